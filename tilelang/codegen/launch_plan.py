@@ -1,0 +1,110 @@
+"""What the launcher needs to know, as plain data: parameters, symbols, kernels, outputs.
+
+Expressions (`Expr`) are ints, symbol names, or nested lists `[op, a, b]` with op one of
+`+ - * floordiv ceildiv floormod min max`, so that a plan is JSON and the C++ launcher evaluates it without Python.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Union
+
+Expr = Union[int, str, list]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One argument of the kernel function, in signature order.
+
+    `kind` is "tensor" or "scalar". For tensors: `shape` and `strides` in elements (None: compact row-major); `output`
+    marks those that the launcher allocates (`out_idx`); `used` is False when no kernel touches it (None is accepted).
+    """
+
+    name: str
+    kind: str
+    dtype: str
+    shape: tuple[Expr, ...] = ()
+    strides: tuple[Expr, ...] | None = None
+    output: bool = False
+    used: bool = True
+
+
+@dataclass(frozen=True)
+class KernelArgument:
+    """One argument of a device function: `tensor` (index into `parameters` or workspaces after them) or `symbol`."""
+
+    kind: str
+    value: int | str
+    dtype: str
+
+
+@dataclass(frozen=True)
+class KernelLaunch:
+    """One `__global__` function and how it is launched; launches of a plan run in order on one stream."""
+
+    name: str
+    grid: tuple[Expr, Expr, Expr]
+    block: tuple[int, int, int]
+    shared_bytes: int
+    arguments: tuple[KernelArgument, ...]
+    cluster: tuple[int, int, int] = (1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A global buffer that the launcher allocates for the duration of the call (`T.alloc_global`)."""
+
+    name: str
+    dtype: str
+    shape: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """Everything about a call except the binary.
+
+    `symbols` maps every symbol to its dtype; each is a scalar parameter, or appears as a plain dimension or stride of a
+    tensor (the launcher solves those, then checks every other expression against the solved values).
+    `outputs` lists parameter indices in the order in which the call returns them.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    kernels: tuple[KernelLaunch, ...]
+    symbols: dict[str, str] = field(default_factory=dict)
+    outputs: tuple[int, ...] = ()
+    workspaces: tuple[Workspace, ...] = ()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> LaunchPlan:
+        raw = json.loads(text)
+        return LaunchPlan(
+            name=raw["name"],
+            parameters=tuple(
+                Parameter(**{**p, "shape": _tuple(p["shape"]), "strides": None if p["strides"] is None else _tuple(p["strides"])})
+                for p in raw["parameters"]
+            ),
+            kernels=tuple(
+                KernelLaunch(
+                    **{
+                        **k,
+                        "grid": tuple(k["grid"]),
+                        "block": tuple(k["block"]),
+                        "cluster": tuple(k["cluster"]),
+                        "arguments": tuple(KernelArgument(**a) for a in k["arguments"]),
+                    }
+                )
+                for k in raw["kernels"]
+            ),
+            symbols=dict(raw["symbols"]),
+            outputs=tuple(raw["outputs"]),
+            workspaces=tuple(Workspace(**{**w, "shape": _tuple(w["shape"])}) for w in raw["workspaces"]),
+        )
+
+
+def _tuple(items) -> tuple:
+    return tuple(items)

@@ -1,0 +1,163 @@
+"""The exceptions of TileLang: every one names the rule, the values, the fix and the user's line.
+
+A message is rendered like this::
+
+    TL0203: copy extents do not match
+
+      examples/gemm/ragged.py:41
+       40 |         T.copy(A[by * 128, k * 32], A_shared)
+       41 |         T.copy(B[bx * 128 : bx * 128 + 128, k * 64 : k * 64 + 64], B_shared)
+          |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       B_shared is 128 x 32
+
+      Fix: slice B by 32 along its second axis, or allocate B_shared as (128, 64).
+"""
+
+from __future__ import annotations
+
+import linecache
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SourceSpan:
+    """A place in the user's source; lines and columns count from 1, `end_column` is exclusive."""
+
+    file: str
+    line: int
+    column: int = 1
+    end_line: int = 0
+    end_column: int = 0
+
+    def excerpt(self, context: int = 1) -> str:
+        """The lines around the place with a caret under it; empty when the file cannot be read."""
+        if not linecache.getline(self.file, self.line):
+            return ""
+        rows = []
+        for number in range(max(1, self.line - context), self.line + 1):
+            rows.append(f"{number:5d} | {linecache.getline(self.file, number).rstrip()}")
+        text = linecache.getline(self.file, self.line).rstrip()
+        same_line = self.end_line in (0, self.line) and self.end_column > self.column
+        end = self.end_column if same_line else len(text) + 1
+        rows.append("      | " + " " * (self.column - 1) + "^" * max(1, end - self.column))
+        return "\n".join(rows)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class TileLangError(Exception):
+    """Base of all exceptions of this package.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong: the rule and the values.
+    fix : str
+        What the reader can do about it.
+    span : SourceSpan, optional
+        The user's line.
+    notes : tuple of str
+        Further lines (the calls of macros, the other operand's place, a table).
+    """
+
+    code = "TL0000"
+
+    def __init__(self, message: str, *, fix: str = "", span: SourceSpan | None = None, notes: tuple[str, ...] = ()) -> None:
+        self.message, self.fix, self.span, self.notes = message, fix, span, tuple(notes)
+        super().__init__(message)
+
+    def __reduce__(self):  # keyword-only arguments do not survive BaseException's own pickling
+        return _rebuild, (type(self), self.message, self.fix, self.span, self.notes)
+
+    def with_span(self, span: SourceSpan | None) -> TileLangError:
+        """Fill in the place if none is known yet; returns self, for `raise error.with_span(span)`."""
+        if self.span is None:
+            self.span = span
+        return self
+
+    def __str__(self) -> str:
+        parts = [f"{self.code}: {self.message}"]
+        if self.span is not None:
+            excerpt = self.span.excerpt()
+            parts.append(f"\n  {self.span}" + ("\n" + "\n".join("  " + row for row in excerpt.splitlines()) if excerpt else ""))
+        parts.extend("   " + line for note in self.notes for line in note.splitlines())
+        if self.fix:
+            parts.append(f"\n  Fix: {self.fix}")
+        return "\n".join(parts)
+
+
+def _rebuild(cls, message, fix, span, notes):
+    return cls(message, fix=fix, span=span, notes=notes)
+
+
+class FrontendError(TileLangError, SyntaxError):
+    """A Python construct or a use of the language that has no meaning in a kernel."""
+
+    code = "TL0100"
+
+
+class SemanticError(TileLangError, ValueError):
+    """A tile program that contradicts itself: shapes, dtypes, scopes, ranges."""
+
+    code = "TL0200"
+
+
+class ShapeError(SemanticError):
+    """Extents or ranks do not fit."""
+
+    code = "TL0203"
+
+
+class DTypeError(SemanticError, TypeError):
+    """An element type that the operation or the architecture does not have."""
+
+    code = "TL0204"
+
+
+class LayoutError(SemanticError):
+    """A layout that cannot serve its operator."""
+
+    code = "TL0205"
+
+
+class UnsupportedError(TileLangError, NotImplementedError):
+    """Meaningful, but not for this target or not in this version: says what to write instead."""
+
+    code = "TL0300"
+
+
+class ResourceError(TileLangError, ValueError):
+    """Too much shared memory, too many threads: with a table of what takes how much."""
+
+    code = "TL0400"
+
+
+class CompilationError(TileLangError, RuntimeError):
+    """A tool (NVRTC, nvcc, g++) refused the generated text: our defect, or a flag of the user's."""
+
+    code = "TL0500"
+
+
+class ArgumentError(TileLangError, ValueError):
+    """A kernel call with an argument that does not fit its parameter."""
+
+    code = "TL0600"
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """A kernel argument of the wrong Python type or element type."""
+
+    code = "TL0601"
+
+
+class UnavailableError(TileLangError, RuntimeError):
+    """A tool, library or device that this needs is not there; names the one-line remedy."""
+
+    code = "TL0700"
+
+
+class SimulationError(TileLangError, RuntimeError):
+    """A simulated kernel went wrong: out of bounds, deadlock, misuse."""
+
+    code = "TL0800"
