@@ -1,0 +1,49 @@
+"""Integer reasoning on TVM's analyzer: simplification and proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import tvm
+from tvm.tirx import transform as _transform
+
+from .make import as_expr, const_int
+from .nodes import Analyzer, Expr, PrimFunc, Range, Var
+
+_plain = Analyzer()
+
+
+def simplify(expr: Any, analyzer: Analyzer | None = None) -> Any:
+    """The simplified expression; a constant stays a node."""
+    return (analyzer or _plain).simplify(as_expr(expr))
+
+
+def can_prove(condition: Any, analyzer: Analyzer | None = None) -> bool:
+    """True only if the condition holds for all values of its variables."""
+    if isinstance(condition, bool):
+        return condition
+    value = const_int(condition)
+    if value is not None:
+        return bool(value)
+    return bool((analyzer or _plain).can_prove(condition))
+
+
+def analyzer_for(ranges: Mapping[Var, tuple[Any, Any]], nonnegative: Iterable[Var] = ()) -> Analyzer:
+    """An analyzer that knows `var in [start, start + extent)` for each entry, and that shape symbols are not negative."""
+    analyzer = Analyzer()
+    for var in nonnegative:
+        analyzer.bind(var, Range.from_min_extent(as_expr(0, str(var.ty.dtype)), as_expr(2**31 - 1, str(var.ty.dtype))))
+    for var, (start, extent) in ranges.items():
+        analyzer.bind(var, Range.from_min_extent(as_expr(start), as_expr(extent)))
+    return analyzer
+
+
+def simplify_func(func: PrimFunc) -> PrimFunc:
+    """TVM's StmtSimplify over one function."""
+    module = tvm.IRModule({"main": func})
+    return _transform.StmtSimplify()(module)["main"]
+
+
+def is_expr(value: Any) -> bool:
+    return isinstance(value, Expr)

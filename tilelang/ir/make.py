@@ -1,0 +1,224 @@
+"""Small constructors: constants, buffers, calls of our own operators, statement sequences, spans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tvm import tirx
+from tvm.ir.op import register_op_attr
+
+from ..errors import SourceSpan
+from .nodes import (
+    AllocBuffer,
+    BufferLoad,
+    BufferRegion,
+    Call,
+    CallEffectKind,
+    Evaluate,
+    Expr,
+    FloatImm,
+    IntImm,
+    Op,
+    Range,
+    SeqStmt,
+    SourceName,
+    Span,
+    Stmt,
+    Var,
+    decl_buffer,
+)
+
+_EFFECTS = {
+    "pure": CallEffectKind.Pure,
+    "read": CallEffectKind.ReadState,
+    "update": CallEffectKind.UpdateState,
+    "opaque": CallEffectKind.Opaque,
+}
+_registered: dict[str, Op] = {}
+
+
+def register_op(name: str, effect: str = "opaque") -> Op:
+    """Make `name` (such as "tl.copy") a TVM operator; effect is pure, read, update or opaque."""
+    if name not in _registered:
+        register_op_attr(name, "TCallEffectKind", _EFFECTS[effect].value)
+        _registered[name] = Op.get(name)
+    return _registered[name]
+
+
+def call(name: str, args: Sequence[Any] = (), ret: str = "void", attrs: dict[str, Any] | None = None, span: Span | None = None) -> Call:
+    """Call operator `name`; unregistered names are registered as opaque."""
+    op = _registered.get(name) or register_op(name)
+    return Call(op, [as_expr(a) for a in args], attrs=attrs, ret_ty=ret, span=span)
+
+
+def is_call(node: Any, name: str) -> bool:
+    """True if `node` is a call of the operator `name`."""
+    return isinstance(node, Call) and isinstance(node.op, Op) and node.op.name == name
+
+
+def call_name(node: Call) -> str:
+    """The operator's name, or "" for calls of anything else."""
+    return node.op.name if isinstance(node.op, Op) else ""
+
+
+def const(value: int | float | bool, dtype: str = "int32") -> Expr:
+    """A constant of scalar dtype."""
+    return tirx.const(value, dtype)
+
+
+def as_expr(value: Any, dtype: str = "int32") -> Any:
+    """Python numbers become constants (`dtype` for ints); nodes pass."""
+    if isinstance(value, bool):
+        return tirx.const(value, "bool")
+    if isinstance(value, int):
+        return tirx.const(value, dtype)
+    if isinstance(value, float):
+        return tirx.const(value, "float32")
+    return value
+
+
+def const_int(expr: Any) -> int | None:
+    """The value of an int constant (or Python int), else None."""
+    if isinstance(expr, int):
+        return int(expr)
+    if isinstance(expr, IntImm):
+        return int(expr.value)
+    return None
+
+
+def const_number(expr: Any) -> int | float | None:
+    """The value of any scalar constant, else None."""
+    if isinstance(expr, (int, float)):
+        return expr
+    if isinstance(expr, (IntImm, FloatImm)):
+        return expr.value
+    return None
+
+
+def dtype_of(expr: Any) -> str:
+    """The dtype of an expression as a string, such as "float16" or "int32"."""
+    return str(expr.ty.dtype)
+
+
+def var(name: str, dtype: str = "int32") -> Var:
+    """A fresh scalar variable."""
+    return Var(name, dtype)
+
+
+def buffer(
+    shape: Sequence[Any],
+    dtype: str,
+    name: str,
+    scope: str = "global",
+    strides: Sequence[Any] | None = None,
+    span: Span | None = None,
+) -> Var:
+    """A fresh buffer variable; `scope` as in docs/architecture.md, `strides` in elements."""
+    return decl_buffer(
+        [as_expr(s) for s in shape],
+        dtype,
+        name,
+        strides=None if strides is None else [as_expr(s) for s in strides],
+        scope=scope,
+        span=span,
+        layout=None,
+    )
+
+
+def shape_of(buf: Var) -> list[Any]:
+    """The buffer's shape; constant extents as Python ints."""
+    return [c if (c := const_int(s)) is not None else s for s in buf.ty.shape]
+
+
+def static_shape(buf: Var) -> tuple[int, ...]:
+    """The buffer's shape, which must be constant (register and shared tiles are)."""
+    shape = shape_of(buf)
+    assert all(isinstance(s, int) for s in shape), f"{buf.name} has a symbolic shape"
+    return tuple(shape)
+
+
+def strides_of(buf: Var) -> list[Any]:
+    """Element strides, row-major when the buffer declares none; constants as Python ints."""
+    if len(buf.ty.strides):
+        return [c if (c := const_int(s)) is not None else s for s in buf.ty.strides]
+    strides: list[Any] = []
+    step: Any = 1
+    for extent in reversed(shape_of(buf)):
+        strides.insert(0, step)
+        step = step * extent
+    return strides
+
+
+def scope_of(buf: Var) -> str:
+    """Storage scope: global, shared.dyn, local.fragment, local, local.var."""
+    return str(buf.ty.storage_scope) or "global"
+
+
+def buffer_dtype(buf: Var) -> str:
+    return str(buf.ty.dtype)
+
+
+def load(buf: Var, indices: Sequence[Any]) -> BufferLoad:
+    return BufferLoad(buf, [as_expr(i) for i in indices])
+
+
+def region(buf: Var, ranges: Sequence[tuple[Any, Any]]) -> BufferRegion:
+    """`ranges`: (start, extent) of each dimension."""
+    return BufferRegion(buf, [Range.from_min_extent(as_expr(lo), as_expr(n)) for lo, n in ranges])
+
+
+def full_region(buf: Var) -> BufferRegion:
+    return region(buf, [(0, s) for s in buf.ty.shape])
+
+
+def address_of(access: BufferLoad) -> Expr:
+    """The address of a buffer element (for device functions that take pointers)."""
+    return tirx.address_of(access)
+
+
+def evaluate(value: Expr, span: Span | None = None) -> Evaluate:
+    return Evaluate(value, span=span)
+
+
+def seq(stmts: Iterable[Stmt | None]) -> Stmt:
+    """One statement from several: nested sequences flattened, None dropped, empty becomes a no-op."""
+    flat: list[Stmt] = []
+    for stmt in stmts:
+        if stmt is None:
+            continue
+        if isinstance(stmt, SeqStmt):
+            flat.extend(stmt.seq)
+        elif not is_noop(stmt):
+            flat.append(stmt)
+    if len(flat) == 1:
+        return flat[0]
+    return SeqStmt(flat) if flat else noop()
+
+
+def noop() -> Stmt:
+    return Evaluate(tirx.const(0, "int32"))
+
+
+def is_noop(stmt: Stmt) -> bool:
+    return isinstance(stmt, Evaluate) and const_int(stmt.value) is not None
+
+
+def statements(stmt: Stmt) -> list[Stmt]:
+    """The statements of a sequence, or the statement itself."""
+    return list(stmt.seq) if isinstance(stmt, SeqStmt) else [stmt]
+
+
+def alloc(buf: Var, span: Span | None = None) -> AllocBuffer:
+    return AllocBuffer(buf, {}, span) if span is not None else AllocBuffer(buf)
+
+
+def span_to_source(span: Span | None) -> SourceSpan | None:
+    """TVM's span as ours."""
+    if span is None:
+        return None
+    return SourceSpan(str(span.source_name.name), int(span.line), int(span.column), int(span.end_line), int(span.end_column))
+
+
+def make_span(file: str, line: int, column: int, end_line: int, end_column: int) -> Span:
+    return Span(SourceName(file), line, end_line, column, end_column)
