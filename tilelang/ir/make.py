@@ -159,13 +159,18 @@ def buffer_dtype(buf: Var) -> str:
     return str(buf.ty.dtype)
 
 
-def load(buf: Var, indices: Sequence[Any]) -> BufferLoad:
-    return BufferLoad(buf, [as_expr(i) for i in indices])
+def load(buf: Var, indices: Sequence[Any], span: Span | None = None) -> BufferLoad:
+    """The element of `buf` at `indices`."""
+    return tirx.BufferLoad(buf, [as_expr(i) for i in indices], span)
+
+
+def buffer_region(buf: Var, ranges: Sequence[Range]) -> BufferRegion:
+    return tirx.BufferRegion(buf, list(ranges))
 
 
 def region(buf: Var, ranges: Sequence[tuple[Any, Any]]) -> BufferRegion:
     """`ranges`: (start, extent) of each dimension."""
-    return BufferRegion(buf, [Range.from_min_extent(as_expr(lo), as_expr(n)) for lo, n in ranges])
+    return buffer_region(buf, [Range.from_min_extent(as_expr(lo), as_expr(n)) for lo, n in ranges])
 
 
 def full_region(buf: Var) -> BufferRegion:

@@ -156,7 +156,7 @@ class Mutator:
             return node if a.same_as(node.a) and b.same_as(node.b) else type(node)(a, b, node.span)
         if isinstance(node, BufferLoad):
             indices, changed = self.visit_list(node.indices)
-            return BufferLoad(node.source, indices, span=node.span) if changed else node
+            return make.load(node.source, indices, node.span) if changed else node
         if isinstance(node, Call):
             args, changed = self.visit_list(node.args)
             return Call(node.op, args, attrs=node.attrs, ty_args=node.ty_args, span=node.span, ret_ty=node.ty) if changed else node
@@ -188,7 +188,7 @@ class Mutator:
             lo, n = self.visit(r.min), self.visit(r.extent)
             changed = changed or not (lo.same_as(r.min) and n.same_as(r.extent))
             ranges.append(Range.from_min_extent(lo, n))
-        return BufferRegion(node.source, ranges) if changed else node
+        return make.buffer_region(node.source, ranges) if changed else node
 
     def _descend_stmt(self, node: Stmt) -> Stmt | None:
         if isinstance(node, SeqStmt):
@@ -249,7 +249,7 @@ class _Substitute(Mutator):
     def visit_BufferLoad(self, node: BufferLoad) -> Any:
         indices, changed = self.visit_list(node.indices)
         source = self.mapping.get(node.source, node.source)
-        return BufferLoad(source, indices, span=node.span) if changed or not source.same_as(node.source) else node
+        return make.load(source, indices, node.span) if changed or not source.same_as(node.source) else node
 
     def visit_BufferStore(self, node: BufferStore) -> Any:
         indices, _ = self.visit_list(node.indices)
@@ -258,7 +258,7 @@ class _Substitute(Mutator):
     def visit_BufferRegion(self, node: BufferRegion) -> Any:
         new = self._descend_region(node)
         source = self.mapping.get(node.source, node.source)
-        return new if source.same_as(node.source) else BufferRegion(source, list(new.region))
+        return new if source.same_as(node.source) else make.buffer_region(source, list(new.region))
 
 
 def substitute(node: Any, mapping: Mapping[Var, Any]) -> Any:
