@@ -19,6 +19,7 @@ class Parameter:
 
     `kind` is "tensor" or "scalar". For tensors: `shape` and `strides` in elements (None: compact row-major); `output`
     marks those that the launcher allocates (`out_idx`); `used` is False when no kernel touches it (None is accepted).
+    `alignment` is what the kernels assume of the base address, in bytes.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Parameter:
     strides: tuple[Expr, ...] | None = None
     output: bool = False
     used: bool = True
+    alignment: int = 16
 
 
 @dataclass(frozen=True)
