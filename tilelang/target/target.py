@@ -1,0 +1,114 @@
+"""The machine that a kernel is compiled for, and how `target=` arguments name it."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UnsupportedError
+from .arch import Arch, find_arch
+
+logger = logging.getLogger("tilelang")
+DEFAULT_ARCH = "sm_90a"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A compilation target.
+
+    Parameters
+    ----------
+    kind : str
+        "cuda".
+    arch : str
+        Such as "sm_90a".
+    simulated : bool
+        Run the emitted CUDA text on the CPU instead of a GPU.
+    """
+
+    kind: str = "cuda"
+    arch: str = DEFAULT_ARCH
+    simulated: bool = False
+
+    @property
+    def limits(self) -> Arch:
+        return find_arch(self.arch)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.arch}" + (" (simulated)" if self.simulated else "")
+
+
+@functools.lru_cache(maxsize=1)
+def device_arch() -> str | None:
+    """The first GPU's architecture through the CUDA driver; None where no driver or no device answers."""
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+    count, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+    if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)) or count.value == 0:
+        return None
+    # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR / MINOR
+    if cuda.cuDeviceGetAttribute(ctypes.byref(major), 75, 0) or cuda.cuDeviceGetAttribute(ctypes.byref(minor), 76, 0):
+        return None
+    name = f"sm_{major.value}{minor.value}"
+    return name + "a" if major.value >= 9 else name
+
+
+@functools.lru_cache(maxsize=1)
+def _say_simulated_once() -> None:
+    logger.warning("no CUDA driver answers: kernels run in the CPU simulator for %s", DEFAULT_ARCH)
+
+
+def _normal_arch(arch: str) -> str:
+    arch = arch.replace("compute_", "sm_")
+    arch = arch if arch.startswith("sm_") else f"sm_{arch}"
+    return arch + "a" if arch in ("sm_90", "sm_100") else arch
+
+
+def resolve_target(spec: Any = "auto", *, simulate: bool = False) -> Target:
+    """The target that `spec` names.
+
+    Parameters
+    ----------
+    spec : None, "auto", "cuda", "cuda -arch=sm_80", dict or Target
+        "auto" is CUDA where a driver answers, else the simulator for sm_90a. A dict has "kind" and "arch".
+    simulate : bool
+        Run on the CPU even where a GPU answers (`execution_backend="simulator"`, `TILELANG_SIMULATE=1`).
+    """
+    simulate = simulate or os.environ.get("TILELANG_SIMULATE", "0") not in ("", "0", "false", "False")
+    if isinstance(spec, Target):
+        return Target(spec.kind, spec.arch, spec.simulated or simulate)
+    if spec is None or spec == "auto":
+        arch = device_arch()
+        if arch is None and not simulate:
+            _say_simulated_once()
+        return Target("cuda", arch or DEFAULT_ARCH, simulate or arch is None)
+    kind, arch = _parse(spec)
+    if kind != "cuda":
+        raise UnsupportedError(f"target kind {kind!r} is not supported by this version", fix='use target="cuda" or target="auto"')
+    chosen = _normal_arch(arch) if arch else device_arch() or DEFAULT_ARCH
+    find_arch(chosen)
+    return Target("cuda", chosen, simulate or device_arch() is None)
+
+
+def _parse(spec: Any) -> tuple[str, str | None]:
+    if isinstance(spec, dict):
+        return str(spec.get("kind", "cuda")), spec.get("arch")
+    if isinstance(spec, str):
+        kind, _, rest = spec.partition(" ")
+        arch = None
+        for option in rest.split():
+            key, _, value = option.lstrip("-").partition("=")
+            if key != "arch" or not value:
+                raise UnsupportedError(f"target option {option!r} of {spec!r} is unknown", fix='write target={"kind": "cuda", "arch": "sm_90a"}')
+            arch = value
+        return kind, arch
+    kind = getattr(getattr(spec, "kind", None), "name", None)  # a tvm.target.Target
+    if kind is not None:
+        return str(kind), spec.attrs.get("arch") if hasattr(spec, "attrs") else None
+    raise UnsupportedError(f"a target cannot be made from {spec!r}", fix='use "auto", "cuda" or {"kind": "cuda", "arch": "sm_90a"}')

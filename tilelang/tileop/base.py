@@ -1,0 +1,176 @@
+"""What every tile operator says of itself: operands, effects, layout rules, lowering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from .. import ir
+from ..errors import SourceSpan
+from ..layout import Fragment, SharedLayout
+from ..target import Target
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Regions (TensorRegion nodes) that an operator reads and writes.
+
+    `asynchronous` operators return before their writes are done: `tl.cp_async_wait` and a barrier order them.
+    """
+
+    reads: tuple[ir.BufferRegion, ...] = ()
+    writes: tuple[ir.BufferRegion, ...] = ()
+    asynchronous: bool = False
+
+
+@dataclass
+class LoweringContext:
+    """What lowering needs to know beyond the operator.
+
+    `fragments` and `shared` are the inferred layouts; `tid` is the linear thread id; `remarks` collects decisions worth
+    telling the author (`kernel.remarks`).
+    """
+
+    target: Target
+    num_threads: int
+    tid: Any
+    fragments: dict[ir.Var, Fragment] = field(default_factory=dict)
+    shared: dict[ir.Var, Any] = field(default_factory=dict)
+    registers: dict[ir.Var, ir.Var] = field(default_factory=dict)
+    pass_configs: Mapping[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    ranges: dict[ir.Var, tuple[Any, Any]] = field(default_factory=dict)
+    symbols: tuple[ir.Var, ...] = ()
+
+    @property
+    def num_warps(self) -> int:
+        return -(-self.num_threads // 32)
+
+    def registers_of(self, buf: ir.Var) -> ir.Var:
+        """The per-thread array (1-D, scope "local") that holds a fragment's elements of this thread."""
+        if buf not in self.registers:
+            size = self.fragments[buf].local_size
+            self.registers[buf] = ir.buffer((size,), ir.buffer_dtype(buf), str(buf.name), "local")
+        return self.registers[buf]
+
+    def shared_layout(self, buf: ir.Var) -> Any:
+        """The layout of a shared buffer; row-major unless something asked for more."""
+        if buf not in self.shared:
+            self.shared[buf] = SharedLayout.linear(ir.static_shape(buf), dtype_bits(ir.buffer_dtype(buf)))
+        return self.shared[buf]
+
+    def analyzer(self) -> ir.Analyzer:
+        """An analyzer that knows the ranges of the loop variables around this operator and that symbols are not negative."""
+        return ir.analyzer_for(self.ranges, self.symbols)
+
+    def remark(self, span: Any, text: str) -> None:
+        place = ir.span_to_source(span)
+        self.remarks.append(f"{place}: {text}" if place else text)
+
+
+class TileOp:
+    """Base of the tile operators.
+
+    Subclasses are frozen dataclasses decorated with `@tile_op("tl.name")`. `from_call`/`to_call` convert from and to the
+    `Call` node in the tile program; all other methods speak about the operands.
+    """
+
+    name: ClassVar[str]
+    span: Any
+
+    @classmethod
+    def from_call(cls, call: ir.Call, span: Any) -> TileOp:
+        raise NotImplementedError
+
+    def to_call(self) -> ir.Call:
+        raise NotImplementedError
+
+    @property
+    def source(self) -> SourceSpan | None:
+        return ir.span_to_source(self.span)
+
+    def check(self, target: Target) -> None:
+        """Raise a SemanticError or UnsupportedError if the operands have no meaning (or none on this target)."""
+
+    def effects(self) -> Effects:
+        """Regions read and written."""
+        raise NotImplementedError
+
+    # Layout inference asks in this order; a rule may leave operands out.
+
+    def strict_fragments(self, ctx: LoweringContext) -> dict[ir.Var, Fragment]:
+        """Fragments that the operator dictates whatever its neighbours want (matrix instructions)."""
+        return {}
+
+    def derive_fragments(self, known: Mapping[ir.Var, Fragment], ctx: LoweringContext) -> dict[ir.Var, Fragment]:
+        """Layouts for operands that have none yet, from those in `known`."""
+        return {}
+
+    def default_fragments(self, known: Mapping[ir.Var, Fragment], ctx: LoweringContext) -> dict[ir.Var, Fragment]:
+        """Free choice: layouts for operands that nothing else determines (coalesced, vectorised)."""
+        return {}
+
+    def required_fragments(self, ctx: LoweringContext) -> dict[ir.Var, Fragment]:
+        """The layouts that `lower` needs its operands to have, given `ctx.fragments`; others are converted around the operator."""
+        return {}
+
+    def shared_layouts(self, ctx: LoweringContext) -> dict[ir.Var, SharedLayout]:
+        """Layouts that the operator prefers for its shared operands; the first operator to ask decides."""
+        return {}
+
+    def scratch(self, ctx: LoweringContext) -> tuple[tuple[int, ...], str] | None:
+        """(shape, dtype) of a shared-memory scratch tile that `lower` needs, or None. It is then `self.scratch_buffer`."""
+        return None
+
+    def lower(self, ctx: LoweringContext) -> ir.Stmt:
+        """Plain TIR: loops over `ctx.registers_of(...)` arrays, loads and stores of shared and global buffers with logical
+        indices, and calls of device functions (docs/architecture.md, section 5)."""
+        raise NotImplementedError
+
+
+_OPS: dict[str, type[TileOp]] = {}
+
+
+def tile_op(name: str) -> Callable[[type[TileOp]], type[TileOp]]:
+    """Register a class as the tile operator `name`."""
+
+    def decorate(cls: type[TileOp]) -> type[TileOp]:
+        ir.register_op(name)
+        cls.name = name
+        _OPS[name] = cls
+        return cls
+
+    return decorate
+
+
+def as_tile_op(stmt: Any) -> TileOp | None:
+    """The operator in `Evaluate(Call("tl.*"))`, or None for any other statement."""
+    if isinstance(stmt, ir.Evaluate) and isinstance(stmt.value, ir.Call):
+        cls = _OPS.get(ir.call_name(stmt.value))
+        if cls is not None:
+            return cls.from_call(stmt.value, stmt.span if stmt.span is not None else stmt.value.span)
+    return None
+
+
+def attribute(call: ir.Call, key: str, default: Any = None) -> Any:
+    """An attribute of a call, or `default`."""
+    if call.attrs is None or key not in call.attrs.keys():
+        return default
+    return call.attrs[key]
+
+
+def scratch_of(call: ir.Call) -> ir.Var | None:
+    """The scratch buffer that layout inference attached to an operator."""
+    return attribute(call, "scratch")
+
+
+def dtype_bits(dtype: str) -> int:
+    """Bits of a scalar dtype name; bool takes a byte of memory."""
+    if dtype == "bool":
+        return 8
+    for suffix in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3"):
+        if dtype == suffix:
+            return 8
+    digits = "".join(c for c in dtype.split("x")[0].removeprefix("b") if c.isdigit())
+    return int(digits)
