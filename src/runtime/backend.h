@@ -1,0 +1,31 @@
+// What runs a kernel: a GPU, or the simulator.
+#pragma once
+
+#include <dlpack/dlpack.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plan.h"
+
+namespace tilelang::runtime {
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual DLDeviceType device_type() const = 0;
+  // Makes `device` ready for launches on this thread; the returned handle goes to Launch and End.
+  virtual void* Begin(int device) = 0;
+  virtual void End(void* session) noexcept = 0;
+  virtual void Launch(void* session, size_t kernel, const uint32_t grid[3], void** args, void* stream) = 0;
+};
+
+// `cubin` holds every kernel of the plan; it is loaded on a device at the first launch there.
+std::unique_ptr<Backend> MakeCudaBackend(std::vector<Kernel> kernels, std::string cubin);
+
+// `library` is a shared object with an entry `<kernel>__sim` for each kernel, `runtime` the simulator's runtime library.
+std::unique_ptr<Backend> MakeSimulatorBackend(std::vector<Kernel> kernels, const std::string& library, const std::string& runtime);
+
+}  // namespace tilelang::runtime

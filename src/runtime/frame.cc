@@ -1,0 +1,208 @@
+#include "frame.h"
+
+#include <tvm/ffi/container/tensor.h>
+
+#include <cmath>
+
+#include "error.h"
+#include "messages.h"
+
+namespace tilelang::runtime {
+
+namespace ffi = tvm::ffi;
+
+namespace {
+
+// Whether a tensor of type `got` may stand for one of `wanted`: equal, or a byte type for a bool, or the other name of E4M3.
+bool SameDType(DLDataType wanted, DLDataType got) {
+  if (wanted.bits != got.bits || wanted.lanes != got.lanes) return false;
+  if (wanted.code == got.code) return true;
+  if (wanted.code == kDLBool) return got.code == kDLUInt || got.code == kDLInt;
+  return wanted.code == kDLFloat8_e4m3fn && got.code == kDLFloat8_e4m3;
+}
+
+void BindScalar(Frame* frame, int parameter, const ffi::AnyView& arg, int position) {
+  const Plan& plan = *frame->plan;
+  const Parameter& declared = plan.parameters[parameter];
+  auto mismatch = [&] {
+    Raise(kArgumentType, position, Text(ArgumentName(plan, parameter), " is a scalar of type ", declared.dtype_name, ", got {got}"),
+          Text("pass a Python ", IsFloating(declared.dtype) ? "float" : declared.dtype.code == kDLBool ? "bool" : "int"));
+  };
+  Scalar value;
+  int32_t type = arg.type_index();
+  bool is_integer = type == ffi::TypeIndex::kTVMFFIInt || type == ffi::TypeIndex::kTVMFFIBool;
+  if (IsFloating(declared.dtype)) {
+    if (is_integer) {
+      value.floating = static_cast<double>(arg.cast<int64_t>());
+    } else if (type == ffi::TypeIndex::kTVMFFIFloat) {
+      value.floating = arg.cast<double>();
+    } else {
+      mismatch();
+    }
+  } else {
+    if (!is_integer) mismatch();
+    value.integer = arg.cast<int64_t>();
+    int bits = declared.dtype.code == kDLBool ? 1 : declared.dtype.bits;
+    bool is_signed = declared.dtype.code == kDLInt;
+    int64_t high = bits >= 64 ? INT64_MAX : (int64_t{1} << (bits - is_signed)) - 1;
+    int64_t low = is_signed ? -high - 1 : 0;
+    if (value.integer < low || value.integer > high) {
+      Raise(kArgument, position, Text(ArgumentName(plan, parameter), " = ", value.integer, " is outside ", declared.dtype_name, " (", low, " .. ", high, ")"));
+    }
+  }
+  frame->values[declared.symbol] = value;
+  frame->known[declared.symbol] = 1;
+}
+
+// Checks one extent or stride: constants must be equal, a plain symbol is solved by its first use.
+// Compound expressions wait for CheckCompound, when every symbol is known.
+void BindExtent(Frame* frame, int parameter, int axis, const Expression& expression, int64_t actual, bool is_stride) {
+  const Plan& plan = *frame->plan;
+  auto place = [&] { return Text(plan.parameters[parameter].name, is_stride ? ".stride(" : ".shape[", axis, is_stride ? ")" : "]"); };
+  auto mismatch = [&](const std::string& rule) {
+    const Parameter& declared = plan.parameters[parameter];
+    const DLTensor& tensor = *frame->tensors[parameter];
+    std::string fix = is_stride ? Text("declare the stride as it is, or call `.contiguous()`")
+                                : Text("pass a tensor of shape ", DeclaredShape(declared), "; `", declared.name, "` is ", ActualShape(tensor));
+    Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", place(), " is ", actual, ", expected ", rule), fix);
+  };
+  if (expression.is_constant()) {
+    if (expression.constant() != actual) mismatch(std::to_string(expression.constant()));
+    return;
+  }
+  int symbol = expression.plain_symbol();
+  if (symbol < 0) return;
+  if (frame->known[symbol]) {
+    int64_t value = frame->values[symbol].integer;
+    if (value != actual) {
+      mismatch(Text(plan.symbols[symbol].name, " = ", value, ", which ", SymbolOrigin(*frame, symbol, parameter, axis, is_stride), " determined"));
+    }
+    return;
+  }
+  if (actual > INT32_MAX && plan.symbols[symbol].dtype == "int32") {
+    Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", place(), " is ", actual, ", which does not fit the int32 symbol `", plan.symbols[symbol].name, "`"),
+          Text("declare it as T.dynamic(\"", plan.symbols[symbol].name, "\", \"int64\")"));
+  }
+  frame->values[symbol].integer = actual;
+  frame->known[symbol] = 1;
+}
+
+void BindStrides(Frame* frame, int parameter) {
+  const Parameter& declared = frame->plan->parameters[parameter];
+  const DLTensor& tensor = *frame->tensors[parameter];
+  if (!declared.has_strides) {
+    if (!ffi::IsContiguous(tensor)) {
+      Raise(kArgument, Position(*frame->plan, parameter),
+            Text(ArgumentName(*frame->plan, parameter), " must be contiguous (row-major); shape ", ActualShape(tensor), " has strides ", ActualStrides(tensor)),
+            Text("pass `", declared.name, ".contiguous()`, or declare the parameter as T.StridedTensor"));
+    }
+    return;
+  }
+  int64_t compact = 1;
+  for (int axis = tensor.ndim - 1; axis >= 0; --axis) {
+    int64_t actual = tensor.strides ? tensor.strides[axis] : compact;
+    compact *= tensor.shape[axis];
+    // The stride of an axis with one element is never used; frameworks put anything there.
+    int symbol = declared.strides[axis].plain_symbol();
+    bool unsolved = symbol >= 0 && !frame->known[symbol];
+    if (tensor.shape[axis] > 1 || unsolved) BindExtent(frame, parameter, axis, declared.strides[axis], actual, true);
+  }
+}
+
+void BindTensor(Frame* frame, int parameter, const ffi::AnyView& arg, int position, DLDeviceType device_type) {
+  const Plan& plan = *frame->plan;
+  const Parameter& declared = plan.parameters[parameter];
+  int32_t type = arg.type_index();
+  if (type == ffi::TypeIndex::kTVMFFINone && !declared.is_used) return;
+  if (type != ffi::TypeIndex::kTVMFFIDLTensorPtr && type != ffi::TypeIndex::kTVMFFITensor) {
+    Raise(kArgumentType, position, Text(ArgumentName(plan, parameter), " is a tensor of ", declared.dtype_name, " ", DeclaredShape(declared), ", got {got}"),
+          type == ffi::TypeIndex::kTVMFFINone ? "pass a tensor; only parameters that no kernel uses may be None" : "pass a tensor");
+  }
+  const DLTensor* tensor = arg.cast<DLTensor*>();
+  frame->tensors[parameter] = tensor;
+  if (!SameDType(declared.dtype, tensor->dtype)) {
+    Raise(kArgumentType, position, Text(ArgumentName(plan, parameter), " has dtype ", DTypeName(tensor->dtype), ", expected ", declared.dtype_name),
+          Text("pass `", declared.name, ".to(", TorchDType(declared), ")`"));
+  }
+  if (tensor->ndim != static_cast<int>(declared.shape.size())) {
+    Raise(kArgument, position, Text(ArgumentName(plan, parameter), " has ", tensor->ndim, " dimensions ", ActualShape(*tensor), ", expected ", declared.shape.size(), ": ", DeclaredShape(declared)),
+          "reshape it, or declare the parameter with that rank");
+  }
+  if (tensor->device.device_type != device_type) {
+    bool cuda = device_type == kDLCUDA;
+    Raise(kArgument, position, Text(ArgumentName(plan, parameter), " is on ", DeviceName(tensor->device), ", but this kernel runs ", cuda ? "on CUDA" : "in the simulator, on the CPU"),
+          Text("pass `", declared.name, cuda ? ".cuda()`, or compile with execution_backend=\"simulator\"" : ".cpu()`"));
+  }
+  if (frame->has_tensor && tensor->device.device_id != frame->device.device_id) {
+    Raise(kArgument, position, Text(ArgumentName(plan, parameter), " is on ", DeviceName(tensor->device), ", but the arguments before it are on ", DeviceName(frame->device)),
+          Text("pass all tensors from one device: `", declared.name, ".to(\"", DeviceName(frame->device), "\")`"));
+  }
+  frame->device = tensor->device;
+  frame->has_tensor = true;
+  for (int axis = 0; axis < tensor->ndim; ++axis) BindExtent(frame, parameter, axis, declared.shape[axis], tensor->shape[axis], false);
+  BindStrides(frame, parameter);
+  char* address = static_cast<char*>(tensor->data) + tensor->byte_offset;
+  if (declared.is_used && reinterpret_cast<uintptr_t>(address) % declared.alignment != 0) {
+    Raise(kArgument, position, Text(ArgumentName(plan, parameter), " starts at an address that is not a multiple of ", declared.alignment, " bytes, which the kernel assumes"),
+          Text("pass `", declared.name, ".clone()`: a slice of a larger tensor can start anywhere"));
+  }
+  frame->addresses[parameter] = address;
+}
+
+// Extents and strides that are expressions over several symbols.
+void CheckCompound(const Frame& frame, int parameter) {
+  const Plan& plan = *frame.plan;
+  const Parameter& declared = plan.parameters[parameter];
+  const DLTensor* tensor = frame.tensors[parameter];
+  for (size_t axis = 0; axis < declared.shape.size(); ++axis) {
+    const Expression& extent = declared.shape[axis];
+    if (extent.is_constant() || extent.plain_symbol() >= 0) continue;
+    int64_t expected = Resolve(frame, extent, Text(declared.name, ".shape[", axis, "]"));
+    if (tensor->shape[axis] == expected) continue;
+    Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", declared.name, ".shape[", axis, "] is ", tensor->shape[axis], ", expected ", extent.text(), " = ", expected),
+          Text("pass a tensor of shape ", DeclaredShape(declared)));
+  }
+  if (!tensor->strides) return;
+  for (size_t axis = 0; axis < declared.strides.size(); ++axis) {
+    const Expression& stride = declared.strides[axis];
+    if (stride.is_constant() || stride.plain_symbol() >= 0 || tensor->shape[axis] <= 1) continue;
+    int64_t expected = Resolve(frame, stride, Text(declared.name, ".stride(", axis, ")"));
+    if (tensor->strides[axis] == expected) continue;
+    Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", declared.name, ".stride(", axis, ") is ", tensor->strides[axis], ", expected ", stride.text(), " = ", expected),
+          "call `.contiguous()`, or declare the strides as they are");
+  }
+}
+
+}  // namespace
+
+int64_t Resolve(const Frame& frame, const Expression& expression, const std::string& what) {
+  int symbol = expression.Unknown(frame.known);
+  if (symbol >= 0) {
+    Raise(kArgument, -1, Text("`", frame.plan->symbols[symbol].name, "` is needed for ", what, " of `", frame.plan->name, "`, but no argument of this call determines it"),
+          Text("pass a tensor that has `", frame.plan->symbols[symbol].name, "` as an extent (None determines nothing), or make it a scalar parameter"));
+  }
+  return expression.Evaluate(frame.values);
+}
+
+void BindArguments(Frame* frame, const ffi::AnyView* args, int count, DLDeviceType device_type) {
+  const Plan& plan = *frame->plan;
+  if (count != static_cast<int>(plan.positional.size())) {
+    std::string names;
+    for (int p : plan.positional) names += (names.empty() ? "" : ", ") + plan.parameters[p].name;
+    std::string outputs;
+    for (int p : plan.outputs) outputs += (outputs.empty() ? "" : ", ") + plan.parameters[p].name;
+    Raise(kArgument, -1, Text("`", plan.name, "` takes ", plan.positional.size(), " argument(s) (", names, "), got ", count),
+          outputs.empty() ? "" : Text("do not pass the output(s) ", outputs, ": the call allocates and returns them"));
+  }
+  for (int i = 0; i < count; ++i) {  // scalars first: an extent may name one that comes later
+    if (!plan.parameters[plan.positional[i]].is_tensor) BindScalar(frame, plan.positional[i], args[i], i);
+  }
+  for (int i = 0; i < count; ++i) {
+    if (plan.parameters[plan.positional[i]].is_tensor) BindTensor(frame, plan.positional[i], args[i], i, device_type);
+  }
+  for (int p : plan.positional) {
+    if (frame->tensors[p] != nullptr) CheckCompound(*frame, p);
+  }
+}
+
+}  // namespace tilelang::runtime

@@ -1,0 +1,64 @@
+// Runs kernels on the CPU through src/simulator, which compiled the same text.
+#include <dlfcn.h>
+
+#include "backend.h"
+#include "error.h"
+
+namespace tilelang::runtime {
+
+namespace {
+
+using Entry = void (*)(void** args);
+using LaunchFn = int (*)(Entry entry, void** args, const uint32_t grid[3], const uint32_t block[3], uint32_t shared_bytes, char* report, size_t capacity);
+
+void* Open(const std::string& path, int flags) {
+  void* handle = dlopen(path.c_str(), flags);
+  if (handle == nullptr) Raise(kUnavailable, -1, Text("the simulator could not load ", path, ": ", dlerror()), "run `python -m tilelang.runtime.build`");
+  return handle;
+}
+
+void* Find(void* library, const std::string& name) {
+  void* symbol = dlsym(library, name.c_str());
+  if (symbol == nullptr) Raise(kDefect, -1, Text("the simulator found no `", name, "` in the compiled kernel"));
+  return symbol;
+}
+
+class SimulatorBackend : public Backend {
+ public:
+  SimulatorBackend(std::vector<Kernel> kernels, const std::string& library, const std::string& runtime) : kernels_(std::move(kernels)) {
+    // Global: the kernel's undefined symbols are the runtime's. Never closed: another kernel may share it.
+    launch_ = reinterpret_cast<LaunchFn>(Find(Open(runtime, RTLD_NOW | RTLD_GLOBAL), "tl_sim_launch"));
+    library_ = Open(library, RTLD_NOW | RTLD_LOCAL);
+    for (const Kernel& kernel : kernels_) entries_.push_back(reinterpret_cast<Entry>(Find(library_, kernel.name + "__sim")));
+  }
+
+  ~SimulatorBackend() override { dlclose(library_); }
+
+  DLDeviceType device_type() const override { return kDLCPU; }
+  void* Begin(int) override { return nullptr; }
+  void End(void*) noexcept override {}
+
+  // The interpreter lock is not held here: tvm-ffi releases it around every call.
+  void Launch(void*, size_t kernel, const uint32_t grid[3], void** args, void*) override {
+    std::string report(1 << 16, '\0');
+    const Kernel& what = kernels_[kernel];
+    if (launch_(entries_[kernel], args, grid, what.block.data(), what.shared_bytes, report.data(), report.size()) != 0) {
+      report.resize(std::char_traits<char>::length(report.c_str()));
+      Raise(kSimulation, -1, Text("`", what.name, "` failed in the simulator\n", report));
+    }
+  }
+
+ private:
+  std::vector<Kernel> kernels_;
+  std::vector<Entry> entries_;
+  LaunchFn launch_;
+  void* library_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> MakeSimulatorBackend(std::vector<Kernel> kernels, const std::string& library, const std::string& runtime) {
+  return std::make_unique<SimulatorBackend>(std::move(kernels), library, runtime);
+}
+
+}  // namespace tilelang::runtime

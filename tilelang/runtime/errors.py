@@ -1,0 +1,55 @@
+"""The launcher's error records as our exceptions."""
+
+from __future__ import annotations
+
+from tilelang.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ResourceError,
+    SimulationError,
+    TileLangError,
+    UnavailableError,
+)
+
+
+class LaunchError(TileLangError, RuntimeError):
+    """The CUDA driver refused a launch, or an earlier kernel on the device failed."""
+
+    code = "TL0602"
+
+
+class NativeError(Exception):
+    """What the launcher raises: category, argument position, message and fix, separated by the unit separator."""
+
+
+# Category names are those of src/runtime/error.h.
+_CLASSES: dict[str, type[TileLangError]] = {
+    "argument": ArgumentError,
+    "type": ArgumentTypeError,
+    "resource": ResourceError,
+    "unavailable": UnavailableError,
+    "simulation": SimulationError,
+    "driver": LaunchError,
+    "defect": TileLangError,
+}
+
+
+def explain(error: NativeError, args: tuple) -> TileLangError:
+    """The exception to raise for `error`, where `args` were the arguments of the call."""
+    category, position, message, fix = str(error).split("\x1f", 3)
+    if "{got}" in message and 0 <= int(position) < len(args):
+        message = message.replace("{got}", describe_argument(args[int(position)]))
+    return _CLASSES[category](message, fix=fix)
+
+
+def describe_argument(value: object) -> str:
+    """A short name of an argument for a message: its type, and its value when that is short."""
+    if value is None:
+        return "None"
+    kind = type(value)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return f"{name} of shape {tuple(shape)}"
+    text = repr(value)
+    return f"{name} {text}" if len(text) <= 40 else name

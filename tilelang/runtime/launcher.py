@@ -1,0 +1,97 @@
+"""A launch plan and a binary as a callable."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import asdict, dataclass
+
+from tilelang.codegen.launch_plan import LaunchPlan
+from tilelang.errors import TileLangError
+from tilelang.paths import library_path
+from tilelang.runtime.errors import NativeError, explain
+from tilelang.runtime.library import load_runtime
+
+
+@dataclass(frozen=True)
+class Binary:
+    """Compiled kernels: a cubin in memory, or a shared object on disk for the simulator.
+
+    `runtime` is the library that runs the shared object's kernels; the simulator's own when it is empty.
+    """
+
+    kind: str
+    cubin: bytes = b""
+    library: str = ""
+    runtime: str = ""
+
+    @staticmethod
+    def cuda(cubin: bytes) -> Binary:
+        return Binary("cuda", cubin=cubin)
+
+    @staticmethod
+    def simulator(library: str, runtime: str = "") -> Binary:
+        return Binary("simulator", library=library, runtime=runtime)
+
+    @property
+    def device_type(self) -> str:
+        return "cuda" if self.kind == "cuda" else "cpu"
+
+
+class Launcher:
+    """Calls a compiled program: checks arguments, allocates outputs, launches on the framework's current stream.
+
+    Parameters
+    ----------
+    plan : LaunchPlan
+        What the program expects and launches.
+    binary : Binary
+        Where its kernels are.
+
+    Attributes
+    ----------
+    function : callable
+        The native entry, without Python on its path; it raises `NativeError` where calling the Launcher raises one of
+        `tilelang.errors`.
+    """
+
+    def __init__(self, plan: LaunchPlan, binary: Binary) -> None:
+        self.plan, self.binary = plan, binary
+        # Without a tensor among the arguments nothing says on which device to run, so a tensor without elements does.
+        anchored = not any(p.kind == "tensor" and not p.output for p in plan.parameters)
+        runtime, tree = load_runtime(), _freeze(asdict(plan))
+        try:
+            if binary.kind == "cuda":
+                self._native = runtime.cuda_launcher(tree, anchored, binary.cubin)
+            else:
+                self._native = runtime.simulator_launcher(tree, anchored, binary.library, binary.runtime or str(library_path("tilelang_simulator")))
+        except NativeError as error:
+            raise explain(error, ()) from None
+        self.function = functools.partial(_call_anchored, self._native, binary.device_type) if anchored else self._native
+        self._several = len(plan.outputs) > 1
+
+    def __call__(self, *args):
+        try:
+            result = self.function(*args)
+        except NativeError as error:
+            failure = explain(error, args)
+        except (TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, TileLangError):
+                raise
+            failure = TileLangError(f"an argument of `{self.plan.name}` cannot be passed to a kernel: {error}")
+        else:
+            return list(result) if self._several else result
+        raise failure
+
+
+def _call_anchored(native, device_type: str, *args):
+    import torch
+
+    device = torch.device("cuda", torch.cuda.current_device()) if device_type == "cuda" else torch.device("cpu")
+    return native(*args, torch.empty(0, device=device))
+
+
+def _freeze(value):
+    """Lists as tuples, which tvm-ffi passes as arrays."""
+    if isinstance(value, dict):
+        return {key: _freeze(item) for key, item in value.items()}
+    return tuple(_freeze(item) for item in value) if isinstance(value, (list, tuple)) else value
