@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import nodes
-from .analysis import analyzer_for, can_prove, simplify, simplify_func
+from .analysis import analyzer_for, can_prove, simplify, simplify_func, structural_equal
 from .make import (
     address_of,
     alloc,
@@ -76,6 +76,7 @@ __all__ = nodes.__all__ + [
     "statements",
     "static_shape",
     "strides_of",
+    "structural_equal",
     "substitute",
     "uses_var",
     "var",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import tvm
+import tvm_ffi
 from tvm.tirx import transform as _transform
 
 from .make import as_expr, const_int
@@ -47,3 +48,8 @@ def simplify_func(func: PrimFunc) -> PrimFunc:
 
 def is_expr(value: Any) -> bool:
     return isinstance(value, Expr)
+
+
+def structural_equal(a: Any, b: Any) -> bool:
+    """True if two nodes are the same up to spans."""
+    return bool(tvm_ffi.structural_equal(a, b))
