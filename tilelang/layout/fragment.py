@@ -246,8 +246,23 @@ def _trim(factors: Sequence[Factor]) -> tuple[Factor, ...]:
     return tuple(f for f in factors if f.extent > 1)
 
 
-def _signature(factors: Sequence[Factor]) -> list[tuple[int, str, int]]:
-    return [(f.extent, f.axis, f.stride if f.is_thread else 0) for f in factors if f.extent > 1]
+def runs(factors: Sequence[Factor]) -> list[tuple[str, int, int, list[int]]]:
+    """Adjacent factors merged: (axis, extent, thread stride or 0, positions). Register strides do not matter here."""
+    out: list[tuple[str, int, int, list[int]]] = []
+    for k, f in enumerate(factors):
+        if f.extent == 1:
+            continue
+        if out and out[-1][0] == f.axis:
+            axis, extent, stride, members = out[-1]
+            if axis == "local" or stride == f.stride * f.extent:
+                out[-1] = (axis, extent * f.extent, f.stride if axis == "thread" else 0, [*members, k])
+                continue
+        out.append((f.axis, f.extent, f.stride if f.is_thread else 0, [k]))
+    return out
+
+
+def _signature(factors: Sequence[Factor]) -> list[tuple[str, int, int]]:
+    return [run[:3] for run in runs(factors)]
 
 
 def _span(factors: Sequence[Factor]) -> list[tuple[int, int]]:
@@ -264,3 +279,12 @@ def _span(factors: Sequence[Factor]) -> list[tuple[int, int]]:
 def agree(factors: Sequence[Factor], other: Sequence[Factor]) -> bool:
     """True if two dimensions have the same digits on the same threads (register strides may differ)."""
     return _signature(factors) == _signature(other)
+
+
+def covers(outer: Sequence[Factor], inner: Sequence[Factor]) -> bool:
+    """True if every thread that `inner` counts over is among those that `outer` counts over."""
+    return all(
+        any(S <= f.stride and f.stride % S == 0 and f.stride * f.extent <= S * E for S, E in _span(outer))
+        for f in inner
+        if f.is_thread and f.extent > 1
+    )

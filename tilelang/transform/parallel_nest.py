@@ -1,0 +1,138 @@
+"""A `T.Parallel` nest as data, and how it touches register tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from .. import ir
+from ..errors import SemanticError
+
+
+@dataclass(frozen=True)
+class FragmentUse:
+    """How a nest indexes one fragment.
+
+    `index` has an entry for each dimension of the buffer: ("loop", loop dimension), ("const", value), ("outer", expression
+    of variables outside the nest), or ("other", expression). Nests that index a fragment in two different ways have
+    `index` None: those are staged through shared memory.
+    """
+
+    buffer: ir.Var
+    index: tuple[tuple[str, Any], ...] | None
+    read: bool
+    written: bool
+
+    @property
+    def plain(self) -> bool:
+        """True if every index is a loop variable (each at most once), constant 0 of extent 1, or an outer expression."""
+        if self.index is None or any(kind == "other" for kind, _ in self.index):
+            return False
+        loops = [value for kind, value in self.index if kind == "loop"]
+        return len(set(loops)) == len(loops)
+
+    def loop_dims(self) -> set[int]:
+        return {value for kind, value in self.index or () if kind == "loop"}
+
+
+@dataclass(frozen=True)
+class ParallelNest:
+    """`for vars in T.Parallel(extents): body`: independent iterations, distributed over the threads of the block."""
+
+    vars: tuple[ir.Var, ...]
+    extents: tuple[int, ...]
+    body: ir.Stmt
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+    span: Any = None
+
+    @staticmethod
+    def of(loop: ir.For) -> ParallelNest:
+        """The nest that starts at a For of kind PARALLEL."""
+        depth = int(loop.annotations.get("tl.parallel_depth", 1))
+        variables, extents, body = [], [], loop
+        for _ in range(depth):
+            extent = ir.const_int(ir.simplify(body.extent))
+            if extent is None:
+                raise SemanticError(
+                    f"T.Parallel over a symbolic extent {body.extent}",
+                    fix="make the tile's extent a constant and guard the tail with an if",
+                    span=ir.span_to_source(loop.span),
+                )
+            variables.append(body.loop_var)
+            extents.append(extent)
+            inner = body.body if ir.const_int(body.min) == 0 else ir.substitute(body.body, {body.loop_var: body.loop_var + body.min})
+            body = inner
+        return ParallelNest(tuple(variables), tuple(extents), body, dict(loop.annotations), loop.span)
+
+    def to_stmt(self) -> ir.For:
+        """The nest as For nodes."""
+        body = self.body
+        for depth in reversed(range(len(self.vars))):
+            notes = {**self.annotations, "tl.parallel_depth": len(self.vars)} if depth == 0 else {}
+            body = ir.For(
+                self.vars[depth], ir.const(0), ir.const(self.extents[depth]), ir.ForKind.PARALLEL, body, annotations=notes, span=self.span
+            )
+        return body
+
+    def with_body(self, body: ir.Stmt) -> ParallelNest:
+        return ParallelNest(self.vars, self.extents, body, self.annotations, self.span)
+
+    @cached_property
+    def ranges(self) -> dict[ir.Var, tuple[int, int]]:
+        """Ranges of the nest's own variables and of loops inside its body with constant bounds."""
+        out: dict[ir.Var, tuple[Any, Any]] = {v: (0, n) for v, n in zip(self.vars, self.extents)}
+        for loop in ir.collect(self.body, ir.For):
+            out[loop.loop_var] = (loop.min, loop.extent)
+        return out
+
+    @cached_property
+    def uses(self) -> dict[ir.Var, FragmentUse]:
+        """Fragments that the body touches."""
+        found: dict[ir.Var, FragmentUse] = {}
+        inner = ir.bound_vars(self.body)
+
+        def note(buf: ir.Var, indices: Any, written: bool) -> None:
+            if ir.scope_of(buf) != "local.fragment":
+                return
+            index = tuple(self._classify(e, inner) for e in indices)
+            old = found.get(buf)
+            if old is None:
+                found[buf] = FragmentUse(buf, index, not written, written)
+            else:
+                same = old.index is not None and _same_index(old.index, index)
+                found[buf] = FragmentUse(buf, old.index if same else None, old.read or not written, old.written or written)
+
+        def visit(node: Any) -> None:
+            if isinstance(node, ir.BufferLoad):
+                note(node.source, node.indices, False)
+            elif isinstance(node, ir.BufferStore):
+                note(node.buffer, node.indices, True)
+            elif isinstance(node, ir.Call) and any(isinstance(a, ir.Call) and ir.is_call(a, "tirx.address_of") for a in node.args):
+                for a in node.args:  # device functions and atomics may write through a pointer
+                    if ir.is_call(a, "tirx.address_of") and isinstance(a.args[0], ir.BufferLoad):
+                        note(a.args[0].source, a.args[0].indices, True)
+
+        ir.walk(self.body, visit)
+        return found
+
+    def _classify(self, index: Any, inner: set[ir.Var]) -> tuple[str, Any]:
+        value = ir.const_int(index)
+        if value is not None:
+            return ("const", value)
+        if isinstance(index, ir.Var) and index in self.vars:
+            dim = self.vars.index(index)
+            return ("loop", dim) if self.extents[dim] > 1 else ("const", 0)
+        if not ir.uses_var(index, set(self.vars) | inner) and not ir.collect(index, ir.BufferLoad):
+            return ("outer", index)
+        simple = ir.simplify(index)
+        if isinstance(simple, ir.Var) and simple in self.vars and not simple.same_as(index):
+            return self._classify(simple, inner)
+        return ("other", index)
+
+
+def _same_index(a: Any, b: Any) -> bool:
+    return len(a) == len(b) and all(
+        x[0] == y[0] and (x[1] == y[1] if x[0] in ("loop", "const") else ir.structural_equal(x[1], y[1])) for x, y in zip(a, b)
+    )

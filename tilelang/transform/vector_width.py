@@ -1,0 +1,90 @@
+"""How many consecutive iterations one thread can serve with one memory instruction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ir
+from ..tileop.base import LoweringContext, dtype_bits
+from .parallel_nest import ParallelNest
+
+MAX_VECTOR_BYTES = 16
+
+
+def nest_vector_width(nest: ParallelNest, ctx: LoweringContext) -> int:
+    """Iterations of the innermost loop per thread: 16 bytes of the narrowest memory access that allows it.
+
+    Global accesses decide; shared ones only where no global memory is touched. Fewer where the block would have idle
+    threads otherwise.
+    """
+    asked = nest.annotations.get("tl.coalesced_width")
+    inner, extent = nest.vars[-1], nest.extents[-1]
+    analyzer = ir.analyzer_for({**ctx.ranges, **nest.ranges}, ctx.symbols)
+    widths: dict[str, list[int]] = {"global": [], "shared": []}
+    for access in memory_accesses(nest.body):
+        buf, indices = access
+        if any(ir.uses_var(e, {inner}) for e in indices):
+            scope = "global" if ir.scope_of(buf) == "global" else "shared"
+            widths[scope].append(access_width(buf, indices, inner, extent, analyzer, ctx))
+    candidates = widths["global"] or widths["shared"]
+    width = min(candidates, default=1)
+    if asked is not None:
+        width = min(width, int(asked))
+    total = 1
+    for n in nest.extents:
+        total *= n
+    while width > 1 and total // width < ctx.num_threads:
+        width //= 2
+    return width
+
+
+def memory_accesses(body: Any) -> list[tuple[ir.Var, Any]]:
+    """(buffer, indices) of every global and shared access in a statement."""
+    found: list[tuple[ir.Var, Any]] = []
+
+    def note(node: Any) -> None:
+        if isinstance(node, ir.BufferLoad):
+            buf = node.source
+        elif isinstance(node, ir.BufferStore):
+            buf = node.buffer
+        else:
+            return
+        if ir.scope_of(buf) in ("global", "shared.dyn", "shared"):
+            found.append((buf, node.indices))
+
+    ir.walk(body, note)
+    return found
+
+
+def access_width(buf: ir.Var, indices: Any, inner: ir.Var, extent: int, analyzer: ir.Analyzer, ctx: LoweringContext) -> int:
+    """The widest power of two V such that V consecutive values of `inner` from a multiple of V touch V adjacent, aligned
+    elements that are in bounds together."""
+    bits = dtype_bits(ir.buffer_dtype(buf))
+    if any(ir.uses_var(e, {inner}) for e in indices[:-1]):
+        return 1
+    rest = ir.simplify(indices[-1] - inner, analyzer)
+    if ir.uses_var(rest, {inner}) or not ir.can_prove(ir.simplify(indices[-1] - inner - rest, analyzer) == 0, analyzer):
+        return 1
+    width = max(1, MAX_VECTOR_BYTES * 8 // bits)
+    while width > 1 and not is_aligned(buf, [*indices[:-1], rest], width, extent, analyzer, ctx):
+        width //= 2
+    return width
+
+
+def is_aligned(buf: ir.Var, indices: Any, width: int, extent: int, analyzer: ir.Analyzer, ctx: LoweringContext) -> bool:
+    """True if `width` elements from `indices` are one aligned vector inside the buffer's last dimension."""
+
+    def multiple(value: Any) -> bool:
+        if isinstance(value, int):
+            return value % width == 0
+        return ir.can_prove(value % width == 0, analyzer)
+
+    if extent % width or not multiple(indices[-1]):
+        return False
+    if ir.scope_of(buf) == "global":
+        strides = ir.strides_of(buf)
+        if strides[-1] != 1:
+            return False
+        return multiple(ir.shape_of(buf)[-1]) and all(multiple(s) for s in strides[:-1])
+    layout = ctx.shared_layout(buf)
+    return layout.chunk % width == 0 and layout.columns % width == 0 if hasattr(layout, "columns") else layout.chunk % width == 0
