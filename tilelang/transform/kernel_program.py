@@ -1,0 +1,76 @@
+"""One launch on its way through the passes: what `transform/pipeline.py` hands from pass to pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import ir
+from ..tileop.base import LoweringContext
+
+
+@dataclass
+class SharedPlan:
+    """Where every shared buffer of a launch lies in its one dynamic arena.
+
+    `offsets` maps a buffer to its byte offset; `total_bytes` is the arena's size (what the launch asks for).
+    """
+
+    offsets: dict[ir.Var, int] = field(default_factory=dict)
+    total_bytes: int = 0
+
+
+@dataclass
+class KernelProgram:
+    """One `__global__` function in the making.
+
+    Parameters
+    ----------
+    name : str
+        Name of the device function.
+    body : Stmt
+        The statements inside the thread axes.
+    grid : tuple of Expr or int
+        Blocks along x, y, z; expressions over the function's symbols.
+    block : tuple of int
+        Threads along x, y, z.
+    block_vars, thread_vars : tuple of Var
+        The variables of blockIdx.{x,y,z} and threadIdx.{x,y,z}. In a one-dimensional block `thread_vars[0]` is `ctx.tid`.
+    ctx : LoweringContext
+        Layouts, target, thread count, remarks. `ctx.ranges` knows the block and thread variables from the start.
+    params : tuple of Var
+        Parameters of the whole function (buffers and scalars) and, behind them, its workspaces.
+    shared_plan : SharedPlan, optional
+        Set by `plan_shared_memory`.
+    min_blocks : int
+        Blocks that should fit on one multiprocessor (second launch bound); 0 when nothing was asked.
+    prelude : tuple of str
+        Device source text of the user's that goes before the kernel.
+    span : Span
+        The user's `with T.Kernel(...)`.
+    cluster : tuple of int
+        Blocks of a cluster along x, y, z.
+    """
+
+    name: str
+    body: ir.Stmt
+    grid: tuple[Any, Any, Any]
+    block: tuple[int, int, int]
+    block_vars: tuple[ir.Var, ir.Var, ir.Var]
+    thread_vars: tuple[ir.Var, ir.Var, ir.Var]
+    ctx: LoweringContext
+    params: tuple[ir.Var, ...] = ()
+    shared_plan: SharedPlan | None = None
+    min_blocks: int = 0
+    prelude: tuple[str, ...] = ()
+    span: Any = None
+    cluster: tuple[int, int, int] = (1, 1, 1)
+
+    @property
+    def tid(self) -> ir.Var:
+        """The linear thread id."""
+        return self.ctx.tid
+
+    def config(self, key: str, default: Any = None) -> Any:
+        """A pass configuration."""
+        return self.ctx.pass_configs.get(key, default)
