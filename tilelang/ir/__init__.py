@@ -19,6 +19,7 @@ from .make import (
     dtype_of,
     evaluate,
     full_region,
+    if_then_else,
     is_call,
     is_noop,
     load,
@@ -34,8 +35,10 @@ from .make import (
     static_shape,
     strides_of,
     var,
+    zero,
 )
 from .nodes import *  # noqa: F403
+from .select import if_then_else
 from .visit import Mutator, Visitor, bound_vars, collect, declared_buffers, substitute, uses_var, walk
 
 __all__ = nodes.__all__ + [
@@ -60,6 +63,7 @@ __all__ = nodes.__all__ + [
     "dtype_of",
     "evaluate",
     "full_region",
+    "if_then_else",
     "is_call",
     "is_noop",
     "load",
@@ -81,4 +85,5 @@ __all__ = nodes.__all__ + [
     "uses_var",
     "var",
     "walk",
+    "zero",
 ]

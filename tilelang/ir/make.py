@@ -227,3 +227,18 @@ def span_to_source(span: Span | None) -> SourceSpan | None:
 
 def make_span(file: str, line: int, column: int, end_line: int, end_column: int) -> Span:
     return Span(SourceName(file), line, end_line, column, end_column)
+
+
+def zero(dtype: str) -> Expr:
+    """The zero of a scalar dtype."""
+    if dtype == "bool":
+        return tirx.const(False, "bool")
+    if dtype.startswith(("int", "uint")):
+        return IntImm(dtype, 0)
+    return FloatImm(dtype, 0.0)
+
+
+def if_then_else(condition: Expr, then: Expr, other: Expr) -> Expr:
+    """A value chosen by a condition; only the chosen side is evaluated."""
+    return tirx.if_then_else(condition, then, other)
+

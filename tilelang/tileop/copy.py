@@ -1,0 +1,163 @@
+"""T.copy: move a tile between any two scopes, converting the element type on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import ir
+from ..errors import SemanticError, ShapeError
+from ..layout import Fragment
+from ..target import Target
+from ..transform.guards import GuardMemory
+from ..transform.loop_nest import LoopNest, conjunction
+from ..transform.parallel_nest import ParallelNest
+from ..transform.vector_width import access_width
+from .base import Effects, LoweringContext, dtype_bits, tile_op
+from .elementwise import ElementwiseOp
+
+CP_ASYNC_BYTES = (16, 8, 4)  # PTX ISA, cp.async: cp-size
+
+
+@tile_op("tl.copy")
+@dataclass(frozen=True)
+class Copy(ElementwiseOp):
+    """`dst[...] = cast(src[...])` over regions of equal extents (extents of 1 dropped)."""
+
+    src: ir.BufferRegion
+    dst: ir.BufferRegion
+    options: Mapping[str, Any] = field(default_factory=dict)
+    span: Any = None
+
+    @classmethod
+    def from_call(cls, call: ir.Call, span: Any) -> Copy:
+        options = {} if call.attrs is None else {str(k): v for k, v in call.attrs.items()}
+        return cls(call.args[0], call.args[1], options, span)
+
+    def to_call(self) -> ir.Call:
+        return ir.call("tl.copy", [self.src, self.dst], attrs=dict(self.options), span=self.span)
+
+    @property
+    def asynchronous(self) -> bool:
+        """True for copies that a pipeline has made asynchronous: it commits and waits for them."""
+        return bool(self.options.get("async_group", False))
+
+    def check(self, target: Target) -> None:
+        src, dst = _extents(self.src), _extents(self.dst)
+        if len(src) != len(dst) or any(not ir.can_prove(a == b) for a, b in zip(src, dst)):
+            raise ShapeError(
+                f"copy extents do not match: {self.src.source.name} is {_times(src)}, {self.dst.source.name} is {_times(dst)}",
+                fix="slice the larger side, or allocate both with the same shape",
+                span=self.source,
+            )
+        if any(ir.const_int(e) is None for e in dst):
+            raise SemanticError(
+                f"the extent {_times(dst)} of a copy is not a constant",
+                fix="copy a constant tile; reads past the end of a tensor give zero and writes are skipped",
+                span=self.source,
+            )
+
+    def effects(self) -> Effects:
+        return Effects(reads=(self.src,), writes=(self.dst,), asynchronous=self.asynchronous)
+
+    def nest(self) -> ParallelNest:
+        extents = [ir.const_int(ir.simplify(e)) or 0 for e in _extents(self.dst)] or [1]
+        variables = tuple(ir.var(name) for name in _names(len(extents)))
+        value = ir.load(self.src.source, _indices(self.src, variables), self.span)
+        dtype = ir.buffer_dtype(self.dst.source)
+        if ir.buffer_dtype(self.src.source) != dtype:
+            value = ir.Cast(dtype, value)
+        store = ir.BufferStore(self.dst.source, value, _indices(self.dst, variables), self.span)
+        notes = {}
+        if self.options.get("coalesced_width") is not None:
+            notes["tl.coalesced_width"] = self.options["coalesced_width"]
+        if self.options.get("loop_layout") is not None:
+            notes["tl.loop_layout"] = self.options["loop_layout"]
+        return ParallelNest(variables, tuple(extents), store, notes, self.span)
+
+    # ------------------------------------------------------------------ cp.async
+
+    def async_width(self, ctx: LoweringContext) -> int:
+        """Elements per cp.async, or 0 where the copy cannot be asynchronous: another scope or dtype, an unaligned row."""
+        src, dst = self.src.source, self.dst.source
+        if not ctx.target.limits.has_cp_async or ir.scope_of(src) != "global" or not ir.scope_of(dst).startswith("shared"):
+            return 0
+        if ir.buffer_dtype(src) != ir.buffer_dtype(dst):
+            return 0
+        nest = self.nest()
+        analyzer = ir.analyzer_for({**ctx.ranges, **nest.ranges}, ctx.symbols)
+        sides = [(nest.body.buffer, nest.body.indices), (nest.body.value.source, nest.body.value.indices)]
+        widths = []
+        for buf, indices in sides:
+            if not ir.uses_var(indices[-1], {nest.vars[-1]}):
+                return 0
+            widths.append(access_width(buf, indices, nest.vars[-1], nest.extents[-1], analyzer, ctx))
+        size = dtype_bits(ir.buffer_dtype(src)) // 8
+        return next((b // size for b in CP_ASYNC_BYTES if b % size == 0 and b // size <= min(widths)), 0)
+
+    def can_be_async(self, ctx: LoweringContext) -> bool:
+        """True if cp.async can do this copy (a guard per chunk is fine: it fills with zeros)."""
+        return self.async_width(ctx) > 0
+
+    def layout(self, ctx: LoweringContext) -> Fragment:
+        if self.asynchronous:
+            nest = self.nest()
+            return Fragment.blocked(nest.extents, ctx.num_threads, self.async_width(ctx))
+        return super().layout(ctx)
+
+    def lower(self, ctx: LoweringContext) -> ir.Stmt:
+        if self.asynchronous:
+            return self._lower_async(ctx)
+        return super().lower(ctx)
+
+    def _lower_async(self, ctx: LoweringContext) -> ir.Stmt:
+        width = self.async_width(ctx)
+        nest = self.nest()
+        loops = LoopNest(self.layout(ctx), ctx.tid, ctx.num_threads, width)
+        at_start = dict(zip(nest.vars, loops.indices))
+        analyzer = ir.analyzer_for({**ctx.ranges, **nest.ranges}, ctx.symbols)
+        store, load = nest.body, nest.body.value
+        # Aligned chunks are in bounds together (access_width has proved it), so the first element speaks for all.
+        conditions = GuardMemory(analyzer).bounds(load.source, load.indices)
+        if loops.vector_var is not None:
+            at_start = {v: ir.substitute(ir.as_expr(e), {loops.vector_var: 0}) for v, e in at_start.items()}
+
+        def place(access_buf: ir.Var, indices: Any) -> Any:
+            return ir.address_of(ir.load(access_buf, [ir.simplify(ir.substitute(i, at_start)) for i in indices]))
+
+        args = [place(store.buffer, store.indices), place(load.source, load.indices)]
+        if conditions:
+            args.append(ir.simplify(ir.substitute(conjunction(conditions), at_start)))
+        size = width * dtype_bits(ir.buffer_dtype(load.source)) // 8
+        body = ir.evaluate(ir.call("tl.cp_async", args, attrs={"template": [str(size)]}), self.span)
+        return loops.wrap(body, self.span)
+
+
+def _extents(region: ir.BufferRegion) -> list[Any]:
+    """Extents of a region without those of 1; one extent of 1 stays if there is no other."""
+    return [r.extent for r in region.region if ir.const_int(r.extent) != 1]
+
+
+def _indices(region: ir.BufferRegion, variables: tuple[ir.Var, ...]) -> list[Any]:
+    """Element indices of a region under loop variables for its extents above 1."""
+    remaining = list(variables) if _extents(region) else []
+    out = []
+    for r in region.region:
+        if ir.const_int(r.extent) == 1 or not remaining:
+            out.append(r.min)
+        else:
+            var = remaining.pop(0)
+            out.append(var if ir.const_int(r.min) == 0 else r.min + var)
+    return out
+
+
+def _names(rank: int) -> list[str]:
+    return list("ijklmnop"[:rank]) if rank <= 8 else [f"i{d}" for d in range(rank)]
+
+
+def _times(extents: Any) -> str:
+    return " x ".join(str(e) for e in extents) or "1"
+
+
+

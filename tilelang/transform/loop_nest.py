@@ -1,0 +1,156 @@
+"""Turn a layout into loops: one unrolled loop per register digit, index expressions, and the guards that padding needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import ir
+from ..layout import Factor, Fragment, runs
+
+
+@dataclass
+class LoopNest:
+    """The iterations of a tile that one thread runs.
+
+    Parameters
+    ----------
+    layout : Fragment
+        Iteration → (thread, register).
+    tid : Expr
+        Linear thread id.
+    num_threads : int
+        Threads of the block.
+    vector : int
+        Extent of the innermost register digit of the last dimension that is kept as a vector loop; 1 for none.
+
+    Attributes
+    ----------
+    indices : list of Expr
+        The value of each iteration variable.
+    loops : list of (Var, int)
+        Register digits to loop over, outermost first; `vector_var` comes after them.
+    """
+
+    layout: Fragment
+    tid: Any
+    num_threads: int
+    vector: int = 1
+    loops: list[tuple[ir.Var, int]] = field(init=False, default_factory=list)
+    vector_var: ir.Var | None = field(init=False, default=None)
+    indices: list[Any] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._digits: dict[tuple[int, int], Any] = {}
+        register_digits = []
+        for d, factors in enumerate(self.layout.dims):
+            for k, f in enumerate(factors):
+                if f.extent == 1:
+                    self._digits[d, k] = 0
+                elif f.is_thread:
+                    self._digits[d, k] = self.layout.thread_digit(f, self.tid)
+                else:
+                    register_digits.append((f.stride, d, k, f.extent))
+        last = len(self.layout.dims) - 1
+        for _, d, k, extent in sorted(register_digits, reverse=True):
+            is_vector = d == last and k == len(self.layout.dims[d]) - 1 and extent == self.vector and extent > 1
+            var = ir.var("v" if is_vector else "ijklmn"[min(len(self.loops), 5)])
+            self._digits[d, k] = var
+            if is_vector:
+                self.vector_var = var
+            else:
+                self.loops.append((var, extent))
+        self.indices = [self._compose(d) for d in range(len(self.layout.dims))]
+
+    def _compose(self, dim: int) -> Any:
+        total: Any = 0
+        inner = 1
+        for k in reversed(range(len(self.layout.dims[dim]))):
+            f = self.layout.dims[dim][k]
+            digit = self._digits[dim, k]
+            if f.extent > 1:
+                term = digit * inner if inner > 1 else digit
+                total = term if isinstance(total, int) and total == 0 else term + total
+            inner *= f.extent
+        return total
+
+    @property
+    def ranges(self) -> dict[ir.Var, tuple[int, int]]:
+        """Ranges of the loop variables, for an analyzer."""
+        out: dict[ir.Var, tuple[int, int]] = {v: (0, n) for v, n in self.loops}
+        if self.vector_var is not None:
+            out[self.vector_var] = (0, self.vector)
+        return out
+
+    def idle_conditions(self) -> list[Any]:
+        """What must hold of `tid` for the thread to run anything."""
+        return self.layout.idle_conditions(self.tid, self.num_threads)
+
+    def padding_conditions(self) -> list[Any]:
+        """What must hold of the indices where digits count more than the extent (at the vector's first element)."""
+        at_start = {self.vector_var: 0} if self.vector_var is not None else {}
+        return [
+            ir.simplify(ir.substitute(ir.as_expr(self.indices[d]), at_start)) < n
+            for d, n in enumerate(self.layout.shape)
+            if self.layout.is_padded(d)
+        ]
+
+    def replica_conditions(self) -> list[Any]:
+        """What must hold of `tid` for the thread to be the one replica that writes to memory."""
+        return [self.layout.thread_digit(f, self.tid) == 0 for f in self.layout.replication if f.extent > 1]
+
+    def wrap(self, body: ir.Stmt, span: Any = None) -> ir.Stmt:
+        """The loops around `body`, with the guards for idle threads and padding."""
+        padding = self.padding_conditions()
+        if padding:
+            body = ir.IfThenElse(conjunction(padding), body, None, span)
+        for var, extent in reversed(self.loops):
+            body = ir.For(var, ir.const(0), ir.const(extent), ir.ForKind.UNROLLED, body, span=span)
+        idle = self.idle_conditions()
+        if idle:
+            body = ir.IfThenElse(conjunction(idle), body, None, span)
+        return body
+
+    def register_index(self, fragment: Fragment, dims: Sequence[tuple[str, Any]]) -> Any:
+        """The register of `fragment` that this iteration touches.
+
+        `dims` says what indexes each dimension: ("loop", loop dimension), ("const", value) or ("outer", expression), as
+        `FragmentUse.index` does; thread digits are known to agree.
+        """
+        total: Any = 0
+        for d, (kind, value) in enumerate(dims):
+            if kind != "loop":
+                for f, digit in zip(fragment.dims[d], fragment.digits(d, value)):
+                    if not f.is_thread and f.extent > 1:
+                        total = total + digit * f.stride
+                continue
+            mine, theirs = runs(self.layout.dims[value]), runs(fragment.dims[d])
+            for (axis, _, _, members), (_, _, _, targets) in zip(mine, theirs):
+                if axis == "local":
+                    total = total + self._redistribute(value, members, [fragment.dims[d][k] for k in targets])
+        return ir.simplify(total)
+
+    def _redistribute(self, dim: int, members: list[int], targets: list[Factor]) -> Any:
+        """A run of register digits of this layout, re-read as the digits `targets`, weighed by their strides."""
+        extents = [self.layout.dims[dim][k].extent for k in members]
+        if extents == [f.extent for f in targets]:
+            terms = [self._digits[dim, k] * f.stride for k, f in zip(members, targets)]
+            return sum(terms[1:], terms[0])
+        value: Any = 0
+        for k, extent in zip(members, extents):
+            value = value * extent + self._digits[dim, k]
+        total: Any = 0
+        inner = 1
+        for f in reversed(targets):
+            total = total + (value // inner % f.extent) * f.stride
+            inner *= f.extent
+        return ir.simplify(total, ir.analyzer_for(self.ranges))
+
+
+def conjunction(conditions: Sequence[Any]) -> Any:
+    """All of the conditions, as one expression."""
+    total = conditions[0]
+    for c in conditions[1:]:
+        total = ir.And(total, c)
+    return total

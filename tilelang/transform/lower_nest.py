@@ -1,0 +1,81 @@
+"""Lower a parallel nest: fragments become register arrays, iterations become loops of one thread, memory is guarded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ir
+from ..layout import Fragment
+from ..tileop.base import LoweringContext
+from .guards import GuardMemory
+from .loop_nest import LoopNest, conjunction
+from .parallel_nest import ParallelNest
+from .vector_width import nest_vector_width
+from .vectorize import vectorize
+
+
+class _Registers(ir.Mutator):
+    """Replaces fragment elements by register array elements."""
+
+    def __init__(self, nest: ParallelNest, loops: LoopNest, ctx: LoweringContext) -> None:
+        super().__init__()
+        self.nest, self.loops, self.ctx = nest, loops, ctx
+
+    def _register(self, buf: ir.Var) -> tuple[ir.Var, Any]:
+        use = self.nest.uses[buf]
+        return self.ctx.registers_of(buf), self.loops.register_index(self.ctx.fragments[buf], use.index)
+
+    def visit_BufferLoad(self, node: Any) -> Any:
+        if ir.scope_of(node.source) != "local.fragment":
+            return self.descend(node)
+        array, index = self._register(node.source)
+        return ir.load(array, [index], node.span)
+
+    def visit_BufferStore(self, node: ir.BufferStore) -> Any:
+        if ir.scope_of(node.buffer) != "local.fragment":
+            return self.descend(node)
+        array, index = self._register(node.buffer)
+        return ir.BufferStore(array, self.visit(node.value), [index], node.span)
+
+
+class _OneReplica(ir.Mutator):
+    """Lets only one replica of an iteration write to memory."""
+
+    def __init__(self, condition: Any) -> None:
+        super().__init__()
+        self.condition = condition
+
+    def visit_BufferStore(self, node: ir.BufferStore) -> Any:
+        if ir.scope_of(node.buffer).startswith("local"):
+            return node
+        return ir.IfThenElse(self.condition, node, None, node.span)
+
+    def visit_Evaluate(self, node: ir.Evaluate) -> Any:
+        return ir.IfThenElse(self.condition, node, None, node.span) if ir.collect(node.value, ir.Call) else node
+
+
+def lower_nest(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> ir.Stmt:
+    """Plain TIR for the iterations of the calling thread.
+
+    Every fragment that the nest touches must be accessible under `layout` (layout inference has seen to that).
+    """
+    vector = _vector_extent(nest, layout, ctx)
+    loops = LoopNest(layout, ctx.tid, ctx.num_threads, vector)
+    ranges = {**ctx.ranges, **nest.ranges}
+    body = GuardMemory(ir.analyzer_for(ranges, ctx.symbols)).visit(nest.body)
+    body = _Registers(nest, loops, ctx).visit(body)
+    replica = loops.replica_conditions()
+    if replica:
+        body = _OneReplica(conjunction(replica)).visit(body)
+    body = ir.substitute(body, dict(zip(nest.vars, loops.indices)))
+    if loops.vector_var is not None:
+        body = vectorize(body, loops.vector_var, loops.vector, ctx, {**ctx.ranges, **loops.ranges})
+    return loops.wrap(body, nest.span)
+
+
+def _vector_extent(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> int:
+    """The register digit that stands for consecutive iterations, if memory is touched that way."""
+    factors = [f for f in layout.dims[-1] if f.extent > 1] if layout.dims else []
+    if not factors or factors[-1].is_thread or factors[-1].extent > 16:
+        return 1
+    return factors[-1].extent if layout.dims[-1][-1] == factors[-1] and nest_vector_width(nest, ctx) > 1 else 1

@@ -1,0 +1,217 @@
+"""Serve the consecutive iterations of a vector loop with wide loads and stores.
+
+A statement `C[b + v] = f(A[c + v], r[v])` over `v < V` becomes: wide loads of A into a small array, a loop that computes into
+another, wide stores to C. What is not provably contiguous, aligned and guarded alike stays an element loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import ir
+from ..tileop.base import LoweringContext, dtype_bits
+
+from .vector_width import MAX_VECTOR_BYTES, is_aligned
+
+_MEMORY = ("global", "shared.dyn", "shared")
+
+
+def vectorize(body: ir.Stmt, var: ir.Var, extent: int, ctx: LoweringContext, ranges: Mapping[ir.Var, Any]) -> ir.Stmt:
+    """All `extent` iterations of `body` over `var`, which are independent of one another."""
+    return _Vectorizer(var, extent, ctx, ranges).statement(body)
+
+
+@dataclass(frozen=True)
+class _Vector:
+    """A run of `extent` elements from `indices` (the vector variable at 0), moved `width` at a time."""
+
+    buffer: ir.Var
+    indices: tuple[Any, ...]
+    width: int
+
+
+class _Vectorizer:
+    def __init__(self, var: ir.Var, extent: int, ctx: LoweringContext, ranges: Mapping[ir.Var, Any]) -> None:
+        self.var, self.extent, self.ctx = var, extent, ctx
+        # The vector variable is left out: indices are compared at its value 0.
+        self.analyzer = ir.analyzer_for({v: r for v, r in ranges.items() if not v.same_as(var)}, ctx.symbols)
+
+    def statement(self, stmt: ir.Stmt) -> ir.Stmt:
+        if isinstance(stmt, ir.SeqStmt):
+            if self._fissionable(stmt):
+                return ir.seq(self.statement(s) for s in stmt.seq)
+            return self._loop(stmt)
+        if isinstance(stmt, ir.IfThenElse) and stmt.else_case is None:
+            width = self._uniform_width(stmt.condition)
+            if width == self.extent:
+                inner = self.statement(stmt.then_case)
+                return ir.IfThenElse(self._at(stmt.condition, 0), inner, None, stmt.span)
+        if isinstance(stmt, ir.BufferStore):
+            return self._store(stmt)
+        return self._loop(stmt)
+
+    def _loop(self, stmt: ir.Stmt) -> ir.Stmt:
+        return ir.For(self.var, ir.const(0), ir.const(self.extent), ir.ForKind.UNROLLED, stmt)
+
+    def _fissionable(self, seq: ir.SeqStmt) -> bool:
+        """True if no statement passes a value to a later one through a scalar."""
+        for node in ir.collect(seq, (ir.Bind, ir.BufferStore, ir.AllocBuffer, ir.While, ir.Break, ir.Continue)):
+            if not isinstance(node, ir.BufferStore):
+                return False
+            if ir.scope_of(node.buffer).startswith("local") and not any(ir.uses_var(i, {self.var}) for i in node.indices):
+                return False
+        return True
+
+    def _at(self, expr: Any, value: int) -> Any:
+        return ir.simplify(ir.substitute(ir.as_expr(expr), {self.var: value}), self.analyzer)
+
+    # ------------------------------------------------------------------ one store
+
+    def _store(self, stmt: ir.BufferStore) -> ir.Stmt:
+        loads: list[ir.Stmt] = []
+        value = _LiftLoads(self, loads).visit(stmt.value)
+        target = self._vector(stmt.buffer, stmt.indices)
+        if target is None:
+            if isinstance(value, ir.nodes.BufferLoad) and loads:
+                direct = self._direct_load(stmt, value, loads)
+                if direct is not None:
+                    return direct
+            return ir.seq([*loads, self._loop(ir.BufferStore(stmt.buffer, value, list(stmt.indices), stmt.span))])
+        source = self._register_run(value)
+        if source is None:
+            array = ir.buffer((self.extent,), ir.buffer_dtype(stmt.buffer), f"{stmt.buffer.name}_vec", "local")
+            compute = self._loop(ir.BufferStore(array, value, [self.var], stmt.span))
+            loads += [ir.alloc(array), compute]
+            source = (array, ir.const(0))
+        return ir.seq([*loads, *self._moves("tl.store", target, source, None, stmt.span)])
+
+    def _register_run(self, value: Any) -> tuple[ir.Var, Any] | None:
+        """(array, first element) if `value` is consecutive elements of a register array."""
+        if not isinstance(value, ir.nodes.BufferLoad) or ir.scope_of(value.source) != "local" or len(value.indices) != 1:
+            return None
+        start = self._start(value.indices[0])
+        return None if start is None else (value.source, start)
+
+    def _direct_load(self, stmt: ir.BufferStore, value: Any, loads: list[ir.Stmt]) -> ir.Stmt | None:
+        """Load into the destination registers themselves when nothing happens to the value on the way."""
+        if ir.scope_of(stmt.buffer) != "local" or len(stmt.indices) != 1 or ir.buffer_dtype(stmt.buffer) != ir.dtype_of(value):
+            return None
+        start = self._start(stmt.indices[0])
+        staged = loads[0].buffer if isinstance(loads[0], ir.AllocBuffer) else None
+        if start is None or staged is None or not value.source.same_as(staged) or not value.indices[0].same_as(self.var):
+            return None
+        moved = []
+        for load in loads[1:]:
+            call = load.value
+            offset = call.args[0].args[0].indices[0]
+            pointer = ir.address_of(ir.load(stmt.buffer, [ir.simplify(start + offset)]))
+            moved.append(ir.evaluate(ir.call("tl.load", [pointer, *list(call.args)[1:]], attrs=call.attrs, span=call.span), stmt.span))
+        return ir.seq(moved)
+
+    def _start(self, index: Any) -> Any:
+        """`index` at the vector's first element if it then counts up by one, else None."""
+        start = self._at(index, 0)
+        step = ir.simplify(index - start, self.analyzer)
+        return start if step.same_as(self.var) else None
+
+    # ------------------------------------------------------------------ vectors
+
+    def _vector(self, buf: ir.Var, indices: Any) -> _Vector | None:
+        """The access as a vector of the widest legal moves; None if it is no contiguous run."""
+        if ir.scope_of(buf) not in _MEMORY or any(ir.uses_var(i, {self.var}) for i in indices[:-1]):
+            return None
+        start = self._start(indices[-1])
+        if start is None:
+            return None
+        bits = dtype_bits(ir.buffer_dtype(buf))
+        width = min(self.extent, MAX_VECTOR_BYTES * 8 // bits)
+        at_start = (*indices[:-1], start)
+        while width > 1 and not (self.extent % width == 0 and is_aligned(buf, at_start, width, self.extent, self.analyzer, self.ctx)):
+            width //= 2
+        return _Vector(buf, at_start, width) if width > 1 else None
+
+    def _moves(self, name: str, vector: _Vector, local: tuple[ir.Var, Any], condition: Any, span: Any) -> list[ir.Stmt]:
+        """Wide moves between memory and a register array."""
+        array, start = local
+        size = str(vector.width * dtype_bits(ir.buffer_dtype(vector.buffer)) // 8)
+        out = []
+        for offset in range(0, self.extent, vector.width):
+            last = ir.simplify(vector.indices[-1] + offset)
+            memory = ir.address_of(ir.load(vector.buffer, [*vector.indices[:-1], last]))
+            registers = ir.address_of(ir.load(array, [ir.simplify(start + offset)]))
+            args = [registers, memory] if name == "tl.load" else [memory, registers]
+            if condition is not None:
+                args.append(self._at(condition, offset))
+            out.append(ir.evaluate(ir.call(name, args, attrs={"template": [size]}), span))
+        return out
+
+    def lift(self, load: Any, condition: Any, out: list[ir.Stmt]) -> Any | None:
+        """Emit wide loads for `load` (under `condition`, zero elsewhere); the element that replaces it, or None."""
+        vector = self._vector(load.source, load.indices)
+        if vector is None:
+            return None
+        if condition is not None:
+            width = self._uniform_width(condition)
+            if width < 2:
+                return None
+            vector = _Vector(vector.buffer, vector.indices, min(width, vector.width))
+        array = ir.buffer((self.extent,), ir.buffer_dtype(load.source), f"{load.source.name}_vec", "local")
+        out.append(ir.alloc(array))
+        out += self._moves("tl.load", vector, (array, ir.const(0)), condition, load.span)
+        return ir.load(array, [self.var])
+
+    def _uniform_width(self, condition: Any) -> int:
+        """The widest aligned run of iterations over which the condition has one value."""
+        width = self.extent
+        for part in _conjuncts(condition):
+            while width > 1 and not self._uniform(part, width):
+                width //= 2
+        return width
+
+    def _uniform(self, part: Any, width: int) -> bool:
+        if not ir.uses_var(part, {self.var}):
+            return not ir.collect(part, ir.nodes.BufferLoad)
+        if isinstance(part, (ir.LT, ir.GE)):
+            start = self._start(part.a)
+            bound = part.b
+            if start is None or ir.uses_var(bound, {self.var}):
+                return False
+            return ir.can_prove(start % width == 0, self.analyzer) and ir.can_prove(bound % width == 0, self.analyzer)
+        return False
+
+
+class _LiftLoads(ir.Mutator):
+    """Replaces memory loads in an expression by elements of arrays that wide loads have filled."""
+
+    def __init__(self, owner: _Vectorizer, out: list[ir.Stmt]) -> None:
+        super().__init__()
+        self.owner, self.out = owner, out
+
+    def visit_BufferLoad(self, node: Any) -> Any:
+        lifted = self.owner.lift(node, None, self.out)
+        return node if lifted is None else lifted
+
+    def visit_Call(self, node: ir.Call) -> Any:
+        if ir.is_call(node, "tirx.address_of"):
+            return node
+        if ir.is_call(node, "tirx.if_then_else"):
+            condition, then, other = node.args
+            if isinstance(then, ir.nodes.BufferLoad) and ir.const_number(other) == 0:
+                lifted = self.owner.lift(then, condition, self.out)
+                return node if lifted is None else lifted
+            return node  # a branch that is not taken must not load
+        return self.descend(node)
+
+    def visit_Select(self, node: ir.Select) -> Any:
+        return self.descend(node)
+
+
+def _conjuncts(condition: Any) -> list[Any]:
+    if isinstance(condition, ir.And):
+        return _conjuncts(condition.a) + _conjuncts(condition.b)
+    return [condition]
+
+
+
