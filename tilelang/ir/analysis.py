@@ -30,13 +30,18 @@ def can_prove(condition: Any, analyzer: Analyzer | None = None) -> bool:
     return bool((analyzer or _plain).can_prove(condition))
 
 
-def analyzer_for(ranges: Mapping[Var, tuple[Any, Any]], nonnegative: Iterable[Var] = ()) -> Analyzer:
-    """An analyzer that knows `var in [start, start + extent)` for each entry, and that shape symbols are not negative."""
+def analyzer_for(
+    ranges: Mapping[Var, tuple[Any, Any]], nonnegative: Iterable[Var] = (), constraints: Iterable[Any] = ()
+) -> Analyzer:
+    """An analyzer that knows `var in [start, start + extent)` for each entry, that shape symbols are not negative, and that
+    the constraints hold."""
     analyzer = Analyzer()
     for var in nonnegative:
         analyzer.bind(var, Range.from_min_extent(as_expr(0, str(var.ty.dtype)), as_expr(2**31 - 1, str(var.ty.dtype))))
     for var, (start, extent) in ranges.items():
         analyzer.bind(var, Range.from_min_extent(as_expr(start), as_expr(extent)))
+    for condition in constraints:
+        analyzer.constraint_scope(condition).__enter__()  # for the life of this analyzer
     return analyzer
 
 

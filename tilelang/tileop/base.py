@@ -17,11 +17,13 @@ class Effects:
     """Regions (TensorRegion nodes) that an operator reads and writes.
 
     `asynchronous` operators return before their writes are done: `tl.cp_async_wait` and a barrier order them.
+    `atomic` operators update what they write atomically: two of them on one buffer do not conflict.
     """
 
     reads: tuple[ir.BufferRegion, ...] = ()
     writes: tuple[ir.BufferRegion, ...] = ()
     asynchronous: bool = False
+    atomic: bool = False
 
 
 @dataclass
@@ -29,7 +31,8 @@ class LoweringContext:
     """What lowering needs to know beyond the operator.
 
     `fragments` and `shared` are the inferred layouts; `tid` is the linear thread id; `remarks` collects decisions worth
-    telling the author (`kernel.remarks`).
+    telling the author (`kernel.remarks`). While an operator is lowered, `ranges` and `constraints` hold the loops and
+    conditions around it; `symbols` are the shape variables.
     """
 
     target: Target
@@ -42,6 +45,7 @@ class LoweringContext:
     remarks: list[str] = field(default_factory=list)
     ranges: dict[ir.Var, tuple[Any, Any]] = field(default_factory=dict)
     symbols: tuple[ir.Var, ...] = ()
+    constraints: list[Any] = field(default_factory=list)
 
     @property
     def num_warps(self) -> int:
@@ -60,9 +64,9 @@ class LoweringContext:
             self.shared[buf] = SharedLayout.linear(ir.static_shape(buf), dtype_bits(ir.buffer_dtype(buf)))
         return self.shared[buf]
 
-    def analyzer(self) -> ir.Analyzer:
-        """An analyzer that knows the ranges of the loop variables around this operator and that symbols are not negative."""
-        return ir.analyzer_for(self.ranges, self.symbols)
+    def analyzer(self, ranges: Mapping[ir.Var, tuple[Any, Any]] | None = None) -> ir.Analyzer:
+        """An analyzer that knows the ranges and conditions around this operator (and `ranges`), and symbols not negative."""
+        return ir.analyzer_for({**self.ranges, **(ranges or {})}, self.symbols, self.constraints)
 
     def remark(self, span: Any, text: str) -> None:
         place = ir.span_to_source(span)

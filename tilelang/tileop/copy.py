@@ -21,7 +21,7 @@ CP_ASYNC_BYTES = (16, 8, 4)  # PTX ISA, cp.async: cp-size
 
 
 @tile_op("tl.copy")
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Copy(ElementwiseOp):
     """`dst[...] = cast(src[...])` over regions of equal extents (extents of 1 dropped)."""
 
@@ -86,7 +86,7 @@ class Copy(ElementwiseOp):
         if ir.buffer_dtype(src) != ir.buffer_dtype(dst):
             return 0
         nest = self.nest()
-        analyzer = ir.analyzer_for({**ctx.ranges, **nest.ranges}, ctx.symbols)
+        analyzer = ctx.analyzer(nest.ranges)
         sides = [(nest.body.buffer, nest.body.indices), (nest.body.value.source, nest.body.value.indices)]
         widths = []
         for buf, indices in sides:
@@ -116,7 +116,7 @@ class Copy(ElementwiseOp):
         nest = self.nest()
         loops = LoopNest(self.layout(ctx), ctx.tid, ctx.num_threads, width)
         at_start = dict(zip(nest.vars, loops.indices))
-        analyzer = ir.analyzer_for({**ctx.ranges, **nest.ranges}, ctx.symbols)
+        analyzer = ctx.analyzer(nest.ranges)
         store, load = nest.body, nest.body.value
         # Aligned chunks are in bounds together (access_width has proved it), so the first element speaks for all.
         conditions = GuardMemory(analyzer).bounds(load.source, load.indices)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .. import ir
 from ..layout import Fragment
@@ -54,9 +53,3 @@ class ElementwiseOp(TileOp):
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
         nest = self.nest()
         return lower_nest(nest, loop_layout(nest, ctx), ctx)
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: Any) -> bool:
-        return self is other

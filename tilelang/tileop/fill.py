@@ -14,7 +14,7 @@ from .elementwise import ElementwiseOp
 
 
 @tile_op("tl.fill")
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fill(ElementwiseOp):
     """`dst[...] = value` over a region of any scope."""
 

@@ -35,9 +35,7 @@ class GuardMemory(ir.Mutator):
         new = self.descend(node)
         if not conditions:
             return new
-        dtype = ir.dtype_of(node)
-        zero = ir.const(False, "bool") if dtype == "bool" else ir.zero(dtype)
-        return ir.if_then_else(conjunction([self.visit(c) for c in conditions]), new, zero)
+        return ir.if_then_else(conjunction([self.visit(c) for c in conditions]), new, ir.zero(ir.dtype_of(node)))
 
     def visit_Call(self, node: ir.Call) -> Any:
         if ir.is_call(node, "tirx.address_of"):  # an address is not an access; its users guard themselves

@@ -61,15 +61,14 @@ def lower_nest(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> ir
     """
     vector = _vector_extent(nest, layout, ctx)
     loops = LoopNest(layout, ctx.tid, ctx.num_threads, vector)
-    ranges = {**ctx.ranges, **nest.ranges}
-    body = GuardMemory(ir.analyzer_for(ranges, ctx.symbols)).visit(nest.body)
+    body = GuardMemory(ctx.analyzer(nest.ranges)).visit(nest.body)
     body = _Registers(nest, loops, ctx).visit(body)
     replica = loops.replica_conditions()
     if replica:
         body = _OneReplica(conjunction(replica)).visit(body)
     body = ir.substitute(body, dict(zip(nest.vars, loops.indices)))
     if loops.vector_var is not None:
-        body = vectorize(body, loops.vector_var, loops.vector, ctx, {**ctx.ranges, **loops.ranges})
+        body = vectorize(body, loops.vector_var, loops.vector, ctx, loops.ranges)
     return loops.wrap(body, nest.span)
 
 

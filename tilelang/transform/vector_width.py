@@ -19,7 +19,7 @@ def nest_vector_width(nest: ParallelNest, ctx: LoweringContext) -> int:
     """
     asked = nest.annotations.get("tl.coalesced_width")
     inner, extent = nest.vars[-1], nest.extents[-1]
-    analyzer = ir.analyzer_for({**ctx.ranges, **nest.ranges}, ctx.symbols)
+    analyzer = ctx.analyzer(nest.ranges)
     widths: dict[str, list[int]] = {"global": [], "shared": []}
     for access in memory_accesses(nest.body):
         buf, indices = access

@@ -36,7 +36,7 @@ class _Vectorizer:
     def __init__(self, var: ir.Var, extent: int, ctx: LoweringContext, ranges: Mapping[ir.Var, Any]) -> None:
         self.var, self.extent, self.ctx = var, extent, ctx
         # The vector variable is left out: indices are compared at its value 0.
-        self.analyzer = ir.analyzer_for({v: r for v, r in ranges.items() if not v.same_as(var)}, ctx.symbols)
+        self.analyzer = ctx.analyzer({v: r for v, r in ranges.items() if not v.same_as(var)})
 
     def statement(self, stmt: ir.Stmt) -> ir.Stmt:
         if isinstance(stmt, ir.SeqStmt):

@@ -1,0 +1,191 @@
+"""Where an operator or nest needs a fragment under another layout than it has: go through shared memory, say so.
+
+Also gives operators the shared scratch that their lowering asks for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ir
+from ..layout import Fragment
+from ..tileop.base import LoweringContext, as_tile_op
+from .loop_layout import accessible, loop_layout
+from .parallel_nest import ParallelNest
+from .units import is_parallel, is_pure_condition, loop_span
+
+
+def convert_uses(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
+    """The body with staging copies around the uses that need them; new tiles are allocated at the top."""
+    pass_ = _Convert(ctx)
+    new = pass_.body(body)
+    return ir.seq([*(ir.alloc(b) for b in pass_.allocated), new])
+
+
+def copy_stmt(src: ir.Var, dst: ir.Var, span: Any) -> ir.Stmt:
+    """A whole-tile copy as a tile operator."""
+    return ir.evaluate(ir.call("tl.copy", [ir.full_region(src), ir.full_region(dst)], attrs={}, span=span), span)
+
+
+def is_replicated(fragment: Fragment, num_threads: int) -> bool:
+    """True if every thread of the block holds every element."""
+    return not any(f.is_thread for dim in fragment.dims for f in dim) and not fragment.idle_conditions(0, num_threads) and (
+        fragment.num_threads == num_threads
+    )
+
+
+class _Convert(ir.Mutator):
+    def __init__(self, ctx: LoweringContext) -> None:
+        super().__init__()
+        self.ctx = ctx
+        self.allocated: list[ir.Var] = []
+
+    # ------------------------------------------------------------------ surroundings
+
+    def visit_For(self, node: ir.For) -> Any:
+        if is_parallel(node):
+            return self._nest(node)
+        saved = self.ctx.ranges
+        self.ctx.ranges = {**saved, node.loop_var: (node.min, loop_span(node))}
+        new = self.descend(node)
+        self.ctx.ranges = saved
+        return new
+
+    def visit_IfThenElse(self, node: ir.IfThenElse) -> Any:
+        before, condition = self._scalar_reads(node.condition, node.span)
+        pure = is_pure_condition(condition)
+        saved = self.ctx.constraints
+        self.ctx.constraints = [*saved, condition] if pure else saved
+        then = self.body(node.then_case)
+        self.ctx.constraints = [*saved, ir.Not(condition)] if pure else saved
+        other = None if node.else_case is None else self.body(node.else_case)
+        self.ctx.constraints = saved
+        return ir.seq([*before, ir.IfThenElse(condition, then, other, node.span)])
+
+    # ------------------------------------------------------------------ operators
+
+    def visit_Evaluate(self, node: ir.Evaluate) -> Any:
+        op = as_tile_op(node)
+        if op is None:
+            return self._leaf(node)
+        before: list[ir.Stmt] = []
+        after: list[ir.Stmt] = []
+        swap: dict[ir.Var, ir.Var] = {}
+        for buf, wanted in op.required_fragments(self.ctx).items():
+            if self.ctx.fragments[buf].same_threads(wanted) and self.ctx.fragments[buf] == wanted:
+                continue
+            fresh = ir.buffer(ir.static_shape(buf), ir.buffer_dtype(buf), f"{buf.name}_conv", "local.fragment")
+            self.ctx.fragments[fresh] = wanted
+            staged = self._shared_twin(buf)
+            effects = op.effects()
+            if any(r.source.same_as(buf) for r in effects.reads) or not _whole(effects.writes, buf):
+                before += [copy_stmt(buf, staged, node.span), copy_stmt(staged, fresh, node.span)]
+            if any(w.source.same_as(buf) for w in effects.writes):
+                after += [copy_stmt(fresh, staged, node.span), copy_stmt(staged, buf, node.span)]
+            swap[buf] = fresh
+            self.allocated.append(fresh)
+            self.ctx.remark(node.span, f"{buf.name} is converted through shared memory for {op.name}")
+        if swap:
+            node = ir.substitute(node, swap)
+            op = as_tile_op(node)
+        nest = op.nest() if hasattr(op, "nest") else None
+        if nest is not None:
+            staged_nest = self._stage(nest, getattr(op, "layout")(self.ctx))
+            if staged_nest is not None:
+                return ir.seq([*before, staged_nest, *after])
+        wanted_scratch = op.scratch(self.ctx)
+        if wanted_scratch is not None:
+            shape, dtype = wanted_scratch
+            scratch = ir.buffer(shape, dtype, f"{op.name.removeprefix('tl.')}_scratch", "shared.dyn")
+            self.allocated.append(scratch)
+            call = op.to_call()
+            attrs = {str(k): v for k, v in call.attrs.items()} if call.attrs is not None else {}
+            call = ir.Call(call.op, list(call.args), attrs={**attrs, "scratch": scratch}, span=call.span, ret_ty=call.ty)
+            node = ir.evaluate(call, node.span)
+        return ir.seq([*before, node, *after]) if before or after else node
+
+    # ------------------------------------------------------------------ nests
+
+    def _nest(self, loop: ir.For) -> ir.Stmt:
+        nest = ParallelNest.of(loop)
+        staged = self._stage(nest, loop_layout(nest, self.ctx))
+        return loop if staged is None else staged
+
+    def _stage(self, nest: ParallelNest, layout: Fragment) -> ir.Stmt | None:
+        """The nest with the fragments that `layout` cannot serve replaced by shared tiles; None if there are none."""
+        before: list[ir.Stmt] = []
+        after: list[ir.Stmt] = []
+        swap: dict[ir.Var, ir.Var] = {}
+        for buf, use in nest.uses.items():
+            if accessible(use, nest, layout, self.ctx.fragments[buf]):
+                continue
+            twin = self._shared_twin(buf)
+            swap[buf] = twin
+            before.append(copy_stmt(buf, twin, nest.span))
+            if use.written:
+                after.append(copy_stmt(twin, buf, nest.span))
+            self.ctx.remark(nest.span, f"{buf.name} goes through shared memory: its layout does not follow this loop")
+        if not swap:
+            return None
+        body = nest.with_body(ir.substitute(nest.body, swap)).to_stmt()
+        # Without the staged fragments another layout may rule, under which others no longer fit.
+        return ir.seq([*before, self._nest(body), *after])
+
+    # ------------------------------------------------------------------ scalar code
+
+    def visit_BufferStore(self, node: ir.BufferStore) -> Any:
+        return self._leaf(node)
+
+    def visit_Bind(self, node: ir.Bind) -> Any:
+        return self._leaf(node)
+
+    def _leaf(self, node: ir.Stmt) -> ir.Stmt:
+        before, new = self._scalar_reads(node, node.span)
+        if isinstance(new, ir.BufferStore) and ir.scope_of(new.buffer) == "local.fragment":
+            buf = new.buffer
+            if not is_replicated(self.ctx.fragments[buf], self.ctx.num_threads):
+                twin = self._shared_twin(buf)
+                store = ir.BufferStore(twin, new.value, list(new.indices), node.span)
+                one = ir.IfThenElse(ir.as_expr(self.ctx.tid) == 0, store, None, node.span)
+                return ir.seq([*before, copy_stmt(buf, twin, node.span), one, copy_stmt(twin, buf, node.span)])
+        return ir.seq([*before, new]) if before else new
+
+    def _scalar_reads(self, node: Any, span: Any) -> tuple[list[ir.Stmt], Any]:
+        """Copies to shared memory for fragment elements that scalar code reads, and the node reading from there."""
+        swap: dict[ir.Var, ir.Var] = {}
+        for load in ir.collect(node, ir.nodes.BufferLoad):
+            buf = load.source
+            if ir.scope_of(buf) == "local.fragment" and buf not in swap:
+                if not is_replicated(self.ctx.fragments[buf], self.ctx.num_threads):
+                    swap[buf] = self._shared_twin(buf)
+                    self.ctx.remark(span, f"{buf.name} is read by scalar code: it goes through shared memory")
+        if not swap:
+            return [], node
+        reads = _SwapLoads(swap)
+        return [copy_stmt(b, t, span) for b, t in swap.items()], reads.visit(node)
+
+    def _shared_twin(self, buf: ir.Var) -> ir.Var:
+        twin = ir.buffer(ir.static_shape(buf), ir.buffer_dtype(buf), f"{buf.name}_staged", "shared.dyn")
+        self.allocated.append(twin)
+        return twin
+
+
+class _SwapLoads(ir.Mutator):
+    """Redirects loads, not stores."""
+
+    def __init__(self, swap: dict[ir.Var, ir.Var]) -> None:
+        super().__init__()
+        self.swap = swap
+
+    def visit_BufferLoad(self, node: Any) -> Any:
+        indices, _ = self.visit_list(node.indices)
+        return ir.load(self.swap.get(node.source, node.source), indices, node.span)
+
+
+def _whole(regions: Any, buf: ir.Var) -> bool:
+    """True if one of the regions is all of `buf`."""
+    shape = ir.shape_of(buf)
+    return any(
+        r.source.same_as(buf) and all(ir.const_int(x.min) == 0 and ir.const_int(x.extent) == n for x, n in zip(r.region, shape))
+        for r in regions
+    )

@@ -1,0 +1,119 @@
+"""Give every register tile a Fragment and every shared tile a layout; convert where two uses disagree.
+
+Strict rules first (annotations, matrix instructions), then propagation through nests, copies and reductions, then a free
+choice for the operator that moves most memory, and propagation again. Inference never gives up: a use that its fragment
+cannot serve goes through a shared-memory tile, with a remark.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ir
+from ..layout import Fragment
+from ..tileop.base import LoweringContext
+from ..tileop.elementwise import default_for_nest, derive_from_nest
+from .annotations import apply_annotations
+from .convert_fragments import convert_uses
+from .units import Unit, units_of
+
+
+def infer_layouts(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
+    """Fill `ctx.fragments` and `ctx.shared`; the returned body has the conversions and scratch tiles that they need."""
+    body = apply_annotations(body, ctx)
+    units = units_of(body)
+    for unit in units:
+        if unit.op is not None:
+            unit.op.check(ctx.target)
+    _shared_layouts(units, ctx)
+    _fragments(units, body, ctx)
+    return convert_uses(body, ctx)
+
+
+def _shared_layouts(units: list[Unit], ctx: LoweringContext) -> None:
+    for unit in units:
+        if unit.op is not None:
+            with unit.within(ctx):
+                for buf, layout in unit.op.shared_layouts(ctx).items():
+                    ctx.shared.setdefault(buf, layout)
+
+
+def _fragments(units: list[Unit], body: ir.Stmt, ctx: LoweringContext) -> None:
+    missing = {b for b in ir.declared_buffers(body) if ir.scope_of(b) == "local.fragment"} - set(ctx.fragments)
+    touching = [(u, names) for u in units if (names := fragments_of(u))]
+    for unit, _ in touching:
+        if unit.op is not None:
+            with unit.within(ctx):
+                _accept(unit.op.strict_fragments(ctx), missing, ctx)
+    _propagate(touching, missing, ctx)
+    for unit, names in sorted(touching, key=_weight, reverse=True):
+        if names & missing and (unit.op is not None or unit.nest is not None):
+            with unit.within(ctx):
+                rule = unit.op.default_fragments if unit.op is not None else lambda k, c, n=unit.nest: default_for_nest(n, k, c)
+                chosen = rule(ctx.fragments, ctx)
+            if _accept(chosen, missing, ctx):
+                _propagate(touching, missing, ctx)
+    for buf in list(missing):  # touched only by scalar code, or through indices that no layout follows
+        shape = ir.static_shape(buf)
+        scalar_only = not any(buf in names and (u.op or u.nest) for u, names in touching)
+        _accept({buf: Fragment.replicated(shape, ctx.num_threads) if scalar_only else Fragment.blocked(shape, ctx.num_threads)}, missing, ctx)
+
+
+def _accept(found: dict[ir.Var, Fragment], missing: set[ir.Var], ctx: LoweringContext) -> bool:
+    """Take the layouts of fragments that have none yet; True if there was one."""
+    fresh = {b: layout for b, layout in found.items() if b in missing}
+    ctx.fragments.update(fresh)
+    missing -= set(fresh)
+    return bool(fresh)
+
+
+def _propagate(touching: list[tuple[Unit, set[ir.Var]]], missing: set[ir.Var], ctx: LoweringContext) -> None:
+    """Derive layouts from known ones until nothing changes."""
+    changed = True
+    while changed and missing:
+        changed = False
+        for unit, names in touching:
+            if not names & missing or not names - missing:
+                continue
+            with unit.within(ctx):
+                if unit.op is not None:
+                    found = unit.op.derive_fragments(ctx.fragments, ctx)
+                elif unit.nest is not None:
+                    found = derive_from_nest(unit.nest, ctx.fragments, ctx)
+                else:
+                    continue
+            changed = _accept(found, missing, ctx) or changed
+
+
+def _weight(item: tuple[Unit, set[ir.Var]]) -> tuple[bool, int]:
+    """Order of free choice: what touches memory first, then by elements touched."""
+    unit, names = item
+    size = max(_elements(b) for b in names)
+    memory = any(ir.scope_of(b) == "global" for b in _buffers(unit.stmt))
+    return memory, size
+
+
+def _elements(buf: ir.Var) -> int:
+    total = 1
+    for n in ir.static_shape(buf):
+        total *= n
+    return total
+
+
+def _buffers(stmt: Any) -> set[ir.Var]:
+    """Every buffer that a statement names."""
+    out: set[ir.Var] = set()
+
+    def note(node: Any) -> None:
+        if isinstance(node, (ir.nodes.BufferLoad, ir.nodes.BufferRegion)):
+            out.add(node.source)
+        elif isinstance(node, ir.BufferStore):
+            out.add(node.buffer)
+
+    ir.walk(stmt, note)
+    return out
+
+
+def fragments_of(unit: Unit) -> set[ir.Var]:
+    """The register tiles that a unit touches."""
+    return {b for b in _buffers(unit.stmt) if ir.scope_of(b) == "local.fragment"}

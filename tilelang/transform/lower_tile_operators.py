@@ -1,0 +1,90 @@
+"""Each tile operator and each parallel nest becomes what one thread does; fragments become register arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ir
+from ..tileop.base import LoweringContext, as_tile_op
+from .guards import GuardMemory
+from .loop_layout import loop_layout
+from .lower_nest import lower_nest
+from .parallel_nest import ParallelNest
+from .units import is_parallel, is_pure_condition, loop_span
+
+
+def lower_tile_operators(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
+    """Plain TIR; the register arrays of fragments are allocated at the top."""
+    lowered = _Lower(ctx).body(body)
+    return ir.seq([*(ir.alloc(array) for array in ctx.registers.values()), lowered])
+
+
+class _Lower(ir.Mutator):
+    def __init__(self, ctx: LoweringContext) -> None:
+        super().__init__()
+        self.ctx = ctx
+
+    def visit_AllocBuffer(self, node: ir.AllocBuffer) -> Any:
+        return None if ir.scope_of(node.buffer) == "local.fragment" else node
+
+    def visit_For(self, node: ir.For) -> Any:
+        if is_parallel(node):
+            nest = ParallelNest.of(node)
+            return lower_nest(nest, loop_layout(nest, self.ctx), self.ctx)
+        saved = self.ctx.ranges
+        self.ctx.ranges = {**saved, node.loop_var: (node.min, loop_span(node))}
+        new = self.descend(node)
+        self.ctx.ranges = saved
+        return new
+
+    def visit_IfThenElse(self, node: ir.IfThenElse) -> Any:
+        condition = self._scalar(node.condition)
+        saved = self.ctx.constraints
+        pure = is_pure_condition(node.condition)
+        self.ctx.constraints = [*saved, node.condition] if pure else saved
+        then = self.body(node.then_case)
+        self.ctx.constraints = [*saved, ir.Not(node.condition)] if pure else saved
+        other = None if node.else_case is None else self.body(node.else_case)
+        self.ctx.constraints = saved
+        return ir.IfThenElse(condition, then, other, node.span)
+
+    def visit_While(self, node: ir.While) -> Any:
+        return ir.While(self._scalar(node.condition), self.body(node.body), node.span)
+
+    def visit_Evaluate(self, node: ir.Evaluate) -> Any:
+        op = as_tile_op(node)
+        return op.lower(self.ctx) if op is not None else self._scalar(node)
+
+    def visit_BufferStore(self, node: ir.BufferStore) -> Any:
+        return self._scalar(node)
+
+    def visit_Bind(self, node: ir.Bind) -> Any:
+        return self._scalar(node)
+
+    def _scalar(self, node: Any) -> Any:
+        """Code that every thread runs for itself: guarded memory, replicated fragments read from registers."""
+        if isinstance(node, (ir.IntImm, ir.Var)):
+            return node
+        return _ReplicatedRegisters(self.ctx).visit(GuardMemory(self.ctx.analyzer()).visit(node))
+
+
+class _ReplicatedRegisters(ir.Mutator):
+    def __init__(self, ctx: LoweringContext) -> None:
+        super().__init__()
+        self.ctx = ctx
+
+    def _index(self, buf: ir.Var, indices: Any) -> Any:
+        return ir.simplify(self.ctx.fragments[buf].local_of(list(indices)), self.ctx.analyzer())
+
+    def visit_BufferLoad(self, node: Any) -> Any:
+        if ir.scope_of(node.source) != "local.fragment":
+            return self.descend(node)
+        indices, _ = self.visit_list(node.indices)
+        return ir.load(self.ctx.registers_of(node.source), [self._index(node.source, indices)], node.span)
+
+    def visit_BufferStore(self, node: ir.BufferStore) -> Any:
+        if ir.scope_of(node.buffer) != "local.fragment":
+            return self.descend(node)
+        return ir.BufferStore(
+            self.ctx.registers_of(node.buffer), self.visit(node.value), [self._index(node.buffer, node.indices)], node.span
+        )

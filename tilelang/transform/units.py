@@ -1,0 +1,76 @@
+"""The units of a launch body, with what surrounds them: tile operators, parallel nests, leaf statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import ir
+from ..tileop.base import LoweringContext, TileOp, as_tile_op
+from .parallel_nest import ParallelNest
+
+
+@dataclass
+class Unit:
+    """One operator, nest or leaf statement and its surroundings."""
+
+    stmt: ir.Stmt
+    op: TileOp | None = None
+    nest: ParallelNest | None = None
+    ranges: dict[ir.Var, tuple[Any, Any]] = field(default_factory=dict)
+    constraints: list[Any] = field(default_factory=list)
+
+    @contextmanager
+    def within(self, ctx: LoweringContext) -> Iterator[LoweringContext]:
+        """The context with this unit's surroundings."""
+        saved = ctx.ranges, ctx.constraints
+        ctx.ranges, ctx.constraints = {**ctx.ranges, **self.ranges}, [*ctx.constraints, *self.constraints]
+        try:
+            yield ctx
+        finally:
+            ctx.ranges, ctx.constraints = saved
+
+
+def is_parallel(stmt: Any) -> bool:
+    """True for the outermost For of a parallel nest."""
+    return isinstance(stmt, ir.For) and int(stmt.kind) == int(ir.ForKind.PARALLEL)
+
+
+def is_pure_condition(condition: Any) -> bool:
+    """True for conditions whose truth cannot change before the statements under it run."""
+    return not ir.collect(condition, (ir.nodes.BufferLoad, ir.Call))
+
+
+def units_of(body: ir.Stmt) -> list[Unit]:
+    """All units of a body in program order."""
+    found: list[Unit] = []
+
+    def visit(stmt: Any, ranges: dict, constraints: list) -> None:
+        if isinstance(stmt, ir.SeqStmt):
+            for s in stmt.seq:
+                visit(s, ranges, constraints)
+        elif is_parallel(stmt):
+            found.append(Unit(stmt, nest=ParallelNest.of(stmt), ranges=ranges, constraints=constraints))
+        elif isinstance(stmt, ir.For):
+            visit(stmt.body, {**ranges, stmt.loop_var: (stmt.min, loop_span(stmt))}, constraints)
+        elif isinstance(stmt, ir.While):
+            visit(stmt.body, ranges, constraints)
+        elif isinstance(stmt, ir.AttrStmt):
+            visit(stmt.body, ranges, constraints)
+        elif isinstance(stmt, ir.IfThenElse):
+            pure = is_pure_condition(stmt.condition)
+            visit(stmt.then_case, ranges, [*constraints, stmt.condition] if pure else constraints)
+            if stmt.else_case is not None:
+                visit(stmt.else_case, ranges, [*constraints, ir.Not(stmt.condition)] if pure else constraints)
+        else:
+            found.append(Unit(stmt, op=as_tile_op(stmt), ranges=ranges, constraints=constraints))
+
+    visit(body, {}, [])
+    return found
+
+
+def loop_span(loop: ir.For) -> Any:
+    """How many consecutive integers, from its start, a loop variable may take (the extent, or more with a step)."""
+    return loop.extent if loop.step is None else loop.extent * loop.step
