@@ -43,7 +43,7 @@ class GuardMemory(ir.Mutator):
             if isinstance(load, ir.nodes.BufferLoad):
                 indices, changed = self.visit_list(load.indices)
                 return ir.address_of(ir.load(load.source, indices, load.span)) if changed else node
-        if ir.is_call(node, "tirx.if_then_else"):
+        if ir.is_call(node, "prim.if_then_else"):
             return self._conditional(node)
         return self.descend(node)
 

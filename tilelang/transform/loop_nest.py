@@ -49,7 +49,7 @@ class LoopNest:
                 if f.extent == 1:
                     self._digits[d, k] = 0
                 elif f.is_thread:
-                    self._digits[d, k] = self.layout.thread_digit(f, self.tid)
+                    self._digits[d, k] = self._thread_digit(f)
                 else:
                     register_digits.append((f.stride, d, k, f.extent))
         last = len(self.layout.dims) - 1
@@ -62,6 +62,12 @@ class LoopNest:
             else:
                 self.loops.append((var, extent))
         self.indices = [self._compose(d) for d in range(len(self.layout.dims))]
+
+    def _thread_digit(self, f: Factor) -> Any:
+        """The digit of a thread factor; the most significant one needs no remainder (idle threads are masked)."""
+        if f.stride * f.extent >= self.layout.num_threads:
+            return self.tid // f.stride if f.stride > 1 else self.tid
+        return self.layout.thread_digit(f, self.tid)
 
     def _compose(self, dim: int) -> Any:
         total: Any = 0
@@ -98,7 +104,7 @@ class LoopNest:
 
     def replica_conditions(self) -> list[Any]:
         """What must hold of `tid` for the thread to be the one replica that writes to memory."""
-        return [self.layout.thread_digit(f, self.tid) == 0 for f in self.layout.replication if f.extent > 1]
+        return [self._thread_digit(f) == 0 for f in self.layout.replication if f.extent > 1]
 
     def wrap(self, body: ir.Stmt, span: Any = None) -> ir.Stmt:
         """The loops around `body`, with the guards for idle threads and padding."""

@@ -196,7 +196,7 @@ class _LiftLoads(ir.Mutator):
     def visit_Call(self, node: ir.Call) -> Any:
         if ir.is_call(node, "tirx.address_of"):
             return node
-        if ir.is_call(node, "tirx.if_then_else"):
+        if ir.is_call(node, "prim.if_then_else"):
             condition, then, other = node.args
             if isinstance(then, ir.nodes.BufferLoad) and ir.const_number(other) == 0:
                 lifted = self.owner.lift(then, condition, self.out)
