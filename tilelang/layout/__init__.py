@@ -2,5 +2,33 @@
 
 from .fragment import Factor, Fragment, agree, covers, local, runs, thread
 from .shared import MappedLayout, SharedLayout
+from .user import (
+    fragment_from_function,
+    make_full_bank_swizzled_layout,
+    make_fully_replicated_layout_fragment,
+    make_half_bank_swizzled_layout,
+    make_linear_layout,
+    make_quarter_bank_swizzled_layout,
+    make_swizzled_layout,
+    shared_from_function,
+)
 
-__all__ = ["Factor", "Fragment", "MappedLayout", "SharedLayout", "agree", "covers", "local", "runs", "thread"]
+__all__ = [
+    "Factor",
+    "Fragment",
+    "MappedLayout",
+    "SharedLayout",
+    "agree",
+    "covers",
+    "fragment_from_function",
+    "local",
+    "make_full_bank_swizzled_layout",
+    "make_fully_replicated_layout_fragment",
+    "make_half_bank_swizzled_layout",
+    "make_linear_layout",
+    "make_quarter_bank_swizzled_layout",
+    "make_swizzled_layout",
+    "runs",
+    "shared_from_function",
+    "thread",
+]

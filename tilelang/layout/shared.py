@@ -115,6 +115,10 @@ class MappedLayout:
     pad = 0
     alignment = 1024
 
+    def versions(self, count: int) -> MappedLayout:
+        """The layout of `count` tiles one after the other (a leading dimension)."""
+        return MappedLayout((count, *self.shape), self.bits, lambda version, *indices: (version, *self._physical(indices)))
+
     def _physical(self, indices: Sequence[Any]) -> tuple[Any, ...]:
         out = self.forward(*indices)
         return tuple(out) if isinstance(out, (tuple, list)) else (out,)
