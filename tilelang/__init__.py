@@ -1,0 +1,66 @@
+"""A tile-level language for GPU kernels.
+
+Importing this package loads neither TVM nor torch nor NumPy: names beyond the light ones below are imported at first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from tilelang.env import env
+from tilelang.jit import JITKernel, compile, jit
+from tilelang.log import logger, set_log_level
+from tilelang.pass_configs import PassConfigKey
+
+__version__ = "0.2.0"
+
+_SUBMODULES = ("cache", "codegen", "engine", "errors", "frontend", "ir", "language", "layout", "profiler", "runtime", "simulator")
+_SUBMODULES += ("target", "testing", "tileop", "toolchain", "transform")
+_NAMES = {
+    "JITImpl": "tilelang.jit.impl",
+    "Profiler": "tilelang.profiler",
+    "TensorSupplyType": "tilelang.profiler",
+    "Layout": "tilelang.layout",
+    "Fragment": "tilelang.layout",
+}
+
+__all__ = ["JITKernel", "PassConfigKey", "cdiv", "compile", "disable_cache", "enable_cache", "env", "is_cache_enabled", "jit"]
+__all__ += ["logger", "next_power_of_2", "set_log_level", *_NAMES, *_SUBMODULES]
+
+
+def cdiv(a: int, b: int) -> int:
+    """`a / b` rounded up."""
+    return -(-a // b)
+
+
+def next_power_of_2(x: int) -> int:
+    """The smallest power of two that is at least `x`."""
+    return 1 << max(0, x - 1).bit_length()
+
+
+def enable_cache() -> None:
+    """Keep compiled kernels on disk, whatever the environment says."""
+    env.TILELANG_DISABLE_CACHE = False
+
+
+def disable_cache() -> None:
+    """Compile anew and write nothing, whatever the environment says."""
+    env.TILELANG_DISABLE_CACHE = True
+
+
+def is_cache_enabled() -> bool:
+    """Whether compiled kernels are kept on disk."""
+    return not env.TILELANG_DISABLE_CACHE
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    if name in _SUBMODULES:
+        return importlib.import_module(f"tilelang.{name}")
+    raise AttributeError(f"module 'tilelang' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

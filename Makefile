@@ -1,0 +1,51 @@
+# Two commands do everything on a fresh machine (Debian, Python 3.11, gcc, make, a package index):
+#   make quickstart   makes the environment, builds, runs examples/quickstart.py
+#   make test         makes the environment, builds, checks style, runs the tests
+# Both are idempotent: stamps under .venv say what is done.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Without an NVIDIA driver: the CPU build, since a plain `torch` brings gigabytes of CUDA libraries.
+TORCH := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo torch || echo torch==2.13.0)
+WORKERS ?= 2
+NATIVE := $(wildcard src/runtime/* src/simulator/* src/device/tl/*) CMakeLists.txt
+
+.PHONY: quickstart test lint build clean
+
+quickstart: build
+	$(BIN)/python examples/quickstart.py
+
+test: build $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -n $(WORKERS) testing
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+
+build: $(VENV)/.installed $(VENV)/.native
+
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.torch: $(VENV)/.created
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	touch $@
+
+# Editable: Python comes from the checkout, and the libraries are built into tilelang/lib.
+$(VENV)/.installed: pyproject.toml $(VENV)/.torch
+	$(BIN)/python -m pip install --quiet cmake ninja
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.native: $(NATIVE) $(VENV)/.installed
+	$(BIN)/python -m tilelang.runtime.build
+	touch $@
+
+$(VENV)/.test: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build tilelang/lib

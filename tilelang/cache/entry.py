@@ -1,0 +1,93 @@
+"""One compiled kernel as files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tilelang.codegen.launch_plan import LaunchPlan
+from tilelang.runtime import Binary
+
+_BINARY_NAMES = {"cuda": "kernel.cubin", "simulator": "kernel.so"}
+
+
+class CorruptEntryError(Exception):
+    """Files that are not what was published."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What compiling a program produced.
+
+    Parameters
+    ----------
+    kind : str
+        "cuda" (a cubin) or "simulator" (a shared object).
+    plan : LaunchPlan
+        How the kernels are launched.
+    source : str
+        The CUDA C++ text.
+    payload : bytes
+        The binary; empty for a shared object that is already a file.
+    remarks : tuple of str
+        What the compiler decided and could not do.
+    directory : Path, optional
+        Where the entry is on disk.
+    """
+
+    kind: str
+    plan: LaunchPlan
+    source: str
+    payload: bytes = b""
+    remarks: tuple[str, ...] = ()
+    directory: Path | None = field(default=None, compare=False)
+
+    def binary(self) -> Binary:
+        """What the launcher loads."""
+        if self.kind == "cuda":
+            return Binary.cuda(self.payload)
+        if self.directory is None:
+            from tilelang.cache.scratch import write_scratch
+
+            return Binary.simulator(str(write_scratch(_BINARY_NAMES[self.kind], self.payload)))
+        return Binary.simulator(str(self.directory / _BINARY_NAMES[self.kind]))
+
+    def files(self) -> dict[str, bytes]:
+        """Name and content of every file, with the table of checksums last."""
+        content = {
+            "kernel.cu": self.source.encode(),
+            "plan.json": self.plan.to_json().encode(),
+            "remarks.json": json.dumps(self.remarks).encode(),
+            _BINARY_NAMES[self.kind]: self.payload,
+        }
+        checksums = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+        content["entry.json"] = json.dumps({"kind": self.kind, "sha256": checksums}, indent=1).encode()
+        return content
+
+    @staticmethod
+    def read(directory: Path) -> Artifact:
+        """The entry in `directory`, verified.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is none.
+        CorruptEntryError
+            When a file is missing, changed or cannot be understood.
+        """
+        raw = (directory / "entry.json").read_bytes()
+        try:
+            table = json.loads(raw)
+            kind, checksums = table["kind"], table["sha256"]
+            data = {}
+            for name in ("kernel.cu", "plan.json", "remarks.json", _BINARY_NAMES[kind]):
+                data[name] = (directory / name).read_bytes()
+                if hashlib.sha256(data[name]).hexdigest() != checksums[name]:
+                    raise CorruptEntryError(f"{directory / name} has changed")
+            plan = LaunchPlan.from_json(data["plan.json"].decode())
+            remarks = tuple(json.loads(data["remarks.json"]))
+            return Artifact(kind, plan, data["kernel.cu"].decode(), data[_BINARY_NAMES[kind]], remarks, directory)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptEntryError(f"{directory}: {error}") from error

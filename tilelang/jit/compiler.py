@@ -1,0 +1,121 @@
+"""Program to binary, through the cache."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tilelang.cache import Artifact, KernelCache, digest
+from tilelang.cache.fingerprint import compiler_fingerprint
+from tilelang.codegen.launch_plan import LaunchPlan
+from tilelang.env import env
+from tilelang.jit.options import CompileOptions
+from tilelang.jit.outputs import mark_outputs
+from tilelang.log import logger
+from tilelang.toolchain import compile_cubin, cuda_compiler_identity, device_compile_options
+from tilelang.toolchain.versions import package_version
+
+
+def request_key(identity: str, arguments: Any, options: CompileOptions, out_idx: Any) -> str:
+    """The key of a function with arguments, known before it is traced.
+
+    Raises
+    ------
+    UnkeyableError
+        When an argument has no canonical form.
+    """
+    return digest(
+        identity=identity,
+        arguments=arguments,
+        out_idx=out_idx,
+        compiler=compiler_fingerprint(),
+        tvm=package_version("apache-tvm"),
+        ffi=package_version("apache-tvm-ffi"),
+        **_back_end(options),
+    )
+
+
+def compile_program(
+    trace: Callable[[], Any], options: CompileOptions, out_idx: int | Sequence[int] | None, request: str | None = None
+) -> Artifact:
+    """Compile what `trace` returns, or find it in the cache.
+
+    Parameters
+    ----------
+    trace : callable
+        Makes the PrimFunc; not called on a hit.
+    options : CompileOptions
+        How to compile.
+    out_idx : int or sequence of int, optional
+        The parameters to return.
+    request : str, optional
+        The key from `request_key`; None when the function has none, so that only the generated text is looked up.
+    """
+    if env.TILELANG_DISABLE_CACHE:
+        return _build(_lower(trace(), options, out_idx), options)
+    cache = KernelCache()
+    if request is None:
+        return _find_or_build(cache, trace, options, out_idx)[1]
+    found = cache.find_request(request)
+    if found is not None:
+        return found
+    with cache.locked(request):
+        found = cache.find_request(request)  # another process may have built it while this one waited
+        if found is None:
+            key, found = _find_or_build(cache, trace, options, out_idx)
+            cache.publish_request(request, key)
+        return found
+
+
+def _find_or_build(cache: KernelCache, trace, options: CompileOptions, out_idx) -> tuple[str, Artifact]:
+    program = _lower(trace(), options, out_idx)
+    text = digest(source=program.source, plan=program.plan.to_json(), remarks=program.remarks, **_back_end(options))
+    return text, cache.find_or_build(text, lambda: _build(program, options))
+
+
+def _back_end(options: CompileOptions) -> dict[str, Any]:
+    """What decides how text becomes a binary."""
+    if options.target.simulated:
+        from tilelang.simulator import compiler_identity
+
+        identity = compiler_identity()
+    else:
+        identity = cuda_compiler_identity()
+    return {
+        "toolchain": identity,
+        "headers": compiler_fingerprint(),
+        "target": str(options.target),
+        "pass_configs": options.pass_configs,
+        "compile_flags": options.compile_flags,
+    }
+
+
+class _Lowered:
+    def __init__(self, source: str, plan: LaunchPlan, remarks: tuple[str, ...]) -> None:
+        self.source, self.plan, self.remarks = source, plan, remarks
+
+
+def _lower(prim_func: Any, options: CompileOptions, out_idx) -> _Lowered:
+    from tilelang.engine import compile_prim_func
+
+    program = compile_prim_func(prim_func, options.target, options.pass_configs)
+    return _Lowered(program.source, mark_outputs(program.plan, out_idx), tuple(str(remark) for remark in program.remarks))
+
+
+def _build(program: _Lowered, options: CompileOptions) -> Artifact:
+    name, started = program.plan.name, time.perf_counter()
+    if env.TILELANG_PRINT_ON_COMPILATION:
+        logger.info("TileLang begins to compile kernel `%s` for %s", name, options.target)
+    if options.target.simulated:
+        from tilelang.simulator import compile_kernel
+
+        payload = compile_kernel(program.source, [kernel.name for kernel in program.plan.kernels])
+        artifact = Artifact("simulator", program.plan, program.source, payload, program.remarks)
+    else:
+        flags = device_compile_options(options.pass_configs, options.compile_flags)
+        cubin = compile_cubin(program.source, options.target.arch, name=name, options=flags, verbose=options.verbose)
+        artifact = Artifact("cuda", program.plan, program.source, cubin, program.remarks)
+    if env.TILELANG_PRINT_ON_COMPILATION:
+        logger.info("TileLang completes to compile kernel `%s` in %.2f s", name, time.perf_counter() - started)
+    return artifact

@@ -1,0 +1,103 @@
+"""Everything about a compilation except the program."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tilelang.env import EnvironmentVariableError, env
+from tilelang.errors import UnsupportedError
+from tilelang.pass_configs import normalize_pass_configs
+from tilelang.target import Target, resolve_target
+
+# What each execution backend needs; "auto" picks the simulator or the native launcher by the target.
+BACKENDS = ("auto", "tvm_ffi", "nvrtc", "simulator")
+
+
+class ExecutionBackendError(UnsupportedError, ValueError):
+    """An execution backend that does not exist or does not fit the target."""
+
+    code = "TL0301"
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """Resolved options.
+
+    Parameters
+    ----------
+    target : Target
+        Architecture, and whether a GPU or the simulator runs the kernel.
+    execution_backend : str
+        "tvm_ffi" (the native launcher on a GPU) or "simulator".
+    pass_configs : dict
+        With plain string keys.
+    compile_flags : tuple of str
+        For the CUDA compiler.
+    verbose : bool
+        Show what compilers say.
+    """
+
+    target: Target
+    execution_backend: str
+    pass_configs: dict[str, Any] = field(default_factory=dict)
+    compile_flags: tuple[str, ...] = ()
+    verbose: bool = False
+
+    def extended(self, pass_configs: dict[Any, Any] | None, compile_flags: Sequence[str] | str | None) -> CompileOptions:
+        """With what the function's body asks for: the caller's pass configurations win, flags are appended."""
+        merged = {**normalize_pass_configs(pass_configs), **self.pass_configs}
+        return dataclasses.replace(self, pass_configs=merged, compile_flags=self.compile_flags + normalize_flags(compile_flags))
+
+
+def normalize_flags(flags: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Compiler flags from a string or a list."""
+    return tuple(shlex.split(flags)) if isinstance(flags, str) else tuple(str(flag) for flag in flags or ())
+
+
+def resolve_options(
+    target: Any = None,
+    execution_backend: str | None = None,
+    pass_configs: dict[Any, Any] | None = None,
+    compile_flags: Sequence[str] | str | None = None,
+    verbose: bool | None = None,
+) -> CompileOptions:
+    """Arguments over environment variables over defaults.
+
+    Raises
+    ------
+    ExecutionBackendError
+        For a backend that does not exist.
+    PassConfigError
+        For a pass configuration that does not exist.
+    """
+    backend = execution_backend or env.TILELANG_EXECUTION_BACKEND
+    if backend not in BACKENDS:
+        raise ExecutionBackendError(
+            f"Invalid execution backend '{backend}' for target '{target or 'auto'}'. Allowed: {', '.join(BACKENDS)}",
+            fix="use execution_backend='auto'",
+        )
+    chosen = resolve_target(_default_target() if target is None else target, simulate=backend == "simulator" or env.TILELANG_SIMULATE)
+    if backend in ("tvm_ffi", "nvrtc") and chosen.simulated and not env.TILELANG_SIMULATE:
+        chosen = dataclasses.replace(chosen, simulated=False)  # asked for by name: compiles here, and runs where a driver is
+    return CompileOptions(
+        target=chosen,
+        execution_backend="simulator" if chosen.simulated else "tvm_ffi",
+        pass_configs=normalize_pass_configs(pass_configs),
+        compile_flags=normalize_flags(compile_flags),
+        verbose=env.TILELANG_VERBOSE if verbose is None else bool(verbose),
+    )
+
+
+def _default_target() -> Any:
+    text = env.TILELANG_DEFAULT_TARGET
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise EnvironmentVariableError(f"TILELANG_DEFAULT_TARGET={text!r} is not JSON: {error}", fix='such as {"kind": "cuda", "arch": "sm_90a"}') from None

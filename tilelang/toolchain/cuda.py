@@ -1,0 +1,64 @@
+"""CUDA C++ text to a cubin, with the compiler of the user's choice."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from tilelang.env import env
+from tilelang.errors import UnsupportedError
+
+
+def compile_cubin(source: str, arch: str, *, name: str = "kernel", options: Sequence[str] = (), verbose: bool = False) -> bytes:
+    """Compile CUDA C++ text that includes headers of `src/device`.
+
+    Parameters
+    ----------
+    source : str
+        The text.
+    arch : str
+        A real architecture, such as "sm_90a".
+    name : str
+        The kernel's name, for messages.
+    options : sequence of str
+        Further options of the compiler.
+    verbose : bool
+        Log what the compiler says; otherwise it is only kept in a `CompilationError`'s `log`.
+
+    Raises
+    ------
+    CompilationError
+        When the compiler refuses the text, or warns that it serialised asynchronous matrix instructions.
+    UnavailableError
+        When the compiler is not installed.
+    """
+    if env.TILELANG_CUDA_COMPILER == "nvcc":
+        from tilelang.toolchain import nvcc as compiler
+    else:
+        from tilelang.toolchain import nvrtc as compiler
+    return compiler.compile_cubin(source, arch, name=name, options=options, verbose=verbose or env.TILELANG_VERBOSE)
+
+
+def cuda_compiler_identity() -> str:
+    """Name and version of the compiler, for cache keys; starts no process and loads no library."""
+    if env.TILELANG_CUDA_COMPILER == "nvcc":
+        from tilelang.toolchain.nvcc import identity
+    else:
+        from tilelang.toolchain.nvrtc import identity
+    return identity()
+
+
+def device_compile_options(pass_configs: dict[str, Any], compile_flags: Sequence[str]) -> list[str]:
+    """The options that pass configurations and `compile_flags` ask of the CUDA compiler."""
+    options: list[str] = []
+    if pass_configs.get("tl.enable_fast_math"):
+        options.append("--use_fast_math")
+    level = pass_configs.get("tl.ptxas_register_usage_level")
+    if level is not None:
+        if level not in range(11):
+            raise UnsupportedError(f"tl.ptxas_register_usage_level is {level!r}", fix="give an int from 0 to 10")
+        options.append(f"--ptxas-options=--register-usage-level={level}")
+    flags = pass_configs.get("tl.device_compile_flags") or []
+    options += shlex.split(flags) if isinstance(flags, str) else [str(flag) for flag in flags]
+    return options + [str(flag) for flag in compile_flags]

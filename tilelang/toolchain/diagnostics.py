@@ -1,0 +1,36 @@
+"""What compilers say: kept for the curious, summed up for everyone else."""
+
+from __future__ import annotations
+
+import re
+
+from tilelang.errors import CompilationError
+from tilelang.log import logger
+
+# ptxas reports as mere remarks that it serialised wgmma (C7510, C7512: insufficient registers) or ignored setmaxnreg
+# (C7508). Either costs most of a kernel's speed and is a defect of the text, so it stops the compilation.
+_SERIALISED = re.compile(r"\(?(C7508|C7510|C7512)\)?")
+
+
+def tool_failure(tool: str, name: str, log: str, source: str) -> CompilationError:
+    """The exception for a compiler that refused the text of kernel `name`."""
+    error = CompilationError(
+        f"{tool} could not compile the generated text of `{name}`",
+        fix="if compile flags are set, check them; otherwise this is a defect of tilelang (TILELANG_VERBOSE=1 shows the compiler's output)",
+    )
+    error.log, error.source = log, source
+    return error
+
+
+def check_log(tool: str, name: str, log: str, source: str, verbose: bool) -> None:
+    """Show a successful compilation's log in verbose mode, and refuse the ptxas remarks that mean a slow kernel."""
+    if verbose and log.strip():
+        logger.warning("%s on `%s`:\n%s", tool, name, log.strip())
+    found = _SERIALISED.search(log)
+    if found:
+        error = CompilationError(
+            f"ptxas serialised matrix instructions or ignored a register request of `{name}` ({found.group(1)})",
+            fix="use smaller tiles or fewer threads, so that accumulators fit the registers",
+        )
+        error.log, error.source = log, source
+        raise error

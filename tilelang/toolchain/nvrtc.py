@@ -1,0 +1,63 @@
+"""NVRTC: CUDA C++ to cubin in this process, through cuda-bindings."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+from tilelang.errors import UnavailableError
+from tilelang.log import logger
+from tilelang.paths import device_include_directory
+from tilelang.toolchain.diagnostics import check_log, tool_failure
+
+
+@functools.cache
+def _bindings():
+    try:
+        from cuda.bindings import nvrtc
+    except ImportError as error:
+        raise UnavailableError(f"cuda-bindings is not installed ({error})", fix="pip install 'cuda-bindings==13.*'") from None
+    return nvrtc
+
+
+def identity() -> str:
+    """Package versions; the library itself is not loaded, because a cache hit must not."""
+    from tilelang.toolchain.versions import package_version
+
+    return f"nvrtc {package_version('nvidia-cuda-nvrtc')}, cuda-bindings {package_version('cuda-bindings')}"
+
+
+def compile_cubin(source: str, arch: str, *, name: str, options: Sequence[str], verbose: bool) -> bytes:
+    nvrtc = _bindings()
+    arguments = [f"--gpu-architecture={arch}", f"--include-path={device_include_directory()}", "--std=c++17", *options]
+    if verbose:
+        arguments.append("--ptxas-options=-v")
+    try:
+        program = _check(nvrtc, nvrtc.nvrtcCreateProgram(source.encode(), f"{name}.cu".encode(), 0, [], []))
+    except RuntimeError as error:  # cuda-bindings looks for the library at the first call
+        raise UnavailableError(f"NVRTC could not be loaded ({error})", fix="pip install 'nvidia-cuda-nvrtc==13.0.*'") from None
+    try:
+        result = nvrtc.nvrtcCompileProgram(program, len(arguments), [argument.encode() for argument in arguments])[0]
+        log = _read(nvrtc, program, "ProgramLog").rstrip(b"\0").decode(errors="replace").strip()
+        if result != nvrtc.nvrtcResult.NVRTC_SUCCESS:
+            if verbose:
+                logger.error("NVRTC on `%s`: %s\n%s", name, result.name, log)
+            raise tool_failure("NVRTC", name, f"{result.name}\n{log}", source)
+        check_log("NVRTC", name, log, source, verbose)
+        return _read(nvrtc, program, "CUBIN")
+    finally:
+        nvrtc.nvrtcDestroyProgram(program)
+
+
+def _read(nvrtc, program, what: str) -> bytes:
+    size = _check(nvrtc, getattr(nvrtc, f"nvrtcGet{what}Size")(program))
+    buffer = bytearray(size)
+    _check(nvrtc, getattr(nvrtc, f"nvrtcGet{what}")(program, buffer))
+    return bytes(buffer)
+
+
+def _check(nvrtc, answer: tuple):
+    status, *values = answer
+    if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:
+        raise RuntimeError(f"NVRTC failed: {status.name}")
+    return values[0] if values else None
