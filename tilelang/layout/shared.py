@@ -1,4 +1,4 @@
-"""Where the elements of a shared-memory tile live: rows, column blocks, XOR swizzle, padding."""
+"""Where the elements of a shared-memory tile live: rows, column blocks, XOR swizzle."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ class SharedLayout:
     The last two dimensions (rows, columns) are laid out in column blocks of `swizzle` bytes (0: one block, no swizzle);
     inside a block each row takes `swizzle` bytes, and 16-byte chunks are permuted as TMA and wgmma do:
     byte address bits 4.. ^= bits 7.. (32 B: one bit, 64 B: two, 128 B: three). Leading dimensions are row-major around that.
-    `pad` adds elements to every row of an unswizzled tile.
     """
 
     shape: tuple[int, ...]
     bits: int
     swizzle: int = 0
-    pad: int = 0
 
     def __post_init__(self) -> None:
         if self.swizzle not in (0, 32, 64, 128):
@@ -35,16 +33,13 @@ class SharedLayout:
 
     @property
     def columns(self) -> int:
-        """Elements of one row inside a column block, padding included."""
-        return self.swizzle * 8 // self.bits if self.swizzle else self.shape[-1] + self.pad
+        """Elements of one row inside a column block."""
+        return self.swizzle * 8 // self.bits if self.swizzle else self.shape[-1]
 
     @property
     def size(self) -> int:
         """Elements that the tile takes."""
-        if len(self.shape) == 1:
-            return self.shape[0] + self.pad
-        matrix = prod(self.shape[-2:]) if self.swizzle else self.shape[-2] * self.columns
-        return prod(self.shape[:-2]) * matrix
+        return prod(self.shape)
 
     @property
     def bytes(self) -> int:
@@ -85,7 +80,7 @@ class SharedLayout:
 
     def versions(self, count: int) -> SharedLayout:
         """The layout of `count` tiles one after the other (a leading dimension)."""
-        return SharedLayout((count, *self.shape), self.bits, self.swizzle, self.pad)
+        return SharedLayout((count, *self.shape), self.bits, self.swizzle)
 
     @staticmethod
     def linear(shape: Sequence[int], bits: int) -> SharedLayout:
@@ -93,13 +88,14 @@ class SharedLayout:
 
     @staticmethod
     def for_matrix(shape: Sequence[int], bits: int) -> SharedLayout:
-        """Bank-conflict-free for ldmatrix: the widest swizzle that the row length allows, else rows padded by 16 bytes."""
+        """Bank-conflict-free for ldmatrix: the widest swizzle that the row length allows.
+
+        Rows of an odd number of 16-byte chunks need none: eight of them start in eight different bank groups.
+        """
         row_bytes = shape[-1] * bits // 8
         for swizzle in (128, 64, 32):
             if len(shape) >= 2 and row_bytes % swizzle == 0:
                 return SharedLayout(tuple(shape), bits, swizzle)
-        if row_bytes % CHUNK_BYTES == 0:
-            return SharedLayout(tuple(shape), bits, 0, CHUNK_BYTES * 8 // bits)
         return SharedLayout(tuple(shape), bits)
 
 
@@ -112,7 +108,6 @@ class MappedLayout:
     forward: Callable[..., Any]
 
     swizzle = 0
-    pad = 0
     alignment = 1024
 
     def versions(self, count: int) -> MappedLayout:

@@ -127,10 +127,12 @@ def _matrix(buffer: Any) -> tuple[tuple[int, ...], int]:
 
 
 def make_swizzled_layout(buffer: Any, k_major: bool = True, allow_pad: bool = True) -> SharedLayout:
-    """The swizzle that keeps matrix reads free of bank conflicts: 128, 64 or 32 bytes by row length, else padded rows."""
-    shape, bits = _matrix(buffer)
-    layout = SharedLayout.for_matrix(shape, bits)
-    return SharedLayout.linear(shape, bits) if layout.pad and not allow_pad else layout
+    """The swizzle that keeps matrix reads free of bank conflicts: 128, 64 or 32 bytes by row length.
+
+    `k_major` and `allow_pad` are accepted for compatibility: the same swizzle serves both orders, and no row needs padding.
+    """
+    del k_major, allow_pad
+    return SharedLayout.for_matrix(*_matrix(buffer))
 
 
 def _fixed_swizzle(width: int) -> Callable[[Any], SharedLayout]:

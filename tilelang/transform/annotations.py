@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from .. import ir
 from ..errors import LayoutError
-from ..layout import Fragment
-from ..tileop.base import LoweringContext, attribute
+from ..layout import Fragment, MappedLayout
+from ..tileop.base import LoweringContext, attribute, dtype_bits
 
 
 class _Take(ir.Mutator):
@@ -33,6 +34,8 @@ class _Take(ir.Mutator):
                 fix="build the layout from the tile's own shape",
                 span=ir.span_to_source(node.span),
             )
+        if isinstance(layout, MappedLayout):
+            layout = replace(layout, bits=dtype_bits(ir.buffer_dtype(buf)))
         (self.ctx.fragments if wants_fragment else self.ctx.shared)[buf] = layout
         return None
 
