@@ -1,0 +1,22 @@
+"""Run kernel text on the CPU: compile it with the host's C++ compiler, launch it on the simulator's runtime library.
+
+The runtime is in `src/simulator` (C interface: `include/tl_sim_abi.h`), its headers stand in for those of `src/device`.
+"""
+
+from __future__ import annotations
+
+from tilelang.simulator.compiler import cache_key, compile_kernel
+from tilelang.simulator.launch import SimulatedModule, resolve_places, simulation_error
+from tilelang.simulator.runtime import include_directories, library_path, load_library, source_root
+
+__all__ = [
+    "SimulatedModule",
+    "cache_key",
+    "compile_kernel",
+    "include_directories",
+    "library_path",
+    "load_library",
+    "resolve_places",
+    "simulation_error",
+    "source_root",
+]

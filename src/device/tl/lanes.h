@@ -1,0 +1,40 @@
+// Warp primitives on a GPU: shuffles of words, votes, election (PTX ISA 9.7.9.6 "shfl.sync", 9.7.13.9 "elect.sync").
+#pragma once
+#include <tl/traits.h>
+
+namespace tl {
+namespace detail {
+
+enum class lane_mode { index, up, down, exclusive_or };
+
+template <lane_mode Mode, int Words>
+TL_FUNC void exchange_words(uint32_t* words, int argument) {
+#pragma unroll
+  for (int i = 0; i < Words; ++i) {
+    if constexpr (Mode == lane_mode::index) words[i] = __shfl_sync(0xffffffffu, words[i], argument);
+    if constexpr (Mode == lane_mode::up) words[i] = __shfl_up_sync(0xffffffffu, words[i], argument);
+    if constexpr (Mode == lane_mode::down) words[i] = __shfl_down_sync(0xffffffffu, words[i], argument);
+    if constexpr (Mode == lane_mode::exclusive_or) words[i] = __shfl_xor_sync(0xffffffffu, words[i], argument);
+  }
+}
+
+}  // namespace detail
+
+TL_FUNC uint32_t ballot(bool predicate) { return __ballot_sync(0xffffffffu, predicate); }
+TL_FUNC bool any(bool predicate) { return __any_sync(0xffffffffu, predicate); }
+TL_FUNC bool all(bool predicate) { return __all_sync(0xffffffffu, predicate); }
+
+// True in exactly one lane of a converged warp.
+TL_FUNC bool elect_one() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  uint32_t elected;
+  asm volatile("{\n .reg .pred p;\n elect.sync _|p, 0xffffffff;\n selp.u32 %0, 1, 0, p;\n}" : "=r"(elected));
+  return elected != 0;
+#else
+  uint32_t lane;
+  asm("mov.u32 %0, %%laneid;" : "=r"(lane));
+  return lane == 0;
+#endif
+}
+
+}  // namespace tl

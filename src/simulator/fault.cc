@@ -1,0 +1,108 @@
+// Memory faults of simulated threads: a signal handler writes the report and jumps back to the launcher.
+#include <dlfcn.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+
+#include "block.h"
+
+namespace tl::sim {
+
+namespace {
+
+std::mutex guard_mutex;
+int guards = 0;
+struct sigaction previous[2];
+constexpr int signals[2] = {SIGSEGV, SIGBUS};
+
+const void* program_counter(void* context) {
+#if defined(__x86_64__) && defined(__linux__)
+  return reinterpret_cast<void*>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
+#elif defined(__aarch64__) && defined(__linux__)
+  return reinterpret_cast<void*>(static_cast<ucontext_t*>(context)->uc_mcontext.pc);
+#else
+  (void)context;
+  return nullptr;
+#endif
+}
+
+// "+0x1234 in /path/kernel.so": addr2line turns it into a line of the kernel text.
+void describe_place(char* text, size_t capacity, const void* pc) {
+  Dl_info info;
+  if (pc && dladdr(pc, &info) && info.dli_fname) {
+    snprintf(text, capacity, " [pc +0x%lx in %s]", static_cast<unsigned long>(static_cast<const char*>(pc) - static_cast<char*>(info.dli_fbase)),
+             info.dli_fname);
+  } else {
+    text[0] = 0;
+  }
+}
+
+void on_fault(int number, siginfo_t* info, void* context) {
+  Block* block = running_block;
+  Thread* thread = self();
+  if (!block || !thread) {  // not ours: hand it on to whoever was there before
+    struct sigaction& before = previous[number == SIGBUS];
+    if (before.sa_flags & SA_SIGINFO) before.sa_sigaction(number, info, context);
+    else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) before.sa_handler(number);
+    else sigaction(number, &before, nullptr);  // returns to the faulting instruction, which now ends the process
+    return;
+  }
+  char place[512];
+  describe_place(place, sizeof place, program_counter(context));
+  const char* address = static_cast<const char*>(info->si_addr);
+  std::string where = name_thread(*thread);
+  if (block->stacks.guard_of(address) >= 0) {
+    note(*block, "stack overflow: the local arrays of a thread take more than %zu KiB, %s%s", StackPool::usable / 1024, where.c_str(), place);
+  } else if (address >= block->shared_map && address < block->shared_map + block->shared_mapped) {
+    note(*block, "shared memory access out of bounds: offset %ld of %u bytes, %s%s", static_cast<long>(address - block->shared),
+         block->shared_bytes, where.c_str(), place);
+  } else {
+    note(*block, "memory access out of bounds: address %p, %s%s", static_cast<const void*>(address), where.c_str(), place);
+  }
+  block->failed = true;
+  tl_sim_self = nullptr;
+  siglongjmp(block->fault_return, 1);
+}
+
+}  // namespace
+
+FaultGuard::FaultGuard() {
+  std::lock_guard lock(guard_mutex);
+  if (guards++) return;
+  struct sigaction action = {};
+  action.sa_sigaction = on_fault;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  for (int i = 0; i < 2; ++i) sigaction(signals[i], &action, &previous[i]);
+}
+
+FaultGuard::~FaultGuard() {
+  std::lock_guard lock(guard_mutex);
+  if (--guards) return;
+  for (int i = 0; i < 2; ++i) sigaction(signals[i], &previous[i], nullptr);
+}
+
+FaultStack::FaultStack(Block& block) {
+  static_assert(sizeof(stack_t) <= sizeof saved_);
+  if (!block.fault_stack) {
+    void* memory = mmap(nullptr, fault_stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    block.fault_stack = memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
+  }
+  stack_t stack = {}, before = {};
+  stack.ss_sp = block.fault_stack;
+  stack.ss_size = fault_stack_bytes;
+  stack.ss_flags = block.fault_stack ? 0 : SS_DISABLE;
+  sigaltstack(&stack, &before);
+  memcpy(saved_, &before, sizeof before);
+}
+
+FaultStack::~FaultStack() {
+  stack_t before;
+  memcpy(&before, saved_, sizeof before);
+  sigaltstack(&before, nullptr);
+}
+
+}  // namespace tl::sim

@@ -1,0 +1,33 @@
+// Warp primitives, simulated.
+#pragma once
+#include <tl/traits.h>
+
+namespace tl {
+namespace detail {
+
+enum class lane_mode {
+  index = TL_SIM_SHUFFLE_INDEX,
+  up = TL_SIM_SHUFFLE_UP,
+  down = TL_SIM_SHUFFLE_DOWN,
+  exclusive_or = TL_SIM_SHUFFLE_XOR
+};
+
+template <lane_mode Mode, int Words>
+inline void exchange_words(uint32_t* words, int argument, int site) {
+  tl_sim_shuffle(words, Words, static_cast<int>(Mode), argument, site);
+}
+
+}  // namespace detail
+
+inline uint32_t ballot(bool predicate, int site = __builtin_LINE()) { return tl_sim_ballot(predicate, site); }
+inline bool any(bool predicate, int site = __builtin_LINE()) { return tl_sim_ballot(predicate, site) != 0; }
+inline bool all(bool predicate, int site = __builtin_LINE()) { return tl_sim_ballot(!predicate, site) == 0; }
+
+// True in exactly one lane; hardware promises no particular one.
+inline bool elect_one() {
+  const tl_sim_thread* self = tl_sim_self;
+  const tl_sim_dim3 &index = self->thread_index, &extent = self->block_extent;
+  return ((index.z * extent.y + index.y) * extent.x + index.x) % 32 == 0;
+}
+
+}  // namespace tl

@@ -1,0 +1,14 @@
+// Matrix instructions for x86-64 processors with AVX2, FMA and F16C, chosen at run time. This file alone is compiled with
+// -mavx2 -mfma -mf16c -ffp-contract=fast.
+#if defined(__x86_64__)
+#if !defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__)
+#error "compile this file with -mavx2 -mfma -mf16c"
+#endif
+#include <immintrin.h>
+
+#include "mma_arithmetic.h"
+
+namespace tl::sim {
+const MmaKernel mma_kernels_avx2[TL_SIM_MMA_COUNT] = TL_SIM_MMA_KERNELS;
+}
+#endif

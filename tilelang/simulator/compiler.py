@@ -1,0 +1,87 @@
+"""Kernel text to a shared object for the simulator."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tilelang.errors import CompilationError
+from tilelang.simulator.runtime import include_directories
+from tilelang.simulator.toolchain import compiler_identity, host_compiler
+
+# -g1: lines for memory faults, at no measurable cost. Uninitialised locals get a pattern (NaN in every floating format),
+# so that reading one shows. Undefined symbols are the runtime library's and libm's, present in the process.
+_FLAGS = [
+    "-std=c++17",
+    "-g1",
+    "-fPIC",
+    "-shared",
+    "-nostdlib",
+    "-w",
+    "-pipe",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-ffp-contract=off",
+    "-fno-strict-aliasing",
+    "-ftrivial-auto-var-init=pattern",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-stack-protector",
+]
+_OPTIONAL_FLAGS = {"-ftrivial-auto-var-init=pattern"}  # g++ before 12 has no such flag
+
+
+def compile_kernel(source: str, entry_names: list[str], *, opt: str = "-O1") -> bytes:
+    """Compile kernel text for the CPU.
+
+    Parameters
+    ----------
+    source : str
+        CUDA C++ text by the rules of the device library; one `TL_ENTRY(name)` for each kernel.
+    entry_names : list of str
+        The kernels that must be there.
+    opt : str
+        Optimisation flag of the compiler.
+
+    Returns
+    -------
+    bytes
+        A shared object that exports `name__sim` for each entry. It holds no path and may be cached under
+        `cache_key()` and its source.
+
+    Raises
+    ------
+    UnavailableError
+        There is no C++ compiler.
+    CompilationError
+        The compiler refused the text, or an entry is missing. The compiler's output is in the attribute `log`.
+    """
+    compiler = host_compiler()
+    includes = [flag for folder in include_directories() for flag in ("-I", str(folder))]
+    with tempfile.TemporaryDirectory(prefix="tilelang-") as scratch:
+        target = Path(scratch, "kernel.so")
+        text = Path(scratch, "kernel.cc")
+        text.write_text(source)
+        flags = [*_FLAGS, opt, *includes, str(text), "-o", str(target)]
+        done = subprocess.run([compiler, *flags], capture_output=True, text=True)
+        if done.returncode and any(flag in done.stderr for flag in _OPTIONAL_FLAGS):
+            flags = [flag for flag in flags if flag not in _OPTIONAL_FLAGS]
+            done = subprocess.run([compiler, *flags], capture_output=True, text=True)
+        if done.returncode:
+            raise _refusal(f"{compiler} refuses the generated kernel text", done.stderr)
+        binary = target.read_bytes()
+    for name in entry_names:
+        if f"{name}__sim\0".encode() not in binary:
+            raise _refusal(f"the kernel text has no TL_ENTRY({name})", "")
+    return binary
+
+
+def cache_key() -> str:
+    """What a compiled kernel depends on besides its text: compiler, flags."""
+    return compiler_identity() + " " + " ".join(_FLAGS)
+
+
+def _refusal(message: str, log: str) -> CompilationError:
+    error = CompilationError(message, fix="this is a defect of tilelang: please report the kernel and the attribute `log`")
+    error.log = log
+    return error

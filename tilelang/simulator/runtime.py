@@ -1,0 +1,131 @@
+"""The simulator's runtime library: found in the package, else built once into the cache directory."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tilelang.errors import CompilationError, SimulationError
+from tilelang.simulator.toolchain import compiler_identity, host_compiler
+
+LIBRARY_NAME = "libtilelang_simulator.so"
+_PACKAGE = Path(__file__).resolve().parent.parent
+_FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fno-strict-aliasing", "-U_FORTIFY_SOURCE"]
+# Products of narrow types are exact in single precision, so fusing changes no result there.
+_EXTRA_FLAGS = {"mma_avx2.cc": ["-mavx2", "-mfma", "-mf16c", "-ffp-contract=fast"]}
+
+
+def source_root() -> Path:
+    """The folder that holds `device` and `simulator`: in an installed package `tilelang/src`, in a checkout `src` beside it."""
+    for candidate in (_PACKAGE / "src", _PACKAGE.parent / "src"):
+        if (candidate / "simulator" / "include" / "tl_sim_abi.h").is_file():
+            return candidate
+    raise SimulationError(
+        f"the device library's sources are neither in {_PACKAGE / 'src'} nor in {_PACKAGE.parent / 'src'}",
+        fix="reinstall tilelang",
+    )
+
+
+def include_directories() -> list[Path]:
+    """Include path for kernel text on the CPU, in order: the simulator's headers stand before those of the GPU."""
+    root = source_root()
+    return [root / "simulator" / "include", root / "device"]
+
+
+@functools.cache
+def library_path() -> Path:
+    """Path of the runtime library, which is built first if need be.
+
+    Raises
+    ------
+    UnavailableError
+        There is no C++ compiler.
+    CompilationError
+        The compiler refused the sources; its output is in the attribute `log`.
+    """
+    prebuilt = _PACKAGE / "lib" / LIBRARY_NAME
+    if prebuilt.is_file():
+        return prebuilt
+    folder = _cache_directory() / "simulator" / _digest()
+    library = folder / LIBRARY_NAME
+    if not library.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        _build(library)
+    return library
+
+
+@functools.cache
+def load_library() -> ctypes.CDLL:
+    """The runtime library, with its symbols visible to kernels that are loaded later."""
+    library = ctypes.CDLL(str(library_path()), mode=ctypes.RTLD_GLOBAL)
+    library.tl_sim_launch.restype = ctypes.c_int
+    library.tl_sim_launch.argtypes = [
+        ctypes.c_void_p,
+        ctypes.POINTER(ctypes.c_void_p),
+        ctypes.POINTER(ctypes.c_uint32),
+        ctypes.POINTER(ctypes.c_uint32),
+        ctypes.c_uint32,
+        ctypes.c_char_p,
+        ctypes.c_uint64,
+    ]
+    library.tl_sim_set_threads.restype = None
+    library.tl_sim_set_threads.argtypes = [ctypes.c_int]
+    return library
+
+
+def _cache_directory() -> Path:
+    return Path(os.environ.get("TILELANG_CACHE_DIR") or Path.home() / ".tilelang" / "cache").expanduser()
+
+
+def _sources() -> list[Path]:
+    return sorted((source_root() / "simulator").glob("*.cc"))
+
+
+def _digest() -> str:
+    state = hashlib.sha256(compiler_identity().encode())
+    root = source_root()
+    for folder in (root / "simulator", root / "device"):
+        for path in sorted(p for p in folder.rglob("*") if p.suffix in (".h", ".cc")):
+            state.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    state.update(repr((_FLAGS, _EXTRA_FLAGS)).encode())
+    return state.hexdigest()[:24]
+
+
+def _build(library: Path) -> None:
+    compiler = host_compiler()
+    includes = [flag for folder in include_directories() for flag in ("-I", str(folder))]
+
+    def run(command: list[str]) -> None:
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            error = CompilationError(
+                f"{compiler} cannot build the simulator's runtime library",
+                fix="use g++ 9 or newer, or clang++ 12 or newer, through the environment variable CXX",
+            )
+            error.log = " ".join(command) + "\n" + done.stderr
+            raise error
+
+    with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
+
+        def compile_one(source: Path) -> str:
+            target = str(Path(scratch, source.stem + ".o"))
+            run([compiler, *_FLAGS, *_EXTRA_FLAGS.get(source.name, []), *includes, "-c", str(source), "-o", target])
+            return target
+
+        if not _is_x86():
+            _EXTRA_FLAGS.pop("mma_avx2.cc", None)  # the file is empty there
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            objects = list(pool.map(compile_one, _sources()))
+        fresh = str(Path(scratch, LIBRARY_NAME))
+        run([compiler, "-shared", "-pthread", "-o", fresh, *objects, "-lm", "-ldl"])
+        os.replace(fresh, library)  # atomic: a second process that builds at the same time does no harm
+
+
+def _is_x86() -> bool:
+    return os.uname().machine in ("x86_64", "amd64")

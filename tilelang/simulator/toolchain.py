@@ -1,0 +1,43 @@
+"""The host C++ compiler."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+
+from tilelang.errors import UnavailableError
+
+
+def host_compiler() -> str:
+    """Path of the C++ compiler: the environment variable CXX, else g++, else clang++.
+
+    Raises
+    ------
+    UnavailableError
+        None of them exists.
+    """
+    named = os.environ.get("CXX")
+    for candidate in [named] if named else ["g++", "clang++"]:
+        path = shutil.which(candidate)
+        if path:
+            return path
+    if named:
+        raise UnavailableError(f"CXX names {named!r}, which is not on PATH", fix="set CXX to a C++ compiler, or unset it")
+    raise UnavailableError(
+        "running a kernel on the CPU needs a C++ compiler, and neither g++ nor clang++ is on PATH",
+        fix="install one (Debian, Ubuntu: apt-get install g++), or set the environment variable CXX",
+    )
+
+
+def compiler_identity() -> str:
+    """What tells compiled code of one compiler from another's: its path, version and machine. For cache keys."""
+    return _identity_of(host_compiler())
+
+
+@functools.cache
+def _identity_of(path: str) -> str:
+    done = subprocess.run([path, "--version"], capture_output=True, text=True)
+    first_line = done.stdout.splitlines()[0] if done.stdout else ""
+    return f"{path} {first_line} {os.uname().machine}"
