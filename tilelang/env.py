@@ -7,8 +7,9 @@ attribute overrides the environment until `del env.NAME`.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tilelang.errors import TileLangError
 

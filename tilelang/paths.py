@@ -13,19 +13,15 @@ def checkout_root() -> Path | None:
     return root if (root / "CMakeLists.txt").is_file() and (root / "src" / "device").is_dir() else None
 
 
-def _source_directory(name: str) -> Path:
+def source_directory(name: str) -> Path:
+    """`src/device` or `src/simulator` of the checkout, or their copy in the installed package."""
     root = checkout_root()
-    return root / "src" / name if root is not None else PACKAGE / "include" / name
+    return (root if root is not None else PACKAGE) / "src" / name
 
 
 def device_include_directory() -> Path:
     """The directory to put on the include path for `#include <tl/core.h>`."""
-    return _source_directory("device")
-
-
-def simulator_include_directory() -> Path:
-    """The headers that stand in for CUDA when kernel text is compiled for the CPU."""
-    return _source_directory("simulator")
+    return source_directory("device")
 
 
 def library_path(name: str) -> Path:

@@ -22,6 +22,7 @@ DLDataType ParseDType(const std::string& name) {
 
 std::string DTypeName(DLDataType dtype) {
   if (dtype.code == kDLBool && dtype.bits == 8) return "bool";
+  if (dtype.code == kDLComplex) return "complex" + std::to_string(dtype.bits);
   ffi::String name = ffi::DLDataTypeToString(dtype);
   return std::string(name.data(), name.size());
 }

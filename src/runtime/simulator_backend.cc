@@ -9,7 +9,7 @@ namespace tilelang::runtime {
 namespace {
 
 using Entry = void (*)(void** args);
-using LaunchFn = int (*)(Entry entry, void** args, const uint32_t grid[3], const uint32_t block[3], uint32_t shared_bytes, char* report, size_t capacity);
+using LaunchFn = int (*)(Entry entry, void** args, const uint32_t grid[3], const uint32_t block[3], uint32_t shared_bytes, char* report, uint64_t capacity);
 
 void* Open(const std::string& path, int flags) {
   void* handle = dlopen(path.c_str(), flags);
@@ -44,7 +44,7 @@ class SimulatorBackend : public Backend {
     const Kernel& what = kernels_[kernel];
     if (launch_(entries_[kernel], args, grid, what.block.data(), what.shared_bytes, report.data(), report.size()) != 0) {
       report.resize(std::char_traits<char>::length(report.c_str()));
-      Raise(kSimulation, -1, Text("`", what.name, "` failed in the simulator\n", report));
+      Raise(kSimulation, -1, report);
     }
   }
 

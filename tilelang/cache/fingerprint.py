@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tilelang.env import env
-from tilelang.paths import PACKAGE, device_include_directory, simulator_include_directory
+from tilelang.paths import PACKAGE, source_directory
 
 # Packages that no compiled kernel depends on.
-_IRRELEVANT = {"__pycache__", "testing", "profiler", "lib", "include"}
+_IRRELEVANT = {"__pycache__", "testing", "profiler", "lib", "src"}
 
 
 def _walk(directory: str) -> Iterator[os.DirEntry]:
@@ -32,7 +32,7 @@ def _walk(directory: str) -> Iterator[os.DirEntry]:
 
 
 def _roots() -> list[Path]:
-    return [PACKAGE, device_include_directory(), simulator_include_directory()]
+    return [PACKAGE, source_directory("device"), source_directory("simulator")]
 
 
 @functools.cache

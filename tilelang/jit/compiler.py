@@ -77,9 +77,9 @@ def _find_or_build(cache: KernelCache, trace, options: CompileOptions, out_idx) 
 def _back_end(options: CompileOptions) -> dict[str, Any]:
     """What decides how text becomes a binary."""
     if options.target.simulated:
-        from tilelang.simulator import compiler_identity
+        from tilelang.simulator import cache_key
 
-        identity = compiler_identity()
+        identity = cache_key()
     else:
         identity = cuda_compiler_identity()
     return {

@@ -1,0 +1,9 @@
+"""How fast a kernel is, and whether it is right."""
+
+from __future__ import annotations
+
+from tilelang.profiler.bench import do_bench
+from tilelang.profiler.profiler import Profiler
+from tilelang.profiler.supply import TensorSupplyType
+
+__all__ = ["Profiler", "TensorSupplyType", "do_bench"]

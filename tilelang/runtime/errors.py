@@ -6,7 +6,6 @@ from tilelang.errors import (
     ArgumentError,
     ArgumentTypeError,
     ResourceError,
-    SimulationError,
     TileLangError,
     UnavailableError,
 )
@@ -22,13 +21,12 @@ class NativeError(Exception):
     """What the launcher raises: category, argument position, message and fix, separated by the unit separator."""
 
 
-# Category names are those of src/runtime/error.h.
+# Category names are those of src/runtime/error.h; "simulation" holds a report of the simulator.
 _CLASSES: dict[str, type[TileLangError]] = {
     "argument": ArgumentError,
     "type": ArgumentTypeError,
     "resource": ResourceError,
     "unavailable": UnavailableError,
-    "simulation": SimulationError,
     "driver": LaunchError,
     "defect": TileLangError,
 }
@@ -37,6 +35,10 @@ _CLASSES: dict[str, type[TileLangError]] = {
 def explain(error: NativeError, args: tuple) -> TileLangError:
     """The exception to raise for `error`, where `args` were the arguments of the call."""
     category, position, message, fix = str(error).split("\x1f", 3)
+    if category == "simulation":
+        from tilelang.simulator import simulation_error
+
+        return simulation_error(message)
     if "{got}" in message and 0 <= int(position) < len(args):
         message = message.replace("{got}", describe_argument(args[int(position)]))
     return _CLASSES[category](message, fix=fix)

@@ -6,8 +6,7 @@ import functools
 from dataclasses import asdict, dataclass
 
 from tilelang.codegen.launch_plan import LaunchPlan
-from tilelang.errors import TileLangError
-from tilelang.paths import library_path
+from tilelang.errors import ArgumentTypeError
 from tilelang.runtime.errors import NativeError, explain
 from tilelang.runtime.library import load_runtime
 
@@ -63,7 +62,7 @@ class Launcher:
             if binary.kind == "cuda":
                 self._native = runtime.cuda_launcher(tree, anchored, binary.cubin)
             else:
-                self._native = runtime.simulator_launcher(tree, anchored, binary.library, binary.runtime or str(library_path("tilelang_simulator")))
+                self._native = runtime.simulator_launcher(tree, anchored, binary.library, binary.runtime or _simulator_runtime())
         except NativeError as error:
             raise explain(error, ()) from None
         self.function = functools.partial(_call_anchored, self._native, binary.device_type) if anchored else self._native
@@ -74,13 +73,36 @@ class Launcher:
             result = self.function(*args)
         except NativeError as error:
             failure = explain(error, args)
-        except (TypeError, ValueError, RuntimeError) as error:
-            if isinstance(error, TileLangError):
-                raise
-            failure = TileLangError(f"an argument of `{self.plan.name}` cannot be passed to a kernel: {error}")
+        except (TypeError, ValueError, RuntimeError, BufferError) as error:
+            failure = self._refused(args, error)
         else:
             return list(result) if self._several else result
         raise failure
+
+    def _refused(self, args: tuple, error: Exception) -> Exception:
+        """The exception for an argument that its own framework would not hand over (sparse, meta, conjugated, complex)."""
+        import tvm_ffi
+
+        names = [p.name for p in self.plan.parameters if not p.output]
+        for position, value in enumerate(args):
+            if not hasattr(value, "__dlpack__"):
+                continue
+            try:
+                tvm_ffi.from_dlpack(value)
+            except Exception as reason:
+                name = f"`{names[position]}` " if position < len(names) else ""
+                detail = str(reason).splitlines()[0]
+                return ArgumentTypeError(
+                    f"argument {name}(position {position}) of `{self.plan.name}` cannot be passed to a kernel: {detail}",
+                    fix="pass a dense tensor that has memory, of an element type of the language",
+                )
+        return error
+
+
+def _simulator_runtime() -> str:
+    from tilelang.simulator import library_path
+
+    return str(library_path())
 
 
 def _call_anchored(native, device_type: str, *args):
