@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import nodes
-from .analysis import analyzer_for, can_prove, simplify, simplify_func, structural_equal
+from .analysis import analyzer_for, can_prove, script, simplify, simplify_func, structural_equal
 from .make import (
     address_of,
     alloc,
@@ -72,6 +72,7 @@ __all__ = nodes.__all__ + [
     "region",
     "register_op",
     "scope_of",
+    "script",
     "seq",
     "shape_of",
     "simplify",

@@ -58,3 +58,8 @@ def is_expr(value: Any) -> bool:
 def structural_equal(a: Any, b: Any) -> bool:
     """True if two nodes are the same up to spans."""
     return bool(tvm_ffi.structural_equal(a, b))
+
+
+def script(params: Any, body: Any, name: str) -> str:
+    """A body as TVMScript, for readers; `params` are the buffers and scalars that it takes from outside."""
+    return PrimFunc(list(params), body).with_attr("global_symbol", name).with_attr("s_tir", True).script()

@@ -1,0 +1,66 @@
+"""Which device functions exist, where they are declared, and which TIR operators they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_FAMILIES = {
+    "core": "sync_threads sync_warp bar_sync bar_arrive fence_block fence_device cast cast_array floordiv floormod min max"
+    " load store shl shr reinterpret",
+    "math": "exp exp2 exp10 log log2 log10 log1p expm1 sqrt rsqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh"
+    " atan2 pow erf floor ceil round trunc nearbyint abs fabs fmod isnan isinf isfinite sigmoid copysign hypot fma popcount clz"
+    " fast_exp fast_exp2 fast_exp10 fast_log fast_log2 fast_log10 fast_sin fast_cos fast_tan fast_tanh fast_sqrt fast_rsqrt"
+    " fast_rcp fast_div fast_pow",
+    "shuffle": "shfl_xor shfl shfl_up shfl_down elect_one ballot any all",
+    "reduce": "warp_reduce",
+    "atomic": "atomic_add atomic_max atomic_min atomic_and atomic_or atomic_xor atomic_load atomic_store atomic_add_vec",
+    "cp_async": "cp_async cp_async_commit cp_async_wait",
+    "ldmatrix": " ".join(f"{way}matrix_x{n}{t}" for way in ("ld", "st") for n in (1, 2, 4) for t in ("", "_trans")),
+    "mma": "mma_m16n8k16 mma_m16n8k8 mma_m16n8k32 mma_m8n8k4 mma_ready",
+    "print": "print_message print_value print_element device_assert",
+}
+HEADER_OF = {name: f"tl/{family}.h" for family, names in _FAMILIES.items() for name in names.split()}
+
+# TVM's operators that carry another name there.
+_ALIASES = {"fabs": "abs", "nearbyint": "nearbyint", "shift_left": "shl", "shift_right": "shr"}
+_FAST = {name: f"fast_{name}" for name in "exp exp2 exp10 log log2 log10 sin cos tan tanh sqrt rsqrt pow".split()}
+# Pointer arguments (by position) that a function only reads; all other pointers count as written.
+_READS = {
+    "load": (1,),
+    "store": (1,),
+    "cp_async": (1,),
+    "atomic_load": (0,),
+    "atomic_add_vec": (1,),
+    "cast_array": (1,),
+    **{f"ldmatrix_x{n}{t}": (1,) for n in (1, 2, 4) for t in ("", "_trans")},
+    **{f"stmatrix_x{n}{t}": (1,) for n in (1, 2, 4) for t in ("", "_trans")},
+    **{name: (1, 2) for name in ("mma_m16n8k16", "mma_m16n8k8", "mma_m16n8k32", "mma_m8n8k4")},
+}
+
+
+@dataclass(frozen=True)
+class DeviceFunction:
+    """A function of the device library: `text` as it is called, `header` that declares it."""
+
+    text: str
+    header: str
+
+
+def base_name(op: str) -> str:
+    """An operator's name without its dialect."""
+    return op.partition(".")[2] if op.partition(".")[0] in ("tl", "tirx", "prim") else op
+
+
+def find_function(op: str, fast_math: bool = False) -> DeviceFunction | None:
+    """The device function that implements operator `op` ("tl.exp2", "tirx.exp2"), or None."""
+    name = base_name(op)
+    name = _ALIASES.get(name, name) if op.startswith(("tirx.", "prim.")) else name
+    if fast_math:
+        name = _FAST.get(name, name)
+    header = HEADER_OF.get(name)
+    return None if header is None else DeviceFunction(f"tl::{name}", header)
+
+
+def reads_only(op: str, position: int) -> bool:
+    """True if the function does not write through its pointer argument at `position`."""
+    return position in _READS.get(base_name(op), ())

@@ -1,0 +1,184 @@
+"""From IR to the launch plan: parameters, symbols, expressions that the launcher evaluates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from .. import ir
+from ..errors import ArgumentError, SemanticError, UnsupportedError
+from ..transform.kernel_program import KernelProgram
+from .kernel import KernelText, free_symbols
+from .launch_plan import Expr, KernelArgument, KernelLaunch, LaunchPlan, Parameter, Workspace
+
+_OPERATORS = {
+    ir.Add: "+",
+    ir.Sub: "-",
+    ir.Mul: "*",
+    ir.FloorDiv: "floordiv",
+    ir.Div: "floordiv",  # extents are not negative: truncation and flooring agree
+    ir.FloorMod: "floormod",
+    ir.Mod: "floormod",
+    ir.Min: "min",
+    ir.Max: "max",
+}
+
+
+def plan_expr(expr: Any, what: str = "an extent", span: Any = None) -> Expr:
+    """An IR expression over symbols as the plan writes it."""
+    value = ir.const_int(expr)
+    if value is not None:
+        return value
+    if isinstance(expr, ir.Var):
+        return str(expr.name)
+    if isinstance(expr, ir.Cast):
+        return plan_expr(expr.value, what, span)
+    operator = _OPERATORS.get(type(expr))
+    if operator is None:
+        raise UnsupportedError(
+            f"{what} is {expr}, which the launcher cannot evaluate",
+            fix="use + - * // % min max ceildiv of dimensions and integer parameters",
+            span=ir.span_to_source(span),
+        )
+    ceiling = _ceildiv(expr) if operator == "floordiv" else None
+    left, right = ceiling or (expr.a, expr.b)
+    return ["ceildiv" if ceiling else operator, plan_expr(left, what, span), plan_expr(right, what, span)]
+
+
+def _ceildiv(expr: Any) -> tuple[Any, int] | None:
+    """(a, c) if the division is `(a + (c - 1)) // c`."""
+    divisor = ir.const_int(expr.b)
+    if divisor is None or divisor < 2:
+        return None
+    top = ir.simplify(expr.a - (divisor - 1))
+    if isinstance(expr.a, (ir.Add, ir.Sub)) and not isinstance(top, ir.Sub) and _has_no_offset(top):
+        return top, divisor
+    return None
+
+
+def _has_no_offset(expr: Any) -> bool:
+    return not (isinstance(expr, ir.Add) and ir.const_int(expr.b) is not None)
+
+
+def _parameter(var: ir.Var, used: bool) -> Parameter:
+    name = str(var.name)
+    if not ir.is_buffer_var(var):
+        return Parameter(name, "scalar", ir.dtype_of(var), used=used)
+    shape = tuple(plan_expr(s, f"the shape of `{name}`", var.span) for s in var.ty.shape)
+    strides = tuple(plan_expr(s, f"the strides of `{name}`", var.span) for s in var.ty.strides) if len(var.ty.strides) else None
+    return Parameter(name, "tensor", ir.buffer_dtype(var), shape, strides, used=used)
+
+
+def _symbols(
+    params: Sequence[ir.Var], workspaces: Sequence[ir.Var], grids: Iterable[Any], kernels: Sequence[KernelText]
+) -> dict[str, str]:
+    """Every symbol with its dtype; refuses those that no argument determines."""
+    solvable: list[ir.Var] = []
+    derived: list[Any] = list(grids)
+    for var in params:
+        if not ir.is_buffer_var(var):
+            solvable.append(var)
+            continue
+        for extent in (*var.ty.shape, *var.ty.strides):
+            (solvable if isinstance(extent, ir.Var) else derived).append(extent)
+    derived += [s for w in workspaces for s in w.ty.shape] + [s for k in kernels for s in k.symbols]
+    known = dict.fromkeys(solvable)
+    for symbol in free_symbols(derived):
+        if symbol not in known:
+            raise SemanticError(
+                f"the value of `{symbol.name}` cannot be found from the arguments of a call",
+                fix=f"use `{symbol.name}` as a whole dimension of a parameter, or pass it as an integer parameter",
+            )
+    names: dict[str, ir.Var] = {}
+    for symbol in known:
+        if names.setdefault(str(symbol.name), symbol) is not symbol and not names[str(symbol.name)].same_as(symbol):
+            raise SemanticError(f"two different symbols are named `{symbol.name}`", fix="give each T.dynamic its own name")
+    return {name: ir.dtype_of(symbol) for name, symbol in names.items()}
+
+
+def _arguments(text: KernelText, places: dict[ir.Var, int]) -> tuple[KernelArgument, ...]:
+    tensors = [KernelArgument("tensor", places[b], ir.buffer_dtype(b)) for b in text.buffers]
+    return (*tensors, *(KernelArgument("symbol", str(s.name), ir.dtype_of(s)) for s in text.symbols))
+
+
+def make_plan(
+    name: str,
+    params: Sequence[ir.Var],
+    workspaces: Sequence[ir.Var],
+    programs: Sequence[KernelProgram],
+    texts: Sequence[KernelText],
+) -> LaunchPlan:
+    """The launch plan of a compiled function, with no outputs yet.
+
+    Parameters
+    ----------
+    params, workspaces : sequence of Var
+        As the function declares them (with their logical shapes).
+    programs, texts : sequences
+        The launches after all passes, and what was printed for each.
+    """
+    used: set[int] = set()
+    launches = []
+    for program, text in zip(programs, texts):
+        places = {p: i for i, p in enumerate(program.params)}
+        arguments = _arguments(text, places)
+        used.update(a.value for a in arguments if a.kind == "tensor")
+        launches.append(
+            KernelLaunch(
+                name=program.name,
+                grid=tuple(plan_expr(e, "the grid", program.span) for e in program.grid),
+                block=program.block,
+                shared_bytes=program.shared_plan.total_bytes if program.shared_plan is not None else 0,
+                arguments=arguments,
+                cluster=program.cluster,
+            )
+        )
+    scalars = {str(s.name) for text in texts for s in text.symbols}
+    scalars |= {str(s.name) for program in programs for s in free_symbols(program.grid)}
+    return LaunchPlan(
+        name=name,
+        parameters=tuple(
+            _parameter(p, i in used if ir.is_buffer_var(p) else str(p.name) in scalars) for i, p in enumerate(params)
+        ),
+        kernels=tuple(launches),
+        symbols=_symbols(params, workspaces, [e for p in programs for e in p.grid], texts),
+        workspaces=tuple(
+            Workspace(
+                str(w.name), ir.buffer_dtype(w), tuple(plan_expr(s, f"the shape of `{w.name}`", w.span) for s in w.ty.shape)
+            )
+            for w in workspaces
+        ),
+    )
+
+
+def with_outputs(plan: LaunchPlan, out_idx: int | Sequence[int] | None) -> LaunchPlan:
+    """The plan with parameters `out_idx` allocated by the launcher and returned.
+
+    Parameters
+    ----------
+    out_idx : int, sequence of int or None
+        Positions of tensor parameters, negative ones from the end.
+    """
+    if out_idx is None:
+        return replace(plan, outputs=(), parameters=tuple(replace(p, output=False) for p in plan.parameters))
+    wanted = [out_idx] if isinstance(out_idx, int) else list(out_idx)
+    count = len(plan.parameters)
+    chosen: list[int] = []
+    for index in wanted:
+        if not isinstance(index, int) or isinstance(index, bool) or not -count <= index < count:
+            raise ArgumentError(
+                f"out_idx holds {index!r}, but `{plan.name}` has {count} parameters",
+                fix=f"use indices from {-count} to {count - 1}",
+            )
+        place = index % count
+        parameter = plan.parameters[place]
+        if parameter.kind != "tensor":
+            raise ArgumentError(
+                f"out_idx holds {index}, which is the scalar `{parameter.name}`", fix="only tensors can be outputs"
+            )
+        if place in chosen:
+            raise ArgumentError(f"out_idx names `{parameter.name}` twice: {wanted}", fix="list every output once")
+        chosen.append(place)
+    parameters = tuple(replace(p, output=i in chosen) for i, p in enumerate(plan.parameters))
+    return replace(plan, outputs=tuple(chosen), parameters=parameters)

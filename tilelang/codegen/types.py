@@ -1,0 +1,41 @@
+"""Element types in CUDA C++."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import DTypeError
+
+_NAMES = {
+    "float32": "float",
+    "float64": "double",
+    "float16": "tl::half_t",
+    "bfloat16": "tl::bfloat16_t",
+    "float8_e4m3fn": "tl::float8_e4m3_t",
+    "float8_e4m3": "tl::float8_e4m3_t",
+    "float8_e5m2": "tl::float8_e5m2_t",
+    "bool": "bool",
+    "int32": "int",
+    **{f"int{bits}": f"int{bits}_t" for bits in (8, 16, 64)},
+    **{f"uint{bits}": f"uint{bits}_t" for bits in (8, 16, 32, 64)},
+}
+PROMOTED_INTEGERS = frozenset(("int8", "int16", "uint8", "uint16"))  # C++ computes these as int
+FLOATS = frozenset(name for name in _NAMES if "float" in name)
+STANDARD = frozenset(name for name, text in _NAMES.items() if not text.startswith("tl::"))
+
+
+def type_name(dtype: str, span: Any = None) -> str:
+    """The C++ name of a scalar dtype; DTypeError if device code has none."""
+    try:
+        return _NAMES[dtype]
+    except KeyError:
+        known = ", ".join(n for n in _NAMES if n != "float8_e4m3")
+        raise DTypeError(f"element type {dtype!r} does not exist in device code", fix=f"use one of {known}", span=span) from None
+
+
+def is_float(dtype: str) -> bool:
+    return dtype in FLOATS
+
+
+def is_integer(dtype: str) -> bool:
+    return dtype.startswith(("int", "uint"))

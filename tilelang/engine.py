@@ -1,0 +1,83 @@
+"""The compiler's driver: a PrimFunc in, source text and launch plan out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import ir
+from .codegen.kernel import print_kernel, print_source
+from .codegen.launch_plan import LaunchPlan
+from .codegen.plan import make_plan
+from .errors import TileLangError
+from .target import Target
+from .transform import pipeline
+from .transform.kernel_program import KernelProgram
+from .transform.split_launches import split_launches
+
+
+@dataclass
+class CompiledProgram:
+    """What compiling a function gives.
+
+    `source` is CUDA C++ text for NVRTC, nvcc or the simulator; `plan` says how to call it (outputs are chosen with
+    `tilelang.codegen.plan.with_outputs`); `remarks` are decisions worth telling the author.
+    """
+
+    source: str
+    plan: LaunchPlan
+    remarks: list[str] = field(default_factory=list)
+    _snapshots: list[tuple[str, KernelProgram]] = field(default_factory=list, repr=False)
+
+    @property
+    def passes(self) -> list[tuple[str, str]]:
+        """(pass, TVMScript text after it) of every launch in turn; the text is made when asked for."""
+        return [(name, program_text(program)) for name, program in self._snapshots]
+
+
+def program_text(program: KernelProgram) -> str:
+    """A launch as TVMScript, for readers."""
+    local = [v for v in (*program.block_vars, *program.thread_vars, program.tid)]
+    free = [v for v in dict.fromkeys(local) if ir.uses_var(program.body, {v})]
+    known = {p for p in program.params if not ir.is_buffer_var(p)}
+    return ir.script([*program.params, *(v for v in free if v not in known)], program.body, program.name)
+
+
+def compile_prim_func(
+    func: ir.PrimFunc, target: Target, pass_configs: Mapping[Any, Any] | None = None, passes: Sequence[str] = pipeline.CUDA
+) -> CompiledProgram:
+    """Compile a function of one or more launches.
+
+    Parameters
+    ----------
+    func : PrimFunc
+        The tile program (docs/architecture.md, section 2).
+    target : Target
+        What to compile for.
+    pass_configs : mapping, optional
+        Keys as strings or `PassConfigKey` members.
+    passes : sequence of str, optional
+        Names of the passes to run, for tests.
+
+    Returns
+    -------
+    CompiledProgram
+    """
+    configs = {str(getattr(key, "value", key)): value for key, value in (pass_configs or {}).items()}
+    host = split_launches(func, target, configs)
+    snapshots: list[tuple[str, KernelProgram]] = []
+    programs, texts = [], []
+    for launch in host.launches:
+        snapshots.append(("trace", launch))
+        program = launch
+        try:
+            program = pipeline.run_passes(launch, tuple(passes), lambda name, p: snapshots.append((name, p)))
+            texts.append(print_kernel(program))
+        except TileLangError as error:
+            raise error.with_span(ir.span_to_source(launch.span)) from None
+        programs.append(program)
+    source = print_source(texts, [text for program in programs for text in program.prelude])
+    plan = make_plan(host.name, host.params, host.workspaces, programs, texts)
+    remarks = list(dict.fromkeys(r for program in programs for r in program.ctx.remarks))
+    return CompiledProgram(source, plan, remarks, snapshots)

@@ -1,0 +1,47 @@
+"""The passes, in order. Each line is a module of this package with a function of the same name.
+
+A pass takes and returns a `KernelProgram`; modules are imported at the first compilation.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from .kernel_program import KernelProgram
+
+Pass = Callable[[KernelProgram], KernelProgram]
+
+CUDA = (
+    # what the program says
+    "check_semantics",
+    # how its work is arranged
+    "plan_pipelines",
+    "lower_pipelines",
+    "infer_layouts",
+    "plan_shared_memory",
+    "insert_barriers",
+    # what each operator becomes
+    "lower_tile_operators",
+    "vectorize",
+    # plain device code
+    "simplify",
+    "flatten_buffers",
+    "widen_indices",
+)
+
+
+def find_pass(name: str) -> Pass:
+    """The pass called `name`."""
+    return getattr(importlib.import_module(f".{name}", __package__), name)
+
+
+def run_passes(
+    program: KernelProgram, passes: tuple[str, ...] = CUDA, record: Callable[[str, KernelProgram], None] | None = None
+) -> KernelProgram:
+    """Run passes over one launch; `record` is told the program after each."""
+    for name in passes:
+        program = find_pass(name)(program)
+        if record is not None:
+            record(name, program)
+    return program

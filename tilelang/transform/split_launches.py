@@ -1,0 +1,162 @@
+"""Take a function apart: its launches, in order, and what the host does around them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import ir
+from ..errors import SemanticError, UnsupportedError
+from ..target import Target
+from ..tileop.base import LoweringContext
+from .kernel_program import KernelProgram
+from .rasterize_blocks import rasterize_blocks
+
+_AXES = tuple(f"{group}.{axis}" for group in ("blockIdx", "threadIdx") for axis in "xyz")
+
+
+@dataclass
+class HostProgram:
+    """A function as the host sees it."""
+
+    name: str
+    params: tuple[ir.Var, ...]
+    workspaces: list[ir.Var] = field(default_factory=list)
+    launches: list[KernelProgram] = field(default_factory=list)
+
+
+@dataclass
+class _Launch:
+    """The axes of a launch nest and the statements inside."""
+
+    variables: dict[str, ir.Var]
+    extents: dict[str, Any]
+    body: ir.Stmt
+    span: Any
+
+
+def _is_launch(stmt: Any) -> bool:
+    return isinstance(stmt, ir.AttrStmt) and stmt.attr_key == "thread_extent"
+
+
+def _read_nest(stmt: ir.AttrStmt) -> _Launch:
+    variables: dict[str, ir.Var] = {}
+    extents: dict[str, Any] = {}
+    span = stmt.span
+    while _is_launch(stmt):
+        tag = str(stmt.node.thread_tag)
+        variables[tag], extents[tag] = stmt.node.var, stmt.value
+        stmt = stmt.body
+    missing = [axis for axis in _AXES if axis not in variables]
+    if missing or len(variables) != 6:
+        raise SemanticError(
+            f"a launch needs the axes {', '.join(_AXES)}; it has {', '.join(variables)}", fix="write it with T.Kernel"
+        )
+    return _Launch(variables, extents, stmt, span)
+
+
+def _block_shape(launch: _Launch) -> tuple[int, int, int]:
+    block = tuple(ir.const_int(launch.extents[axis]) for axis in _AXES[3:])
+    if any(extent is None or extent < 1 for extent in block):
+        raise SemanticError(
+            f"threads= of a launch is {tuple(str(launch.extents[a]) for a in _AXES[3:])}",
+            fix="give positive constants",
+            span=ir.span_to_source(launch.span),
+        )
+    return block
+
+
+def shape_symbols(params: tuple[ir.Var, ...]) -> tuple[ir.Var, ...]:
+    """The free variables of shapes and strides: never negative."""
+    found: dict[ir.Var, None] = {}
+    for param in params:
+        if ir.is_buffer_var(param):
+            for extent in (*param.ty.shape, *param.ty.strides):
+                found.update(dict.fromkeys(ir.collect(extent, ir.Var)))
+    return tuple(found)
+
+
+class _Directives(ir.Mutator):
+    """Removes statements that say something about the launch and not within it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.preludes: list[str] = []
+        self.min_blocks = 0
+
+    def visit_Evaluate(self, node: ir.Evaluate) -> Any:
+        if ir.is_call(node.value, "tl.import_source"):
+            self.preludes.append(str(node.value.args[0].value))
+            return None
+        if ir.is_call(node.value, "tl.min_blocks_per_sm"):
+            self.min_blocks = ir.const_int(node.value.args[0])
+            return None
+        return node
+
+
+def _make_program(launch: _Launch, name: str, host: HostProgram, target: Target, configs: Mapping[str, Any]) -> KernelProgram:
+    block = _block_shape(launch)
+    threads = block[0] * block[1] * block[2]
+    block_vars = tuple(launch.variables[a] for a in _AXES[:3])
+    thread_vars = tuple(launch.variables[a] for a in _AXES[3:])
+    grid = tuple(launch.extents[a] for a in _AXES[:3])
+    flat = block[1] == block[2] == 1
+    ctx = LoweringContext(target, threads, thread_vars[0] if flat else ir.var("tid"), pass_configs=configs)
+    params = (*host.params, *host.workspaces)
+    ctx.symbols = shape_symbols(params)
+    ctx.ranges[ctx.tid] = (0, threads)
+    fixed: dict[ir.Var, Any] = {}
+    for var, extent in (*zip(block_vars, grid), *zip(thread_vars, block)):
+        if ir.const_int(extent) == 1 and var is not ctx.tid and not var.same_as(ctx.tid):
+            fixed[var] = ir.const(0, ir.dtype_of(var))
+        else:
+            ctx.ranges[var] = (0, extent)
+    directives = _Directives()
+    body = directives.body(ir.substitute(launch.body, fixed))
+    program = KernelProgram(
+        name, body, grid, block, block_vars, thread_vars, ctx, params,
+        min_blocks=directives.min_blocks, prelude=tuple(directives.preludes), span=launch.span,
+    )  # fmt: skip
+    return rasterize_blocks(program)
+
+
+def _host_error(stmt: ir.Stmt) -> UnsupportedError:
+    what = {ir.For: "a loop", ir.IfThenElse: "a branch", ir.While: "a loop", ir.BufferStore: "a store"}.get(
+        type(stmt), "a statement"
+    )
+    return UnsupportedError(
+        f"{what} outside T.Kernel would run on the host, which executes nothing but launches",
+        fix="move it into the kernel, or call the compiled function from a Python loop",
+        span=ir.span_to_source(stmt.span),
+    )
+
+
+def split_launches(func: ir.PrimFunc, target: Target, configs: Mapping[str, Any]) -> HostProgram:
+    """The launches of a function; several run in order on one stream."""
+    name = str(func.attrs["global_symbol"]) if func.attrs is not None and "global_symbol" in func.attrs.keys() else "main"
+    host = HostProgram(name, tuple(func.params))
+    nests: list[_Launch] = []
+    scalars: dict[ir.Var, Any] = {}
+    preludes: list[str] = []
+    for stmt in ir.statements(func.body):
+        if _is_launch(stmt):
+            nests.append(_read_nest(ir.substitute(stmt, scalars)))
+        elif isinstance(stmt, ir.AllocBuffer) and ir.scope_of(stmt.buffer) == "global":
+            host.workspaces.append(stmt.buffer)
+        elif isinstance(stmt, ir.Bind):
+            scalars[stmt.var] = ir.substitute(stmt.value, scalars)
+        elif isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.import_source"):
+            preludes.append(str(stmt.value.args[0].value))
+        elif not (ir.is_noop(stmt) or isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.assume")):
+            raise _host_error(stmt)
+    if not nests:
+        raise SemanticError(
+            f"`{name}` launches nothing", fix="write its work under `with T.Kernel(...)`", span=ir.span_to_source(func.span)
+        )
+    for number, nest in enumerate(nests):
+        suffix = f"_{number}" if len(nests) > 1 else ""
+        program = _make_program(nest, f"{name}_kernel{suffix}", host, target, configs)
+        program.prelude = (*preludes, *program.prelude)
+        host.launches.append(program)
+    return host
