@@ -11,11 +11,14 @@ from ..errors import SemanticError, ShapeError
 from ..layout import Fragment
 from ..target import Target
 from ..transform.guards import GuardMemory
+from ..transform.loop_layout import loop_layout
 from ..transform.loop_nest import LoopNest, conjunction
+from ..transform.lower_nest import lower_nest
 from ..transform.parallel_nest import ParallelNest
 from ..transform.vector_width import access_width
 from .base import Effects, LoweringContext, dtype_bits, tile_op
 from .elementwise import ElementwiseOp
+from .matrix_copy import MatrixCopy
 
 CP_ASYNC_BYTES = (16, 8, 4)  # PTX ISA, cp.async: cp-size
 
@@ -109,7 +112,9 @@ class Copy(ElementwiseOp):
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
         if self.asynchronous:
             return self._lower_async(ctx)
-        return super().lower(ctx)
+        nest = self.nest()
+        matrix = MatrixCopy.of(nest, self.layout(ctx), ctx)
+        return matrix.lower(ctx) if matrix is not None else lower_nest(nest, loop_layout(nest, ctx), ctx)
 
     def _lower_async(self, ctx: LoweringContext) -> ir.Stmt:
         width = self.async_width(ctx)

@@ -81,6 +81,10 @@ class LoopNest:
             inner *= f.extent
         return total
 
+    def digit(self, dim: int, position: int) -> Any:
+        """The value of one factor's digit in this thread and iteration."""
+        return self._digits[dim, position]
+
     @property
     def ranges(self) -> dict[ir.Var, tuple[int, int]]:
         """Ranges of the loop variables, for an analyzer."""

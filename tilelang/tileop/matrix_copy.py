@@ -1,0 +1,186 @@
+"""Copies between shared tiles and matrix-instruction fragments by ldmatrix and stmatrix: 8x8 blocks of 16-bit elements.
+
+PTX ISA, "Warp-level matrix load/store": row r of block b comes from the address that lane 8 b + r passes; in each block lane
+l holds elements (l / 4, 2 (l % 4)) and the next one, which is what a fragment whose two last dimensions end in the digits
+thread(8, 4) and thread(4, 1) local(2, 1) says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .. import ir
+from ..layout import Factor, Fragment, local, thread
+from ..transform.loop_nest import LoopNest
+from ..transform.parallel_nest import ParallelNest
+from ..transform.vector_width import is_aligned
+from .base import LoweringContext, dtype_bits
+
+_ROW = thread(8, 4)
+_COLUMN = (thread(4, 1), local(2, 1))
+
+
+@dataclass(frozen=True)
+class MatrixCopy:
+    """A legal ldmatrix or stmatrix copy.
+
+    `blocks` are the register digits (dimension, position) that one instruction covers, most significant first; their
+    extents multiply to 1, 2 or 4 and their registers are adjacent.
+    """
+
+    nest: ParallelNest
+    layout: Fragment
+    fragment: ir.Var
+    shared: ir.Var
+    shared_indices: tuple[Any, ...]
+    blocks: tuple[tuple[int, int], ...]
+    load: bool
+
+    @staticmethod
+    def of(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> MatrixCopy | None:
+        """The copy as a matrix copy, or None where the instruction cannot do it."""
+        store = nest.body
+        value = store.value.value if isinstance(store.value, ir.Cast) else store.value
+        scopes = ir.scope_of(value.source), ir.scope_of(store.buffer)
+        load = scopes[1] == "local.fragment"
+        shared, indices = (value.source, value.indices) if load else (store.buffer, store.indices)
+        fragment = store.buffer if load else value.source
+        if sorted(scopes) != ["local.fragment", "shared.dyn"] or dtype_bits(ir.buffer_dtype(shared)) != 16:
+            return None
+        if load and isinstance(store.value, ir.Cast) or not load and not ctx.target.limits.has_stmatrix:
+            return None
+        use = nest.uses[fragment]
+        if len(nest.extents) < 2 or not use.plain or any(kind != "loop" for kind, _ in use.index or ()):
+            return None
+        if [v for _, v in use.index or ()] != list(range(len(nest.extents))):
+            return None
+        rows, columns = layout.dims[-2], layout.dims[-1]
+        if not rows or rows[-1] != _ROW or columns[-2:] != _COLUMN or ctx.num_threads % 32 or layout.num_threads % 32:
+            return None
+        if any(layout.is_padded(d) for d in range(len(nest.extents))) or _partial_warps(layout, ctx):
+            return None
+        analyzer = ctx.analyzer(nest.ranges)
+        start = [ir.substitute(i, {nest.vars[-1]: 0}) for i in indices]
+        if not is_aligned(shared, start, 8, nest.extents[-1], analyzer, ctx) or not _steps_by_one(nest, indices, analyzer):
+            return None
+        if layout.dims != ctx.fragments[fragment].dims:
+            return None
+        return MatrixCopy(nest, layout, fragment, shared, tuple(indices), _adjacent_blocks(layout), load)
+
+    def lower(self, ctx: LoweringContext) -> ir.Stmt:
+        """One instruction for every combination of the remaining register digits."""
+        count = 1
+        for d, k in self.blocks:
+            count *= self.layout.dims[d][k].extent
+        lane = ctx.tid % 32
+        # Outer digits loop; block digits and the row digit come from the lane for addresses, and are 0 for registers.
+        outer = LoopNest(self._without_blocks(), ctx.tid, ctx.num_threads)
+        registers = outer.register_index(_strip(ctx.fragments[self.fragment], self.blocks), self.nest.uses[self.fragment].index or ())
+        at = dict(zip(self.nest.vars, self._addresses(outer, lane)))
+        analyzer = ctx.analyzer(outer.ranges)
+        address = ir.address_of(
+            ir.load(self.shared, [ir.simplify(ir.substitute(i, at), analyzer) for i in self.shared_indices], self.nest.span)
+        )
+        array = ctx.registers_of(self.fragment)
+        name = f"{'ldmatrix' if self.load else 'stmatrix'}_x{count}"
+        if self.load:
+            body = self._call(f"tl.{name}", [ir.address_of(ir.load(array, [registers])), address])
+        elif ir.buffer_dtype(self.shared) == ir.buffer_dtype(self.fragment):
+            body = self._call(f"tl.{name}", [address, ir.address_of(ir.load(array, [registers]))])
+        else:
+            body = self._converted(name, address, array, registers, 2 * count)
+        return outer.wrap(body, self.nest.span)
+
+    def _call(self, name: str, args: list[Any]) -> ir.Stmt:
+        return ir.evaluate(ir.call(name, args, span=self.nest.span), self.nest.span)
+
+    def _converted(self, name: str, address: Any, array: ir.Var, start: Any, size: int) -> ir.Stmt:
+        """stmatrix of elements converted on the way."""
+        dtype = ir.buffer_dtype(self.shared)
+        packed = ir.buffer((size,), dtype, f"{self.fragment.name}_{'bf16' if dtype == 'bfloat16' else 'half'}", "local")
+        index = ir.var("e")
+        convert = ir.BufferStore(packed, ir.Cast(dtype, ir.load(array, [ir.simplify(start + index)])), [index], self.nest.span)
+        loop = ir.For(index, ir.const(0), ir.const(size), ir.ForKind.UNROLLED, convert, span=self.nest.span)
+        return ir.seq([ir.alloc(packed), loop, self._call(f"tl.{name}", [address, ir.address_of(ir.load(packed, [0]))])])
+
+    def _without_blocks(self) -> Fragment:
+        """The layout with the digits that one instruction covers set to extent 1."""
+        return _strip(self.layout, (*self.blocks, (len(self.layout.dims) - 1, len(self.layout.dims[-1]) - 1)))
+
+    def _addresses(self, outer: LoopNest, lane: Any) -> list[Any]:
+        """The loop variables' values at the row whose address this lane passes."""
+        count = 1
+        digit: dict[tuple[int, int], Any] = {}
+        for d, k in reversed(self.blocks):
+            extent = self.layout.dims[d][k].extent
+            digit[d, k] = lane // (8 * count) % extent
+            count *= extent
+        values = []
+        last = len(self.layout.dims) - 1
+        for d, factors in enumerate(self.layout.dims):
+            total: Any = ir.const(0)
+            inner = 1
+            for k in reversed(range(len(factors))):
+                if (d, k) in digit:
+                    value = digit[d, k]
+                elif d == last - 1 and k == len(factors) - 1:
+                    value = lane % 8
+                elif d == last and k >= len(factors) - 2:
+                    value = 0
+                else:
+                    value = outer.digit(d, k)
+                total = total + value * inner
+                inner *= factors[k].extent
+            values.append(total)
+        return values
+
+
+def _strip(layout: Fragment, digits: Any) -> Fragment:
+    """The layout with some digits reduced to extent 1 in place (so that positions stay)."""
+    dims = [list(factors) for factors in layout.dims]
+    shape = list(layout.shape)
+    for d, k in digits:
+        shape[d] = -(-shape[d] // dims[d][k].extent)
+        dims[d][k] = Factor(1, "local", 0)
+    return Fragment(tuple(shape), tuple(tuple(f) for f in dims), layout.replication)
+
+
+def _adjacent_blocks(layout: Fragment) -> tuple[tuple[int, int], ...]:
+    """Register digits of strides 2, 4 that together make two or four adjacent blocks."""
+    chosen: list[tuple[int, int]] = []
+    stride, count = 2, 1
+    while count < 4:
+        nxt = next(
+            (
+                (d, k)
+                for d, factors in enumerate(layout.dims)
+                for k, f in enumerate(factors)
+                if not f.is_thread and f.stride == stride and f.extent * count <= 4 and f.extent > 1 and f.extent in (2, 4)
+            ),
+            None,
+        )
+        if nxt is None:
+            break
+        extent = layout.dims[nxt[0]][nxt[1]].extent
+        chosen.insert(0, nxt)
+        stride *= extent
+        count *= extent
+    return tuple(chosen)
+
+
+def _partial_warps(layout: Fragment, ctx: LoweringContext) -> bool:
+    """True if some warp has both idle and working threads."""
+    position = 1
+    for f in sorted(layout.thread_factors(), key=lambda f: f.stride):
+        if f.stride != position and position < 32:
+            return True
+        position = f.stride * f.extent
+    return position % 32 != 0
+
+
+def _steps_by_one(nest: ParallelNest, indices: Any, analyzer: ir.Analyzer) -> bool:
+    """True if the last index counts with the last loop variable, and no other index uses it."""
+    last = nest.vars[-1]
+    rest = ir.simplify(indices[-1] - last, analyzer)
+    return not ir.uses_var(rest, {last}) and not any(ir.uses_var(i, {last}) for i in indices[:-1])
