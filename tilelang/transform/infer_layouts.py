@@ -7,6 +7,7 @@ cannot serve goes through a shared-memory tile, with a remark.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from .. import ir
@@ -15,11 +16,17 @@ from ..tileop.base import LoweringContext
 from ..tileop.elementwise import default_for_nest, derive_from_nest
 from .annotations import apply_annotations
 from .convert_fragments import convert_uses
+from .kernel_program import KernelProgram
 from .units import Unit, units_of
 
 
-def infer_layouts(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
-    """Fill `ctx.fragments` and `ctx.shared`; the returned body has the conversions and scratch tiles that they need."""
+def infer_layouts(program: KernelProgram) -> KernelProgram:
+    """Fill `ctx.fragments` and `ctx.shared`; the body gains the conversions and scratch tiles that they need."""
+    return replace(program, body=infer_body(program.body, program.ctx))
+
+
+def infer_body(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
+    """`infer_layouts` of a launch's body."""
     body = apply_annotations(body, ctx)
     units = units_of(body)
     for unit in units:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from .. import ir
 from ..tileop.base import LoweringContext, as_tile_op
 from .guards import GuardMemory
+from .kernel_program import KernelProgram
 from .loop_layout import loop_layout
 from .lower_nest import lower_nest
 from .parallel_nest import ParallelNest
 from .units import is_parallel, is_pure_condition, loop_span
 
 
-def lower_tile_operators(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
+def lower_tile_operators(program: KernelProgram) -> KernelProgram:
     """Plain TIR; the register arrays of fragments are allocated at the top."""
+    return replace(program, body=lower_body(program.body, program.ctx))
+
+
+def lower_body(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
+    """`lower_tile_operators` of a launch's body."""
     lowered = _Lower(ctx).body(body)
     return ir.seq([*(ir.alloc(array) for array in ctx.registers.values()), lowered])
 
