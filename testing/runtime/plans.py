@@ -17,7 +17,9 @@ def add_plan(output: bool = True) -> LaunchPlan:
     return LaunchPlan(
         name="add",
         parameters=tuple(Parameter(name, "tensor", "float32", ("n",), output=output and name == "C") for name in "ABC"),
-        kernels=(KernelLaunch("add", (["ceildiv", "n", 64], 1, 1), (64, 1, 1), 0, (tensor(0), tensor(1), tensor(2), symbol("n"))),),
+        kernels=(
+            KernelLaunch("add", (["ceildiv", "n", 64], 1, 1), (64, 1, 1), 0, (tensor(0), tensor(1), tensor(2), symbol("n"))),
+        ),
         symbols={"n": "int32"},
         outputs=(2,) if output else (),
     )
@@ -38,7 +40,15 @@ def scale_plan() -> LaunchPlan:
                 (["ceildiv", ["*", "m", "n"], 32], 1, 1),
                 (32, 1, 1),
                 0,
-                (tensor(0), tensor(3), symbol("m"), symbol("n", "int64"), symbol("s", "int64"), symbol("alpha", "float32"), symbol("beta")),
+                (
+                    tensor(0),
+                    tensor(3),
+                    symbol("m"),
+                    symbol("n", "int64"),
+                    symbol("s", "int64"),
+                    symbol("alpha", "float32"),
+                    symbol("beta"),
+                ),
             ),
         ),
         symbols={"m": "int32", "n": "int64", "s": "int64", "alpha": "float32", "beta": "int32"},

@@ -11,7 +11,6 @@ from tilelang.cache.fingerprint import compiler_fingerprint
 from tilelang.codegen.launch_plan import LaunchPlan
 from tilelang.env import env
 from tilelang.jit.options import CompileOptions
-from tilelang.jit.outputs import mark_outputs
 from tilelang.log import logger
 from tilelang.toolchain import compile_cubin, cuda_compiler_identity, device_compile_options
 from tilelang.toolchain.versions import package_version
@@ -97,10 +96,12 @@ class _Lowered:
 
 
 def _lower(prim_func: Any, options: CompileOptions, out_idx) -> _Lowered:
+    from tilelang.codegen.plan import with_outputs
     from tilelang.engine import compile_prim_func
 
     program = compile_prim_func(prim_func, options.target, options.pass_configs)
-    return _Lowered(program.source, mark_outputs(program.plan, out_idx), tuple(str(remark) for remark in program.remarks))
+    plan = program.plan if out_idx is None else with_outputs(program.plan, out_idx)
+    return _Lowered(program.source, plan, tuple(str(remark) for remark in program.remarks))
 
 
 def _build(program: _Lowered, options: CompileOptions) -> Artifact:

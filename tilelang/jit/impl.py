@@ -1,4 +1,5 @@
 """What `@tilelang.jit` returns."""
+
 from __future__ import annotations
 
 

@@ -78,7 +78,9 @@ class JITKernel:
         names = [p.name for p in plan.parameters if not p.output]
         given = dict(zip(names, args))
         if len(args) > len(names):
-            raise ArgumentError(f"`{plan.name}` takes {len(names)} argument(s) ({', '.join(names)}), got {len(args) + len(kwargs)}")
+            raise ArgumentError(
+                f"`{plan.name}` takes {len(names)} argument(s) ({', '.join(names)}), got {len(args) + len(kwargs)}"
+            )
         for name, value in kwargs.items():
             if name not in names:
                 raise ArgumentError(f"`{plan.name}` has no argument `{name}`", fix=f"its arguments are {', '.join(names)}")

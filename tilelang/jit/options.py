@@ -81,7 +81,9 @@ def resolve_options(
             f"Invalid execution backend '{backend}' for target '{target or 'auto'}'. Allowed: {', '.join(BACKENDS)}",
             fix="use execution_backend='auto'",
         )
-    chosen = resolve_target(_default_target() if target is None else target, simulate=backend == "simulator" or env.TILELANG_SIMULATE)
+    chosen = resolve_target(
+        _default_target() if target is None else target, simulate=backend == "simulator" or env.TILELANG_SIMULATE
+    )
     if backend in ("tvm_ffi", "nvrtc") and chosen.simulated and not env.TILELANG_SIMULATE:
         chosen = dataclasses.replace(chosen, simulated=False)  # asked for by name: compiles here, and runs where a driver is
     return CompileOptions(
@@ -100,4 +102,6 @@ def _default_target() -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise EnvironmentVariableError(f"TILELANG_DEFAULT_TARGET={text!r} is not JSON: {error}", fix='such as {"kind": "cuda", "arch": "sm_90a"}') from None
+        raise EnvironmentVariableError(
+            f"TILELANG_DEFAULT_TARGET={text!r} is not JSON: {error}", fix='such as {"kind": "cuda", "arch": "sm_90a"}'
+        ) from None

@@ -48,7 +48,9 @@ def torch_assert_close(
     if check_layout:
         assert tensor_a.layout == tensor_b.layout, f"{base_name} has layout {tensor_a.layout}, {ref_name} {tensor_b.layout}"
     if check_stride:
-        assert tensor_a.stride() == tensor_b.stride(), f"{base_name} has strides {tensor_a.stride()}, {ref_name} {tensor_b.stride()}"
+        assert tensor_a.stride() == tensor_b.stride(), (
+            f"{base_name} has strides {tensor_a.stride()}, {ref_name} {tensor_b.stride()}"
+        )
     a, b = tensor_a.detach().double(), tensor_b.detach().to(tensor_a.device).double()
     bad = ~torch.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
     count, total = int(bad.sum()), max(1, bad.numel())
@@ -58,7 +60,8 @@ def torch_assert_close(
         error = torch.where(bad, (a - b).abs().nan_to_num(nan=torch.inf), torch.zeros_like(a))
         place = tuple(int(i) for i in torch.unravel_index(error.argmax(), error.shape)) if error.dim() else ()
         raise AssertionError(
-            f"{count} of {total} elements differ ({count / total:.2%}, allowed {max_mismatched_ratio:.2%}; rtol={rtol}, atol={atol}); "
+            f"{count} of {total} elements differ ({count / total:.2%}, allowed {max_mismatched_ratio:.2%}; "
+            f"rtol={rtol}, atol={atol}); "
             f"worst at {place}: {base_name} {a[place].item():.6g}, {ref_name} {b[place].item():.6g}"
         )
     return True

@@ -16,7 +16,8 @@ def tool_failure(tool: str, name: str, log: str, source: str) -> CompilationErro
     """The exception for a compiler that refused the text of kernel `name`."""
     error = CompilationError(
         f"{tool} could not compile the generated text of `{name}`",
-        fix="if compile flags are set, check them; otherwise this is a defect of tilelang (TILELANG_VERBOSE=1 shows the compiler's output)",
+        fix="check compile_flags if there are any; otherwise this is a defect of tilelang (the compiler's words are in the "
+        "exception's `log`, and shown with TILELANG_VERBOSE=1)",
     )
     error.log, error.source = log, source
     return error
