@@ -1,0 +1,97 @@
+"""Matrix instructions of one warp: shapes, operand types, and where each operand's elements live (PTX ISA, "mma")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..layout import Fragment, local, thread
+from .arch import Arch
+
+# The digits of a lane in every fragment of mma.sync: `lane / 4` and `lane % 4` (PTX ISA: groupID, threadID_in_group).
+GROUP = thread(8, 4)
+MEMBER = thread(4, 1)
+
+
+@dataclass(frozen=True)
+class MatrixInstruction:
+    """One warp-wide `C += A * B`.
+
+    Parameters
+    ----------
+    function : str
+        Device function; takes the addresses of the register elements of C, A and B.
+    m, n, k : int
+        Extents: A is m x k, B is k x n, C is m x n.
+    a, b, c : Fragment
+        Element (row, column) → lane and register, registers in the order of the PTX figures.
+    """
+
+    function: str
+    m: int
+    n: int
+    k: int
+    a: Fragment
+    b: Fragment
+    c: Fragment
+
+    def __str__(self) -> str:
+        return f"{self.function.removeprefix('tl.')}"
+
+
+def _m16n8(k: int, packed: int) -> MatrixInstruction:
+    """The m16n8 family: each 32-bit register holds `packed` neighbours along k; k is covered by two halves."""
+    along_k = (local(2, packed), MEMBER, local(packed, 1))
+    return MatrixInstruction(
+        f"tl.mma_m16n8k{k}",
+        16,
+        8,
+        k,
+        a=Fragment((16, k), ((local(2, packed), GROUP), (local(2, 2 * packed), MEMBER, local(packed, 1)))),
+        b=Fragment((k, 8), (along_k, (GROUP,))),
+        c=Fragment((16, 8), ((local(2, 2), GROUP), (MEMBER, local(2, 1)))),
+    )
+
+
+M16N8K16 = _m16n8(16, 2)
+M16N8K8 = _m16n8(8, 1)
+M16N8K32 = _m16n8(32, 4)
+M8N8K4 = MatrixInstruction(
+    "tl.mma_m8n8k4",
+    8,
+    8,
+    4,
+    a=Fragment((8, 4), ((GROUP,), (MEMBER,))),
+    b=Fragment((4, 8), ((MEMBER,), (GROUP,))),
+    c=Fragment((8, 8), ((GROUP,), (MEMBER, local(2, 1)))),
+)
+
+FLOAT8 = ("float8_e4m3fn", "float8_e5m2")
+BYTE = ("int8", "uint8")
+
+
+def _always(arch: Arch) -> bool:
+    return arch.capability >= 80
+
+
+def _with_fp8(arch: Arch) -> bool:
+    return arch.has_fp8_mma
+
+
+# (dtypes of A, dtypes of B, dtypes of C, instruction, condition on the architecture); mixes inside a row are legal.
+_TABLE: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], MatrixInstruction, Callable[[Arch], bool]], ...] = (
+    (("float16",), ("float16",), ("float32", "float16"), M16N8K16, _always),
+    (("bfloat16",), ("bfloat16",), ("float32",), M16N8K16, _always),
+    (("float32",), ("float32",), ("float32",), M16N8K8, _always),  # tf32: operands lose 13 mantissa bits
+    (BYTE, BYTE, ("int32",), M16N8K32, _always),
+    (FLOAT8, FLOAT8, ("float32",), M16N8K32, _with_fp8),
+    (("float64",), ("float64",), ("float64",), M8N8K4, _always),
+)
+
+
+def find_instruction(arch: Arch, a: str, b: str, c: str) -> MatrixInstruction | None:
+    """The instruction that multiplies dtypes `a` by `b` into `c` on an architecture, or None."""
+    for a_types, b_types, c_types, instruction, available in _TABLE:
+        if a in a_types and b in b_types and c in c_types and available(arch):
+            return instruction
+    return None

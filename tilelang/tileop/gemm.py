@@ -1,0 +1,325 @@
+"""T.gemm: C += A @ B on tiles, by matrix instructions of a warp where they fit, else by each thread's own multiply-adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import ir
+from ..errors import DTypeError, LayoutError, SemanticError, ShapeError, UnsupportedError
+from ..layout import Fragment, SharedLayout
+from ..target import Target
+from ..target.mma import find_instruction
+from .base import Effects, LoweringContext, TileOp, attribute, dtype_bits, tile_op
+from .digits import add, guarded, nest, walk_dim
+from .fma import fma_c_layout, fma_operand_layout, lower_fma
+from .mma import MmaPlan, Policy, lower_mma
+from .mma.lower import RegisterTiles
+from .mma.operand import SharedMatrix
+from .view import Region, extents, matrix_dims, starts, view, whole_layout
+
+FRAGMENT = "local.fragment"
+SHARED = ("shared.dyn", "shared")
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """One matrix of a gemm.
+
+    Attributes
+    ----------
+    letter : str
+        "A", "B" or "C".
+    region : Region
+        The tile or a part of one.
+    dims : (int, int)
+        The buffer's dimensions that are the mathematical rows and columns: (m, k), (k, n), (m, n).
+    shape : (int, int)
+        Their extents.
+    """
+
+    letter: str
+    region: Region
+    dims: tuple[int, int]
+    shape: tuple[int, int]
+
+    @property
+    def buffer(self) -> ir.Var:
+        return self.region.source
+
+    @property
+    def dtype(self) -> str:
+        return ir.buffer_dtype(self.buffer)
+
+    @property
+    def in_registers(self) -> bool:
+        return ir.scope_of(self.buffer) == FRAGMENT
+
+    def is_block(self, dim: int) -> bool:
+        """True if the operand is one of several blocks of a fragment along rows (0) or columns (1)."""
+        return self.in_registers and ir.static_shape(self.buffer)[self.dims[dim]] != self.shape[dim]
+
+    @property
+    def shared(self) -> SharedMatrix:
+        return SharedMatrix(self.buffer, starts(self.region), self.dims)
+
+
+@tile_op("tl.gemm")
+@dataclass(frozen=True, eq=False)
+class Gemm(TileOp):
+    """C += A @ B.
+
+    Parameters
+    ----------
+    A, B, C : TensorRegion
+        A is m x k (k x m if `transpose_A`), B is k x n (n x k if `transpose_B`), C is m x n; A and B in shared memory or
+        fragments, C in a fragment or in shared memory. Other dimensions of the regions have extent 1.
+    clear_accum : Expr
+        True where C is overwritten instead of added to.
+    policy : Policy
+        How warps divide C where several divisions are equally much work.
+
+    Matrix instructions of the target are used when whole instructions cover m, n and k, and the block consists of whole
+    warps. Otherwise each thread computes its elements of C. Then products are summed in C's dtype, or in float32 for
+    C of 8 or 16 bits, which is rounded once.
+    """
+
+    A: Region
+    B: Region
+    C: Region
+    clear_accum: Any
+    transpose_A: bool = False
+    transpose_B: bool = False
+    policy: Policy = Policy.Square
+    span: Any = None
+
+    # ------------------------------------------------------------------ conversion
+
+    @classmethod
+    def from_call(cls, call: ir.Call, span: Any) -> Gemm:
+        a, b, c, clear = call.args
+        policy = int(attribute(call, "policy", 0))
+        if policy not in list(Policy):
+            raise SemanticError(
+                f"gemm policy {policy} is unknown", fix="use Square, FullRow or FullCol", span=ir.span_to_source(span)
+            )
+        flags = (bool(attribute(call, "transpose_A", False)), bool(attribute(call, "transpose_B", False)))
+        return cls(a, b, c, clear, *flags, Policy(policy), span)
+
+    def to_call(self) -> ir.Call:
+        attrs = {"transpose_A": self.transpose_A, "transpose_B": self.transpose_B, "policy": int(self.policy)}
+        return ir.call("tl.gemm", [self.A, self.B, self.C, self.clear_accum], attrs=attrs, span=self.span)
+
+    # ------------------------------------------------------------------ operands
+
+    def _operand(self, letter: str, region: Region, transposed: bool) -> Operand:
+        dims = matrix_dims(region, self.source)
+        if transposed:
+            dims = dims[::-1]
+        shape = extents(region, self.source)
+        return Operand(letter, region, dims, (shape[dims[0]], shape[dims[1]]))
+
+    @property
+    def a(self) -> Operand:
+        return self._operand("A", self.A, self.transpose_A)
+
+    @property
+    def b(self) -> Operand:
+        return self._operand("B", self.B, self.transpose_B)
+
+    @property
+    def c(self) -> Operand:
+        return self._operand("C", self.C, False)
+
+    def check(self, target: Target) -> None:
+        a, b, c = self.a, self.b, self.c
+        for operand in (a, b, c):
+            scope = ir.scope_of(operand.buffer)
+            if scope != FRAGMENT and scope not in SHARED:
+                raise UnsupportedError(
+                    f"operand {operand.letter} of gemm, {operand.buffer.name}, is in {scope} memory",
+                    fix="copy it to a shared tile or a fragment first"
+                    if operand.letter != "C"
+                    else "accumulate in T.alloc_fragment and copy it out",
+                    span=self.source,
+                )
+        m, n, k = c.shape[0], c.shape[1], a.shape[1]
+        if a.shape != (m, k) or b.shape != (k, n):
+            stored = [f"{o.letter} {o.buffer.name} is {_times(o.shape[::-1] if t else o.shape)}" + (", transposed" if t else "")
+                      for o, t in ((a, self.transpose_A), (b, self.transpose_B), (c, False))]  # fmt: skip
+            raise ShapeError(
+                f"gemm multiplies {_times(a.shape)} by {_times(b.shape)} into {_times(c.shape)}: " + "; ".join(stored),
+                fix=f"{self._shape_advice(a, b, c)} (or set transpose_A / transpose_B)",
+                span=self.source,
+            )
+        integral = [_is_integer(o.dtype) for o in (a, b, c)]
+        bad = [o for o in (a, b, c) if o.dtype == "bool"]
+        if bad:
+            raise DTypeError(f"{bad[0].buffer.name} of gemm is bool", fix="use int8 or a float dtype", span=self.source)
+        if integral[2] and not (integral[0] and integral[1]):
+            raise DTypeError(
+                f"gemm of {a.dtype} by {b.dtype} cannot accumulate in {c.dtype}",
+                fix="allocate C with dtype float32",
+                span=self.source,
+            )
+
+    def _shape_advice(self, a: Operand, b: Operand, c: Operand) -> str:
+        if a.shape[1] != b.shape[0]:
+            return f"A has k = {a.shape[1]}, B has k = {b.shape[0]}: make them equal"
+        return f"C should be {_times((a.shape[0], b.shape[1]))}"
+
+    def effects(self) -> Effects:
+        cleared = ir.const_int(self.clear_accum)
+        reads = (self.A, self.B) if cleared else (self.A, self.B, self.C)
+        return Effects(reads=reads, writes=(self.C,))
+
+    # ------------------------------------------------------------------ layouts
+
+    def plan(self, ctx: LoweringContext) -> MmaPlan | None:
+        """How matrix instructions cover the gemm on this target; None where they do not."""
+        a, b, c = self.a, self.b, self.c
+        instruction = find_instruction(ctx.target.limits, a.dtype, b.dtype, c.dtype)
+        if instruction is None:
+            return None
+        exact = (c.is_block(0) or a.is_block(0), c.is_block(1) or b.is_block(1))
+        return MmaPlan.make(instruction, c.shape[0], c.shape[1], a.shape[1], ctx.num_threads, self.policy, exact)
+
+    def _whole(self, part: Fragment, operand: Operand, ctx: LoweringContext) -> Fragment:
+        return whole_layout(part, operand.region, operand.dims, ctx, self.source)
+
+    def _needed(self, ctx: LoweringContext) -> dict[ir.Var, Fragment]:
+        """The layouts that matrix instructions dictate."""
+        plan = self.plan(ctx)
+        if plan is None:
+            return {}
+        parts = ((self.c, plan.c), (self.a, plan.a), (self.b, plan.b))
+        return {o.buffer: self._whole(part, o, ctx) for o, part in parts if o.in_registers}
+
+    def strict_fragments(self, ctx: LoweringContext) -> dict[ir.Var, Fragment]:
+        return self._needed(ctx)
+
+    def _from_c(self, known: Mapping[ir.Var, Fragment], ctx: LoweringContext) -> dict[ir.Var, Fragment]:
+        """Without matrix instructions: A and B so that each thread holds the rows and columns of its elements of C."""
+        c = self.c
+        if c.in_registers:
+            if c.buffer not in known:
+                return {}
+            layout = view(known[c.buffer], c.region, c.dims, ctx, self.source).layout
+        else:
+            layout = fma_c_layout(c.shape, ctx.num_threads)
+        operands = [o for o in (self.a, self.b) if o.in_registers]
+        return {o.buffer: self._whole(fma_operand_layout(layout, o.letter, o.shape), o, ctx) for o in operands}
+
+    def derive_fragments(self, known: Mapping[ir.Var, Fragment], ctx: LoweringContext) -> dict[ir.Var, Fragment]:
+        if self.plan(ctx) is not None:
+            return {}
+        return {buf: layout for buf, layout in self._from_c(known, ctx).items() if buf not in known}
+
+    def default_fragments(self, known: Mapping[ir.Var, Fragment], ctx: LoweringContext) -> dict[ir.Var, Fragment]:
+        c = self.c
+        if self.plan(ctx) is not None or not c.in_registers or c.buffer in known:
+            return {}
+        return {c.buffer: self._whole(fma_c_layout(c.shape, ctx.num_threads), c, ctx)}
+
+    def required_fragments(self, ctx: LoweringContext) -> dict[ir.Var, Fragment]:
+        if self.plan(ctx) is not None:
+            return {buf: layout for buf, layout in self._needed(ctx).items() if ctx.fragments.get(buf) != layout}
+        needed = self._from_c(ctx.fragments, ctx)
+        return {buf: layout for buf, layout in needed.items() if not (buf in ctx.fragments and ctx.fragments[buf] == layout)}
+
+    def shared_layouts(self, ctx: LoweringContext) -> dict[ir.Var, SharedLayout]:
+        shared = [o for o in (self.a, self.b) if not o.in_registers]
+        return {o.buffer: SharedLayout.for_matrix(ir.static_shape(o.buffer), dtype_bits(o.dtype)) for o in shared}
+
+    # ------------------------------------------------------------------ lowering
+
+    def lower(self, ctx: LoweringContext) -> ir.Stmt:
+        plan = self.plan(ctx)
+        if plan is None:
+            self._remark(ctx)
+            return lower_fma(self, ctx)
+        before, c, after = self._accumulator(plan, ctx)
+        a = self._tiles(self.a, plan.a, plan.steps * plan.instruction.a.local_size, plan.instruction.a.local_size, ctx)
+        b = self._tiles(self.b, plan.b, plan.steps * plan.instruction.b.local_size, plan.instruction.b.local_size, ctx)
+        return ir.seq([*before, lower_mma(plan, a, b, c, ctx, self.span), *after])
+
+    def _remark(self, ctx: LoweringContext) -> None:
+        a, b, c = self.a, self.b, self.c
+        shape = f"{c.shape[0]} x {c.shape[1]} x {a.shape[1]}"
+        instruction = find_instruction(ctx.target.limits, a.dtype, b.dtype, c.dtype)
+        if instruction is None:
+            why = f"{ctx.target.arch} has no matrix instruction for {a.dtype} x {b.dtype} -> {c.dtype}"
+        elif ctx.num_threads % 32:
+            why = f"{ctx.num_threads} threads are not whole warps"
+        else:
+            why = f"m, n, k are not multiples of {instruction.m}, {instruction.n}, {instruction.k}"
+        ctx.remark(self.span, f"gemm {shape} runs without matrix instructions: {why}")
+
+    def _tiles(
+        self, operand: Operand, part: Fragment, tile: int, step: int, ctx: LoweringContext
+    ) -> RegisterTiles | SharedMatrix:
+        if not operand.in_registers:
+            return operand.shared
+        if ctx.fragments[operand.buffer] != self._whole(part, operand, ctx):
+            raise LayoutError(
+                f"fragment {operand.buffer.name} is not laid out as operand {operand.letter} of this gemm needs", span=self.source
+            )
+        found = view(ctx.fragments[operand.buffer], operand.region, operand.dims, ctx, self.source)
+        return RegisterTiles(ctx.registers_of(operand.buffer), found.base, tile, step)
+
+    def _accumulator(self, plan: MmaPlan, ctx: LoweringContext) -> tuple[list[Any], RegisterTiles, list[Any]]:
+        """Statements before, the registers of C, statements after: clearing, and the way from and to a shared C."""
+        c, size = self.c, plan.instruction.c.local_size
+        strides = (plan.grid.column_tiles * size, size)
+        if c.in_registers:
+            tiles = self._tiles(c, plan.c, *strides, ctx)
+            clear = self._clear(tiles.buffer, tiles.base, plan.c.local_size)
+            return [clear], tiles, []
+        registers = ir.buffer((plan.c.local_size,), c.dtype, f"{c.buffer.name}_tile", "local")
+        tiles = RegisterTiles(registers, 0, *strides)
+        before = [
+            ir.alloc(registers),
+            self._move(plan.c, registers, ctx, load=True),
+            self._clear(registers, 0, plan.c.local_size),
+        ]
+        if ir.const_int(self.clear_accum):
+            before.pop(1)
+        return before, tiles, [self._move(plan.c, registers, ctx, load=False)]
+
+    def _clear(self, registers: ir.Var, base: Any, count: int) -> Any:
+        return clear_registers(registers, base, count, self.clear_accum, self.span)
+
+    def _move(self, layout: Fragment, registers: ir.Var, ctx: LoweringContext, load: bool) -> ir.Stmt:
+        """Copies C between shared memory and its registers."""
+        rows, columns = walk_dim(layout, 0, ctx.tid), walk_dim(layout, 1, ctx.tid, "j")
+        register = ir.as_expr(add(rows.register, columns.register))
+        place = self.c.shared.at(rows.index, columns.index)
+        if load:
+            body: ir.Stmt = ir.BufferStore(registers, place, [register])
+        else:
+            body = ir.BufferStore(place.source, ir.load(registers, [register]), list(place.indices))
+        body = nest([*rows.loops, *columns.loops], guarded([rows.padding, columns.padding], body, self.span), self.span)
+        return guarded(layout.idle_conditions(ctx.tid, ctx.num_threads), body, self.span)
+
+    def with_regions(self, **regions: Region) -> Gemm:
+        """The same gemm on other regions."""
+        return replace(self, **regions)
+
+
+def clear_registers(registers: ir.Var, base: Any, count: int, condition: Any, span: Any) -> ir.Stmt | None:
+    """Zeros in `registers[base : base + count]` where `condition` holds; None if it never does."""
+    known = ir.const_int(condition)
+    if known == 0:
+        return None
+    i = ir.var("i")
+    body = nest([(i, count)], ir.BufferStore(registers, ir.zero(ir.buffer_dtype(registers)), [add(base, i)]), span)
+    return body if known else guarded([condition], body, span)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _is_integer(dtype: str) -> bool:
+    return dtype.startswith(("int", "uint"))
