@@ -44,8 +44,7 @@ class _Vectorizer:
                 return ir.seq(self.statement(s) for s in stmt.seq)
             return self._loop(stmt)
         if isinstance(stmt, ir.IfThenElse) and stmt.else_case is None:
-            width = self._uniform_width(stmt.condition)
-            if width == self.extent:
+            if self._uniform_width(stmt.condition) == self.extent:
                 inner = self.statement(stmt.then_case)
                 return ir.IfThenElse(self._at(stmt.condition, 0), inner, None, stmt.span)
         if isinstance(stmt, ir.BufferStore):
@@ -126,9 +125,10 @@ class _Vectorizer:
         if start is None:
             return None
         bits = dtype_bits(ir.buffer_dtype(buf))
-        width = min(self.extent, MAX_VECTOR_BYTES * 8 // bits)
+        limit = min(self.extent, MAX_VECTOR_BYTES * 8 // bits)
+        width = 1 << (limit.bit_length() - 1)
         at_start = (*indices[:-1], start)
-        while width > 1 and not (self.extent % width == 0 and is_aligned(buf, at_start, width, self.extent, self.analyzer, self.ctx)):
+        while width > 1 and not is_aligned(buf, at_start, width, self.extent, self.analyzer, self.ctx):
             width //= 2
         return _Vector(buf, at_start, width) if width > 1 else None
 
@@ -164,7 +164,7 @@ class _Vectorizer:
 
     def _uniform_width(self, condition: Any) -> int:
         """The widest aligned run of iterations over which the condition has one value."""
-        width = self.extent
+        width = self.extent & -self.extent  # chunks are powers of two
         for part in _conjuncts(condition):
             while width > 1 and not self._uniform(part, width):
                 width //= 2
