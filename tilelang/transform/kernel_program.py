@@ -13,11 +13,20 @@ from ..tileop.base import LoweringContext
 class SharedPlan:
     """Where every shared buffer of a launch lies in its one dynamic arena.
 
-    `offsets` maps a buffer to its byte offset; `total_bytes` is the arena's size (what the launch asks for).
+    `offsets` maps a buffer to its byte offset, `sizes` to its bytes; `total_bytes` is the arena's size (what the launch asks
+    for). `lines` is the table that explains it.
     """
 
     offsets: dict[ir.Var, int] = field(default_factory=dict)
     total_bytes: int = 0
+    sizes: dict[ir.Var, int] = field(default_factory=dict)
+    lines: tuple[str, ...] = ()
+
+    def overlap(self, a: ir.Var, b: ir.Var) -> bool:
+        """True if two buffers share bytes of the arena."""
+        if a not in self.offsets or b not in self.offsets:
+            return False
+        return self.offsets[a] < self.offsets[b] + self.sizes[b] and self.offsets[b] < self.offsets[a] + self.sizes[a]
 
 
 @dataclass
