@@ -45,7 +45,10 @@ def program_text(program: KernelProgram) -> str:
 
 
 def compile_prim_func(
-    func: ir.PrimFunc, target: Target, pass_configs: Mapping[Any, Any] | None = None, passes: Sequence[str] = pipeline.CUDA
+    func: ir.PrimFunc,
+    target: Target,
+    pass_configs: Mapping[Any, Any] | None = None,
+    passes: Sequence[str | pipeline.Pass] = pipeline.CUDA,
 ) -> CompiledProgram:
     """Compile a function of one or more launches.
 
@@ -57,8 +60,8 @@ def compile_prim_func(
         What to compile for.
     pass_configs : mapping, optional
         Keys as strings or `PassConfigKey` members.
-    passes : sequence of str, optional
-        Names of the passes to run, for tests.
+    passes : sequence of str or function, optional
+        The passes to run, for tests.
 
     Returns
     -------
@@ -72,7 +75,7 @@ def compile_prim_func(
         snapshots.append(("trace", launch))
         program = launch
         try:
-            program = pipeline.run_passes(launch, tuple(passes), lambda name, p: snapshots.append((name, p)))
+            program = pipeline.run_passes(launch, passes, lambda name, p: snapshots.append((name, p)))
             texts.append(print_kernel(program))
         except TileLangError as error:
             raise error.with_span(ir.span_to_source(launch.span)) from None

@@ -7,13 +7,12 @@ from typing import Any
 from .. import ir
 from ..errors import UnsupportedError
 from ..transform.bounds import Bounds
+from .calls import CallPrinter
 from .functions import base_name, find_function
 from .literals import float_literal, int_literal, string_literal
 from .names import Names
+from .strength import ADD, AND, BIT_AND, BIT_OR, BIT_XOR, COND, EQUAL, MUL, OR, PRIMARY, RELATION, SHIFT, UNARY
 from .types import PROMOTED_INTEGERS, STANDARD, is_float, is_integer, type_name
-
-# Binding strength in C++, loosest first.
-COND, OR, AND, BIT_OR, BIT_XOR, BIT_AND, EQUAL, RELATION, SHIFT, ADD, MUL, UNARY, PRIMARY = range(13)
 
 _COMPARISONS = {
     ir.EQ: ("==", EQUAL),
@@ -27,7 +26,11 @@ _BITS = {ir.BitwiseAnd: ("&", BIT_AND), ir.BitwiseOr: ("|", BIT_OR), ir.BitwiseX
 _SIGNED = frozenset(("int8", "int16", "int32", "int64"))
 
 
-class ExprPrinter:
+def _is_widening(expr: Any) -> bool:
+    return isinstance(expr, ir.Cast) and ir.dtype_of(expr) == "int64" and ir.dtype_of(expr.value) == "int32"
+
+
+class ExprPrinter(CallPrinter):
     """Prints expressions; collects the headers that their functions need.
 
     Parameters
@@ -38,10 +41,12 @@ class ExprPrinter:
         Ranges of the variables in scope: they decide whether `/` may stand for floor division.
     fast_math : bool
         Approximate functions and division for float32 and narrower.
+    num_threads : int
+        Threads of the block.
     """
 
-    def __init__(self, names: Names, bounds: Bounds, fast_math: bool = False) -> None:
-        self.names, self.bounds, self.fast_math = names, bounds, fast_math
+    def __init__(self, names: Names, bounds: Bounds, fast_math: bool = False, num_threads: int = 0) -> None:
+        self.names, self.bounds, self.fast_math, self.num_threads = names, bounds, fast_math, num_threads
         self.headers: set[str] = {"tl/core.h"}
         self.span: Any = None  # of the statement under way, for errors
         self._methods: dict[type, Any] = {}
@@ -132,7 +137,11 @@ class ExprPrinter:
     def _infix(self, expr: Any, symbol: str, strength: int, regroup: tuple[type, ...] = ()) -> tuple[str, int]:
         dtype = ir.dtype_of(expr)
         right = strength if regroup and is_integer(dtype) and isinstance(expr.b, regroup) else strength + 1
-        text = f"{self._operand(expr.a, expr.b, strength)} {symbol} {self._operand(expr.b, expr.a, right)}"
+        b = expr.b
+        if _is_widening(b):  # the left side is int64 already: C++ converts this one
+            b = b.value
+            right = strength if regroup and isinstance(b, regroup) else strength + 1
+        text = f"{self._operand(expr.a, expr.b, strength)} {symbol} {self._operand(b, expr.a, right)}"
         return self._narrowed(text, strength, dtype)
 
     def _Add(self, expr: ir.Add) -> tuple[str, int]:
@@ -274,13 +283,8 @@ class ExprPrinter:
                 span=self.source(expr),
             )
         self.use(function.header)
-        template = (
-            expr.attrs["template"]
-            if isinstance(expr, ir.Call) and expr.attrs is not None and "template" in expr.attrs.keys()
-            else ()
-        )
-        angle = f"<{', '.join(str(t) for t in template)}>" if len(template) else ""
-        return f"{function.text}{angle}({', '.join(self.argument(a) for a in args)})", PRIMARY
+        template = self.template_of(expr) if isinstance(expr, ir.Call) else []
+        return self.called(function.text + (f"<{', '.join(template)}>" if template else ""), args)
 
     def argument(self, expr: Any) -> str:
         """One argument of a call; a buffer stands for its address."""
@@ -292,15 +296,6 @@ class ExprPrinter:
             )
         return self.text(expr)
 
-    def _op_if_then_else(self, expr: ir.Call) -> tuple[str, int]:
-        return self._choice(*expr.args)
-
-    def _op_likely(self, expr: ir.Call) -> tuple[str, int]:
-        return self.render(expr.args[0])
-
-    def _op_reinterpret(self, expr: ir.Call) -> tuple[str, int]:
-        return f"tl::reinterpret<{type_name(ir.dtype_of(expr), self.source(expr))}>({self.text(expr.args[-1])})", PRIMARY
-
     def _op_address_of(self, expr: ir.Call) -> tuple[str, int]:
         load = expr.args[0]
         name, _ = self._Var(load.source)
@@ -309,7 +304,3 @@ class ExprPrinter:
         if ir.const_int(load.indices[0]) == 0:
             return name, PRIMARY
         return f"{name} + {self.text(load.indices[0], ADD)}", ADD
-
-    def _op_call_extern(self, expr: ir.Call) -> tuple[str, int]:
-        name, args = str(expr.args[0].value), list(expr.args)[1:]
-        return f"{name}({', '.join(self.argument(a) for a in args)})", PRIMARY

@@ -43,7 +43,7 @@ class _UseCollector(ir.Visitor):
         else:
             self.use.scalars.add(node)
 
-    def visit_TensorLoad(self, node: ir.BufferLoad) -> None:
+    def visit_BufferLoad(self, node: ir.BufferLoad) -> None:
         self.use.read.add(node.source)
         self.descend(node)
 
@@ -142,6 +142,7 @@ def print_kernel(program: KernelProgram) -> KernelText:
         names,
         bounds,
         fast_math=bool(program.config("tl.enable_fast_math", False)),
+        num_threads=ctx.num_threads,
         line_directives=bool(program.config("tl.emit_line_directives", False)),
     )
     use = buffer_use(program.body)

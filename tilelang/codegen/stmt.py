@@ -7,8 +7,9 @@ from typing import Any
 
 from .. import ir
 from ..errors import UnsupportedError
-from .expr import SHIFT, ExprPrinter
+from .expr import ExprPrinter
 from .literals import string_literal
+from .strength import SHIFT
 from .types import type_name
 
 _COMPOUND = {ir.Add: "+", ir.Sub: "-", ir.Mul: "*"}

@@ -6,7 +6,7 @@ A pass takes and returns a `KernelProgram`; modules are imported at the first co
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .kernel_program import KernelProgram
 
@@ -23,7 +23,7 @@ CUDA = (
     "insert_barriers",
     # what each operator becomes
     "lower_tile_operators",
-    "vectorize",
+    "vectorize_loops",
     # plain device code
     "simplify",
     "flatten_buffers",
@@ -31,17 +31,18 @@ CUDA = (
 )
 
 
-def find_pass(name: str) -> Pass:
-    """The pass called `name`."""
-    return getattr(importlib.import_module(f".{name}", __package__), name)
+def find_pass(name: str | Pass) -> Pass:
+    """The pass called `name`; functions pass."""
+    return getattr(importlib.import_module(f".{name}", __package__), name) if isinstance(name, str) else name
 
 
 def run_passes(
-    program: KernelProgram, passes: tuple[str, ...] = CUDA, record: Callable[[str, KernelProgram], None] | None = None
+    program: KernelProgram, passes: Sequence[str | Pass] = CUDA, record: Callable[[str, KernelProgram], None] | None = None
 ) -> KernelProgram:
     """Run passes over one launch; `record` is told the program after each."""
     for name in passes:
-        program = find_pass(name)(program)
+        step = find_pass(name)
+        program = step(program)
         if record is not None:
-            record(name, program)
+            record(step.__name__, program)
     return program

@@ -134,11 +134,11 @@ def _host_error(stmt: ir.Stmt) -> UnsupportedError:
 
 def split_launches(func: ir.PrimFunc, target: Target, configs: Mapping[str, Any]) -> HostProgram:
     """The launches of a function; several run in order on one stream."""
-    name = str(func.attrs["global_symbol"]) if func.attrs is not None and "global_symbol" in func.attrs.keys() else "main"
+    name = str(func.attrs["global_symbol"]) if "global_symbol" in func.attrs.keys() else "main"
     host = HostProgram(name, tuple(func.params))
     nests: list[_Launch] = []
     scalars: dict[ir.Var, Any] = {}
-    preludes: list[str] = []
+    preludes: list[str] = [str(func.attrs["tl.prelude"])] if "tl.prelude" in func.attrs.keys() else []
     for stmt in ir.statements(func.body):
         if _is_launch(stmt):
             nests.append(_read_nest(ir.substitute(stmt, scalars)))

@@ -1,0 +1,106 @@
+"""Operators whose call reads differently in C++: constants that become template arguments, options that become names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ir
+from ..errors import UnsupportedError
+from ..tileop.base import attribute
+from .literals import string_literal
+from .strength import PRIMARY
+from .types import type_name
+
+_FULL_MASK = 0xFFFFFFFF
+_ORDERS = ("relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst")
+
+
+class CallPrinter:
+    """`_op_<name>` prints a call of the operator `<name>` of any dialect; part of `ExprPrinter`."""
+
+    def _refuse(self, expr: ir.Call, what: str, fix: str) -> UnsupportedError:
+        return UnsupportedError(what, fix=fix, span=self.source(expr))
+
+    def template_of(self, expr: ir.Call) -> list[str]:
+        """Template arguments: those that the call carries, and its memory order."""
+        template = [str(t) for t in attribute(expr, "template", ())]
+        order = attribute(expr, "memory_order")
+        if order is not None:
+            if str(order) not in _ORDERS:
+                raise self._refuse(expr, f"the memory order {order!r} does not exist", f"use one of {', '.join(_ORDERS)}")
+            template.append(f"tl::memory_order::{'acquire' if str(order) == 'consume' else order}")
+        return template
+
+    # ------------------------------------------------------------------ of TIR
+
+    def _op_if_then_else(self, expr: ir.Call) -> tuple[str, int]:
+        return self._choice(*expr.args)
+
+    def _op_likely(self, expr: ir.Call) -> tuple[str, int]:
+        return self.render(expr.args[0])
+
+    def _op_reinterpret(self, expr: ir.Call) -> tuple[str, int]:
+        return self.called(f"tl::reinterpret<{type_name(ir.dtype_of(expr), self.source(expr))}>", list(expr.args)[-1:])
+
+    def _op_call_extern(self, expr: ir.Call) -> tuple[str, int]:
+        return self.called(str(expr.args[0].value), list(expr.args)[1:])
+
+    # ------------------------------------------------------------------ barriers, warps
+
+    def _op_sync_threads(self, expr: ir.Call) -> tuple[str, int]:
+        if not len(expr.args):
+            return self.called("tl::sync_threads", [])
+        barrier = ir.const_int(expr.args[0])
+        if barrier is None or not 0 <= barrier < 16:
+            raise self._refuse(expr, f"the barrier id of T.sync_threads is {expr.args[0]}", "use a constant from 0 to 15")
+        count = expr.args[1] if len(expr.args) > 1 else ir.const(self.num_threads)
+        if (threads := ir.const_int(count)) is not None and (threads < 1 or threads % 32):
+            raise self._refuse(expr, f"{threads} threads cannot meet at a named barrier", "use a positive multiple of 32")
+        return self.called(f"tl::bar_sync<{barrier}>", [count])
+
+    def _op_sync_warp(self, expr: ir.Call) -> tuple[str, int]:
+        self._require_full_mask(expr, 0)
+        return self.called("tl::sync_warp", [])
+
+    def _require_full_mask(self, expr: ir.Call, position: int) -> None:
+        if len(expr.args) > position and ir.const_int(expr.args[position]) != _FULL_MASK:
+            raise self._refuse(
+                expr, f"a mask of {expr.args[position]} lanes is not supported", "let all 32 lanes take part (leave the mask out)"
+            )
+
+    def _shuffle(self, expr: ir.Call) -> tuple[str, int]:
+        if len(expr.args) > 2 and ir.const_int(expr.args[2]) != 32:
+            raise self._refuse(expr, f"shuffles of width {expr.args[2]} are not supported", "use the whole warp (width=32)")
+        self._require_full_mask(expr, 3)
+        self.use("tl/shuffle.h")
+        return self.called(f"tl::{ir.call_name(expr).rpartition('.')[2]}", list(expr.args)[:2])
+
+    _op_shfl = _op_shfl_xor = _op_shfl_up = _op_shfl_down = _shuffle
+
+    def _vote(self, expr: ir.Call) -> tuple[str, int]:
+        self._require_full_mask(expr, 1)
+        self.use("tl/shuffle.h")
+        return self.called(f"tl::{ir.call_name(expr).rpartition('.')[2].removesuffix('_sync')}", list(expr.args)[:1])
+
+    _op_any_sync = _op_all_sync = _op_ballot_sync = _vote
+
+    def _warp_reduce(self, expr: ir.Call) -> tuple[str, int]:
+        self.use("tl/reduce.h")
+        kind = ir.call_name(expr).removeprefix("tl.warp_reduce_")
+        return self.called(f"tl::warp_reduce<tl::op_{kind}, 32, 1>", list(expr.args))
+
+    _op_warp_reduce_sum = _op_warp_reduce_max = _op_warp_reduce_min = _warp_reduce
+    _op_warp_reduce_bitand = _op_warp_reduce_bitor = _warp_reduce
+
+    # ------------------------------------------------------------------ debugging
+
+    def _op_device_assert(self, expr: ir.Call) -> tuple[str, int]:
+        self.use("tl/print.h")
+        if len(expr.args) > 1:
+            return self.called("tl::device_assert", list(expr.args))
+        message = string_literal(str(attribute(expr, "msg", "assertion failed")))
+        return self.called("tl::device_assert", list(expr.args), message)
+
+    def called(self, name: str, args: list[Any], *more: str) -> tuple[str, int]:
+        """`name(args, more)`."""
+        return f"{name}({', '.join([*(self.argument(a) for a in args), *more])})", PRIMARY
