@@ -1,0 +1,144 @@
+"""What a kernel author writes, imported as T. Importing it loads neither TVM nor torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..frontend.macro import Ref, macro
+from ..frontend.prim_func import prim_func
+from .allocate import alloc_fragment, alloc_global, alloc_local, alloc_shared, alloc_var
+from .annotate import annotate_layout, use_swizzle
+from .atomic import (
+    atomic_add,
+    atomic_addx2,
+    atomic_addx4,
+    atomic_and,
+    atomic_load,
+    atomic_max,
+    atomic_min,
+    atomic_or,
+    atomic_store,
+    atomic_xor,
+)
+from .bits import bitwise_and, bitwise_not, bitwise_or, bitwise_xor, clz, popcount, shift_left, shift_right
+from .copy import copy
+from .debug import assume, device_assert, evaluate, print
+from .dtypes import NAMES as _DTYPES
+from .dtypes import dtype
+from .extern import access_ptr, address_of, call_extern, import_source
+from .fill import clear, fill
+from .gemm import GemmWarpPolicy, gemm
+from .kernel import (
+    Kernel,
+    get_block_binding,
+    get_block_bindings,
+    get_block_extent,
+    get_block_extents,
+    get_thread_binding,
+    get_thread_bindings,
+    get_thread_extent,
+    get_thread_extents,
+)
+from .loops import Parallel, Pipelined, Serial, Unroll, Vectorized, grid, serial, unroll, vectorized
+from .math import (
+    FAST as _FAST,
+)
+from .math import (
+    Cast,
+    abs,
+    acos,
+    asin,
+    atan,
+    atan2,
+    cast,
+    ceil,
+    copysign,
+    cos,
+    cosh,
+    erf,
+    exp,
+    exp2,
+    exp10,
+    fabs,
+    fast_rcp,
+    floor,
+    fma,
+    fmod,
+    fmul,
+    hypot,
+    infinity,
+    isfinite,
+    isinf,
+    isnan,
+    log,
+    log1p,
+    log2,
+    log10,
+    max_value,
+    min_value,
+    nearbyint,
+    pow,
+    reinterpret,
+    round,
+    rsqrt,
+    sigmoid,
+    sin,
+    sinh,
+    sqrt,
+    tan,
+    tanh,
+    trunc,
+)
+from .reduce import (
+    reduce,
+    reduce_absmax,
+    reduce_abssum,
+    reduce_bitand,
+    reduce_bitor,
+    reduce_bitxor,
+    reduce_max,
+    reduce_min,
+    reduce_sum,
+)
+from .select import Select, align_up, cdiv, ceildiv, clamp, floordiv, floormod, if_then_else, max, min, truncdiv, truncmod
+from .tensor import StridedTensor, Tensor, const, dynamic, empty, symbolic
+from .warp import (
+    activemask,
+    all_sync,
+    any_sync,
+    ballot,
+    ballot_sync,
+    get_lane_idx,
+    get_warp_idx,
+    get_warp_idx_sync,
+    shfl_down,
+    shfl_sync,
+    shfl_up,
+    shfl_xor,
+    sync_threads,
+    sync_warp,
+    syncthreads_and,
+    syncthreads_count,
+    syncthreads_or,
+    warp_reduce_bitand,
+    warp_reduce_bitor,
+    warp_reduce_max,
+    warp_reduce_min,
+    warp_reduce_sum,
+)
+
+globals().update(_DTYPES)  # T.float16, T.int32x4, ...
+globals().update(_FAST)  # T.__exp, ...
+_LAYOUTS = ("Layout", "Fragment")
+
+__all__ = [name for name in dir() if not name.startswith("_") and name not in ("annotations", "Any")] + list(_FAST) + list(_LAYOUTS)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAYOUTS:
+        from .. import layout
+
+        return getattr(layout, name)
+    from .unavailable import explain
+
+    raise explain(name)

@@ -1,0 +1,82 @@
+"""The rewritten function as a Python function: its code, with the globals and closure cells of the original."""
+
+from __future__ import annotations
+
+import ast
+import types
+from types import CodeType, FunctionType
+from typing import Any
+
+from .hooks import Hooks
+from .rewrite import HOOKS, Rewriter
+from .source import Source
+
+_compiled: dict[tuple[CodeType, str], tuple[CodeType, Hooks]] = {}
+
+
+def rewritten(func: FunctionType, kind: str, cells: dict[str, Any] | None = None, names: dict[str, Any] | None = None) -> FunctionType:
+    """`func` rewritten to run on the builder.
+
+    Parameters
+    ----------
+    kind : str
+        prim_func or macro: what `return` means.
+    cells : dict, optional
+        Values of free variables to use instead of the live closure cells (a snapshot).
+    names : dict, optional
+        Globals to use instead of the live ones, likewise.
+    """
+    key = (func.__code__, kind)
+    if key not in _compiled:
+        _compiled[key] = _compile(func, kind)
+    code, hooks = _compiled[key]
+    live = dict(zip(func.__code__.co_freevars, func.__closure__ or (), strict=True))
+    closure = []
+    for name in code.co_freevars:
+        if name == HOOKS:
+            closure.append(types.CellType(hooks))
+        elif cells is not None and name in cells:
+            closure.append(types.CellType(cells[name]))
+        else:
+            closure.append(live[name])
+    space = func.__globals__ if names is None else {**func.__globals__, **names}
+    new = FunctionType(code, space, func.__name__, func.__defaults__, tuple(closure))
+    new.__kwdefaults__ = func.__kwdefaults__
+    new.__qualname__ = func.__qualname__
+    return new
+
+
+def _compile(func: FunctionType, kind: str) -> tuple[CodeType, Hooks]:
+    source = Source(func)
+    definition = Rewriter(source, set()).function(source.tree, kind)
+    definition.args.defaults = [ast.copy_location(ast.Constant(None), definition) for _ in definition.args.defaults]
+    definition.args.kw_defaults = [d and ast.copy_location(ast.Constant(None), definition) for d in definition.args.kw_defaults]
+    free = [HOOKS, *func.__code__.co_freevars]
+    # A function around it makes the free variables of the original free variables again, and not globals.
+    outer = ast.FunctionDef(
+        "__tl_outer",
+        ast.arguments(posonlyargs=[], args=[ast.arg(n) for n in free], kwonlyargs=[], kw_defaults=[], defaults=[]),
+        [definition],
+        [],
+        None,
+    )
+    if "type_params" in ast.FunctionDef._fields:
+        outer.type_params = []
+    module = ast.Module([ast.copy_location(outer, definition)], [])
+    ast.fix_missing_locations(module)
+    # dont_inherit: this module's own `from __future__` is not the user's.
+    compiled = compile(module, source.file, "exec", dont_inherit=True)
+    outer_code = next(c for c in compiled.co_consts if isinstance(c, CodeType))
+    code = next(c for c in outer_code.co_consts if isinstance(c, CodeType) and c.co_name == func.__name__)
+    return code, Hooks(source)
+
+
+def snapshot_closure(func: FunctionType) -> dict[str, Any]:
+    """The closure's values now: what a decorated function meant when it was written, even in a loop."""
+    values = {}
+    for name, cell in zip(func.__code__.co_freevars, func.__closure__ or (), strict=True):
+        try:
+            values[name] = cell.cell_contents
+        except ValueError:
+            continue  # assigned later: the live cell is used
+    return values

@@ -1,0 +1,131 @@
+"""for and while: device loops traced once, host loops run at trace time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from .._lazy import ir
+from ..errors import FrontendError, SourceSpan
+from ..language.buffer import MutableScalar
+from ..language.expr import Expr, as_condition
+from ..language.loops import Loop, bound_node, loop_dtype
+from .builder import Builder, Frame
+from .names import Poison, survives
+
+_KINDS = {"serial": "SERIAL", "unrolled": "UNROLLED", "vectorized": "VECTORIZED", "parallel": "PARALLEL"}
+
+
+class _Carrying:
+    """A loop that runs on the device: a name it assigns may not carry a Python value into, through or out of it."""
+
+    span: SourceSpan
+
+    def enter(self, *values: Any) -> tuple:
+        self.before = values
+        return tuple(v if isinstance(v, MutableScalar) or _is_unbound(v) else Poison("carried", self.span) for v in values)
+
+    def leave(self, *values: Any) -> tuple:
+        out = []
+        for before, after in zip(self.before, values, strict=True):
+            if isinstance(before, MutableScalar) and after is before:
+                out.append(before)
+            elif isinstance(after, Poison) and after.why == "carried":
+                out.append(before)  # the body never reached its assignment
+            elif survives(before, after) and not isinstance(after, MutableScalar):
+                out.append(after)
+            else:
+                out.append(Poison("loop", self.span))
+        return tuple(out)
+
+
+def _is_unbound(value: Any) -> bool:
+    return isinstance(value, Poison) and value.why == "unbound"
+
+
+class DeviceLoop(_Carrying):
+    """A loop nest of T: its body is traced once."""
+
+    def __init__(self, builder: Builder, loop: Loop, hints: tuple[str, ...], names: tuple[str, ...], span: SourceSpan) -> None:
+        self.builder, self.loop, self.hints, self.names, self.span = builder, loop, hints, names, span
+        builder.need_kernel(f"a loop over {loop.what}")
+        if loop.kind == "parallel":
+            outer = next((f for f in builder.frames if f.data.get("loop") is not None and f.data["loop"].kind == "parallel"), None)
+            if outer is not None:
+                raise FrontendError(
+                    "T.Parallel inside T.Parallel", fix="write one nest, T.Parallel(a, b), or a T.serial loop inside", span=span
+                )
+
+    def __iter__(self) -> Iterator[Any]:
+        builder, loop = self.builder, self.loop
+        statement_span = builder.span()
+        count = len(loop.ranges)
+        names = list(self.hints) if len(self.hints) == count else [f"{self.hints[0]}_{k}" for k in range(count)]
+        variables, values = [], []
+        for (start, extent, step), name in zip(loop.ranges, names, strict=True):
+            kind = loop_dtype(start, extent)
+            var = Expr(ir.var(builder.unique("i" if name.startswith("_") else name), str(kind)), kind)
+            variables.append((var, start, extent, step, kind))
+            values.append(var if step is None else var * step + start)
+        frame = builder.push(Frame("for", loop.what, loop=loop))
+        yield values[0] if count == 1 else tuple(values)
+        body = builder.pop(frame)
+        for depth in range(count - 1, -1, -1):
+            var, start, extent, step, kind = variables[depth]
+            low = 0 if step is not None else start
+            annotations = loop.annotations if depth == 0 else {}
+            body = ir.For(
+                var.node, bound_node(low, kind), bound_node(extent, kind), getattr(ir.ForKind, _KINDS[loop.kind]), body,
+                None, annotations or None, None, statement_span,
+            )  # fmt: skip
+        builder.emit(body)
+
+
+class HostLoop:
+    """A Python iterable: the body is traced for each item, as Python would run it."""
+
+    def __init__(self, builder: Builder, items: Iterable[Any], names: tuple[str, ...]) -> None:
+        self.builder, self.items = builder, items
+
+    def enter(self, *values: Any) -> tuple:
+        return values
+
+    def __iter__(self) -> Iterator[Any]:
+        self.frame = self.builder.push(Frame("unrolled", "a loop over Python values"))
+        yield from self.items
+
+    def leave(self, *values: Any) -> tuple:
+        self.builder.pop(self.frame)
+        return values
+
+
+class WhileLoop(_Carrying):
+    """while: the condition is an expression evaluated before each iteration."""
+
+    def __init__(self, builder: Builder, names: tuple[str, ...], hooks: Any, place: int) -> None:
+        self.builder, self.names, self.hooks, self.place = builder, names, hooks, place
+        self.span = hooks.spans[place]
+
+    def test(self, condition: Callable[[], Any]) -> Iterator[None]:
+        value = self.hooks._delayed(condition, "the condition of while", self.place)
+        known = self.hooks.known(value, self.place)
+        if known is False:
+            return
+        if known:
+            raise self.hooks.error(
+                "the condition of while is always true", "loop over T.serial, or test a T.alloc_var", self.place, EndlessLoopError
+            )
+        self.builder.need_kernel("a while loop")
+        statement_span = self.builder.span()
+        frame = self.builder.push(Frame("while", "while"))
+        yield None
+        body = self.builder.pop(frame)
+        self.builder.emit(ir.While(as_condition(value).node, body, statement_span))
+
+
+class EndlessLoopError(FrontendError, RuntimeError):
+    """A while loop whose condition never becomes false."""
+
+    code = "TL0104"
+
+

@@ -1,0 +1,63 @@
+"""A Python function's text: its syntax tree with the positions of the file, and spans for messages."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from types import CodeType, FunctionType
+
+from ..errors import FrontendError, SourceSpan
+
+
+class Source:
+    """The text of one function.
+
+    Attributes
+    ----------
+    file : str
+    tree : ast.FunctionDef
+        Lines are those of the file.
+    spans : list of SourceSpan
+        The places that the rewritten function refers to by number.
+    """
+
+    def __init__(self, func: FunctionType) -> None:
+        self.name = func.__name__
+        self.file = func.__code__.co_filename
+        try:
+            lines, first = inspect.getsourcelines(func)
+        except (OSError, TypeError):
+            raise FrontendError(
+                f"the source of {func.__qualname__} cannot be read ({self.file})",
+                fix="define the function in a file (or a notebook cell): the front end rewrites its text",
+            ) from None
+        text = "".join(lines)
+        # A nested function is indented: wrap it instead of dedenting, which would change multi-line strings and columns.
+        indented = text[:1] in " \t"
+        module = ast.parse("if 1:\n" + text if indented else text)
+        body = module.body[0].body if indented else module.body  # type: ignore[attr-defined]
+        node = body[0]
+        if not isinstance(node, ast.FunctionDef):
+            raise FrontendError(f"{func.__qualname__} is not written with def", fix="a kernel is a def function")
+        ast.increment_lineno(module, first - (2 if indented else 1))
+        self.tree = node
+        self.spans: list[SourceSpan] = []
+
+    def mark(self, node: ast.AST) -> int:
+        """The number of a node's place."""
+        self.spans.append(self.span_of(node))
+        return len(self.spans) - 1
+
+    def span_of(self, node: ast.AST) -> SourceSpan:
+        line, column = node.lineno, node.col_offset + 1  # type: ignore[attr-defined]
+        end = getattr(node, "end_lineno", None) or line
+        return SourceSpan(self.file, line, column, end, (getattr(node, "end_col_offset", None) or column) + 1)
+
+
+def code_names(code: CodeType) -> set[str]:
+    """Global and attribute names that a code object mentions, nested functions included."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= code_names(constant)
+    return names

@@ -1,0 +1,88 @@
+"""Allocation of tiles and scalars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import DTypeError, SemanticError
+from .buffer import Buffer, MutableScalar
+from .dtypes import dtype
+from .emit import alloc
+from .shape import as_shape, static
+
+_SCOPES = {"shared", "shared.dyn", "local.fragment", "local", "local.var", "global"}
+
+
+def _scoped(scope: str, allowed: tuple[str, ...], what: str) -> str:
+    if scope not in allowed:
+        raise SemanticError(f"{what} with scope {scope!r}", fix="one of " + ", ".join(repr(s) for s in allowed))
+    return allowed[0]
+
+
+def _scalar_dtype(of: Any, what: str) -> dtype:
+    kind = dtype(of)
+    if kind.lanes > 1:
+        raise DTypeError(f"{what} of the vector type {kind}", fix=f"allocate {kind.element} with a last axis of {kind.lanes}")
+    return kind
+
+
+def alloc_shared(shape: Any, dtype: Any, scope: str = "shared.dyn") -> Buffer:
+    """A tile in shared memory, seen by all threads of the block.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    dtype : dtype
+    scope : str
+        "shared.dyn", or "shared", which is the same here: there is one arena.
+    """
+    scope = _scoped(scope, ("shared.dyn", "shared"), "T.alloc_shared")
+    return alloc("shared", static(as_shape(shape, "T.alloc_shared"), "T.alloc_shared"), _scalar_dtype(dtype, "a tile"), scope, "T.alloc_shared")
+
+
+def alloc_fragment(shape: Any, dtype: Any, scope: str = "local.fragment") -> Buffer:
+    """A tile distributed over the registers of the block's threads."""
+    scope = _scoped(scope, ("local.fragment",), "T.alloc_fragment")
+    return alloc(
+        "fragment", static(as_shape(shape, "T.alloc_fragment"), "T.alloc_fragment"), _scalar_dtype(dtype, "a tile"), scope, "T.alloc_fragment"
+    )
+
+
+def alloc_local(shape: Any, dtype: Any, scope: str = "local") -> Buffer:
+    """An array of which every thread has its own."""
+    scope = _scoped(scope, ("local",), "T.alloc_local")
+    return alloc("local", static(as_shape(shape, "T.alloc_local"), "T.alloc_local"), _scalar_dtype(dtype, "an array"), scope, "T.alloc_local")
+
+
+def alloc_var(dtype: Any, *args: Any, scope: str = "local.var", init: Any = None) -> MutableScalar:
+    """A scalar that can be assigned again; every thread has its own.
+
+    Reading the name loads it, assigning the name stores to it.
+
+    Parameters
+    ----------
+    dtype : dtype
+    *args
+        The initial value, or the scope "local.var".
+    init : optional
+        The initial value.
+    """
+    for extra in args:
+        if isinstance(extra, str):
+            scope = extra
+        elif init is None:
+            init = extra
+        else:
+            raise SemanticError("T.alloc_var was given two initial values")
+    scope = _scoped(scope, ("local.var",), "T.alloc_var")
+    buffer = alloc("var", (1,), _scalar_dtype(dtype, "a scalar"), scope, "T.alloc_var")
+    scalar = MutableScalar(buffer, fresh=True)
+    if init is not None:
+        scalar.store(init)
+    return scalar
+
+
+def alloc_global(shape: Any, dtype: Any, scope: str = "global") -> Buffer:
+    """A workspace in global memory, allocated by the launcher for the duration of the call."""
+    scope = _scoped(scope, ("global",), "T.alloc_global")
+    return alloc("workspace", as_shape(shape, "T.alloc_global"), _scalar_dtype(dtype, "a workspace"), scope, "T.alloc_global")

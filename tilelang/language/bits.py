@@ -1,0 +1,59 @@
+"""Bit operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import DTypeError
+from .dtypes import dtype
+from .emit import call
+from .expr import Expr, as_expr, binary
+
+
+def bitwise_and(x: Any, y: Any, span: Any = None) -> Any:
+    """x & y."""
+    return binary("bitand", x, y)
+
+
+def bitwise_or(x: Any, y: Any, span: Any = None) -> Any:
+    """x | y."""
+    return binary("bitor", x, y)
+
+
+def bitwise_xor(x: Any, y: Any, span: Any = None) -> Any:
+    """x ^ y."""
+    return binary("bitxor", x, y)
+
+
+def bitwise_not(x: Any, span: Any = None) -> Any:
+    """~x."""
+    return ~as_expr(x)
+
+
+def shift_left(x: Any, y: Any, span: Any = None) -> Any:
+    """x << y."""
+    return binary("shl", x, y)
+
+
+def shift_right(x: Any, y: Any, span: Any = None) -> Any:
+    """x >> y; the sign is kept for signed integers."""
+    return binary("shr", x, y)
+
+
+def _integer(x: Any, what: str) -> Expr:
+    expr = as_expr(x, f"the operand of {what}")
+    if not expr.dtype.is_int:
+        raise DTypeError(f"{what} of {expr.dtype}", fix="the operand is an integer")
+    return expr
+
+
+def popcount(x: Any) -> Expr:
+    """The number of one bits."""
+    expr = _integer(x, "T.popcount")
+    return call("tl.popcount", (expr,), expr.dtype)
+
+
+def clz(x: Any) -> Expr:
+    """The number of leading zero bits, as int32."""
+    expr = _integer(x, "T.clz")
+    return call("tl.clz", (expr,), dtype("int32"))

@@ -1,0 +1,277 @@
+"""Buffers of a kernel and what indexing them gives: an element, a region, or a mutable scalar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._lazy import ir
+from ..errors import DTypeError, FrontendError, SemanticError, ShapeError
+from ..frontend.builder import current, require
+from .dtypes import dtype
+from .expr import Expr, as_expr, convert
+from .shape import Extent, extent_text, node_of, shape_text, simplify
+
+
+class Buffer:
+    """A tensor parameter or an allocated tile.
+
+    Attributes
+    ----------
+    shape : tuple of int or Expr
+    dtype : dtype
+    strides : tuple or None
+        In elements; None is compact row-major.
+    """
+
+    kind_name = "buffer"
+
+    def __init__(
+        self, name: str, shape: tuple[Extent, ...], of: dtype, scope: str = "global", strides: tuple[Extent, ...] | None = None
+    ) -> None:
+        self.name, self.shape, self.dtype, self._scope, self.strides = name, tuple(shape), of, scope, strides
+        self._node: Any = None
+
+    @property
+    def node(self) -> Any:
+        """The TIR buffer variable."""
+        if self._node is None:
+            builder = current()
+            self._node = ir.buffer(
+                [node_of(s) for s in self.shape],
+                str(self.dtype),
+                self.name,
+                self._scope,
+                strides=None if self.strides is None else [node_of(s) for s in self.strides],
+                span=builder.span() if builder is not None else None,
+            )
+        return self._node
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def scope(self) -> str:
+        """Where it lives: global, shared.dyn, local.fragment, local or local.var."""
+        return self._scope
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"<{self._scope} buffer {self.name}: {self.dtype}[{shape_text(self.shape)}]>"
+
+    def __len__(self) -> int:
+        if self.shape and isinstance(self.shape[0], int):
+            return self.shape[0]
+        raise FrontendError(f"len() of {self.name}, whose first extent is symbolic", fix=f"use {self.name}.shape[0]")
+
+    def __bool__(self) -> bool:
+        raise TypeErrorInKernel(f"the buffer {self.name} as a condition", fix=f"compare an element, as in {self.name}[0] != 0")
+
+    def __iter__(self):
+        raise FrontendError(f"cannot iterate over the buffer {self.name}", fix="loop over indices: for i in T.serial(n), or T.Parallel")
+
+    def __getitem__(self, index: Any) -> Element | Region:
+        return access(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        target = access(self, index)
+        if not isinstance(target, Element):
+            raise ShapeError(
+                f"assignment to {target}, which is not one element",
+                fix="use T.fill or T.copy for a region, or assign element by element in T.Parallel",
+            )
+        target.store(value)
+
+    def _arithmetic(self, *_: Any) -> Any:
+        raise DTypeError(
+            f"arithmetic on the whole buffer {self.name}", fix="index it in a loop (for i, j in T.Parallel(...)), or use a tile operator"
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __neg__ = __pow__ = __matmul__ = _arithmetic
+    __lt__ = __le__ = __gt__ = __ge__ = _arithmetic
+
+
+class TypeErrorInKernel(FrontendError, TypeError):
+    """An object of the wrong kind in a place that takes another."""
+
+    code = "TL0102"
+
+
+class Region:
+    """A box of a buffer. `extents` has an int or Expr for each dimension; `soft` where the author did not write an extent."""
+
+    kind_name = "region"
+
+    def __init__(self, buffer: Buffer, starts: tuple[Extent, ...], extents: tuple[Extent, ...], points: tuple[bool, ...], soft: bool) -> None:
+        self.buffer, self.starts, self.extents, self.points, self.soft = buffer, starts, extents, points, soft
+
+    @property
+    def dtype(self) -> dtype:
+        return self.buffer.dtype
+
+    @property
+    def shape(self) -> tuple[Extent, ...]:
+        """Extents of the dimensions that were not indexed by a single value, as in NumPy."""
+        return tuple(e for e, point in zip(self.extents, self.points, strict=True) if not point)
+
+    def scope(self) -> str:
+        return self.buffer.scope()
+
+    def __str__(self) -> str:
+        parts = [
+            str(s) if point else f"{s}:{simplify(s + e)}"
+            for s, e, point in zip(self.starts, self.extents, self.points, strict=True)
+        ]
+        return f"{self.buffer.name}[{', '.join(parts)}]"
+
+    def __getitem__(self, index: Any) -> Any:
+        """Index the region by its own axes."""
+        free = [d for d, point in enumerate(self.points) if not point]
+        parts = expand_index(index, len(free), str(self))
+        starts, extents, points = list(self.starts), list(self.extents), list(self.points)
+        for dim, part in zip(free, parts, strict=False):
+            start, extent, point = one_index(part, self.extents[dim], str(self), dim)
+            starts[dim], extents[dim], points[dim] = simplify(self.starts[dim] + start), extent, point
+        if all(points):
+            return Element(self.buffer, tuple(starts))
+        return Region(self.buffer, tuple(starts), tuple(extents), tuple(points), False)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        target = self[index]
+        if not isinstance(target, Element):
+            raise ShapeError(f"assignment to {target}, which is not one element", fix="use T.fill or T.copy for a region")
+        target.store(value)
+
+    def __iter__(self):
+        raise FrontendError(f"cannot iterate over {self}", fix="loop over indices: for i in T.serial(n), or T.Parallel")
+
+    def __bool__(self) -> bool:
+        raise TypeErrorInKernel(f"the region {self} as a condition", fix="compare one element")
+
+    def _arithmetic(self, *_: Any) -> Any:
+        raise DTypeError(f"arithmetic on {self}, which is not one element", fix="index it in a T.Parallel loop, or use a tile operator")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __neg__ = __pow__ = __matmul__ = _arithmetic
+    __lt__ = __le__ = __gt__ = __ge__ = _arithmetic
+
+
+class Element(Expr):
+    """One element of a buffer: a load where a value is wanted, a place where one is stored or a copy starts."""
+
+    __slots__ = ("buffer", "indices")
+
+    def __init__(self, buffer: Buffer, indices: tuple[Extent, ...]) -> None:
+        super().__init__(None, buffer.dtype, pure=False, cost=1 + sum(i.cost for i in indices if isinstance(i, Expr)))
+        self.buffer, self.indices = buffer, indices
+
+    @property
+    def node(self) -> Any:
+        if self._node is None:
+            self._node = ir.load(self.buffer.node, [node_of(i) for i in self.indices])
+        return self._node
+
+    def store(self, value: Any) -> None:
+        """Emit the store of `value`, converted to the buffer's dtype."""
+        builder = require(f"a store to {self.buffer.name}")
+        builder.need_kernel(f"a store to {self.buffer.name}")
+        value = convert(as_storable(value, self.buffer), self.buffer.dtype)
+        builder.emit(ir.BufferStore(self.buffer.node, value.node, [node_of(i, "int32") for i in self.indices], builder.span()))
+
+    def __str__(self) -> str:
+        return f"{self.buffer.name}[{', '.join(str(i) for i in self.indices)}]"
+
+
+class MutableScalar(Element):
+    """A name that can be assigned again: T.alloc_var, or a macro's T.Ref parameter."""
+
+    __slots__ = ("fresh",)
+
+    def __init__(self, buffer: Buffer, indices: tuple[Extent, ...] = (0,), fresh: bool = False) -> None:
+        super().__init__(buffer, indices)
+        self.fresh = fresh
+
+    def __str__(self) -> str:
+        return self.buffer.name if self.buffer.scope() == "local.var" else super().__str__()
+
+    def __getitem__(self, index: Any) -> Element:
+        """`x[0]`, for code that treats the scalar as a buffer of one element."""
+        return access(self.buffer, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.buffer[index] = value
+
+
+def as_storable(value: Any, buffer: Buffer) -> Any:
+    """Refuse what is no scalar with a message that names the destination."""
+    if isinstance(value, (Buffer, Region)):
+        raise ShapeError(f"{value} is not one element and cannot be stored into an element of {buffer.name}", fix="index it, or use T.copy")
+    return as_expr(value, f"the value stored into {buffer.name}") if not isinstance(value, (int, float, bool)) else value
+
+
+def expand_index(index: Any, ndim: int, name: str) -> list[Any]:
+    """The index as a list with `...` expanded; at most `ndim` entries."""
+    parts = list(index) if isinstance(index, tuple) else [index]
+    dots = [k for k, p in enumerate(parts) if p is Ellipsis]
+    if len(dots) > 1:
+        raise FrontendError(f"more than one ... in an index of {name}")
+    if dots:
+        parts[dots[0] : dots[0] + 1] = [slice(None)] * (ndim - len(parts) + 1)
+    if len(parts) > ndim:
+        raise ShapeError(f"{name} has {ndim} dimension{'s' * (ndim != 1)} but the index has {len(parts)}")
+    return parts
+
+
+def one_index(part: Any, extent: Extent, name: str, dim: int) -> tuple[Extent, Extent, bool]:
+    """(start, extent, is a single value) of one entry of an index, bounds checked where both are constant."""
+    if isinstance(part, slice):
+        if part.step is not None and part.step != 1:
+            raise FrontendError(f"slice step {part.step} in an index of {name}", fix="slices of a tile are contiguous; loop with a step instead")
+        start = _index(0 if part.start is None else part.start, extent, name, dim, True)
+        stop = extent if part.stop is None else _index(part.stop, extent, name, dim, True)
+        length = simplify(stop - start)
+        if isinstance(length, int) and length <= 0:
+            raise ShapeError(f"the slice {extent_text(start)}:{extent_text(stop)} of axis {dim} of {name} is empty")
+        return start, length, False
+    return _index(part, extent, name, dim, False), 1, True
+
+
+def _index(part: Any, extent: Extent, name: str, dim: int, is_bound: bool) -> Extent:
+    if isinstance(part, bool) or (not isinstance(part, Expr) and not hasattr(part, "__index__")):
+        raise DTypeError(f"index {part!r} of axis {dim} of {name} is not an integer")
+    if isinstance(part, Expr):
+        if not part.dtype.element.is_int:
+            raise DTypeError(f"index {part} of axis {dim} of {name} has dtype {part.dtype}", fix='cast it: T.cast(x, "int32")')
+        value = part.constant() if part.dtype.lanes == 1 else None
+        if value is None:
+            return part
+        part = value
+    part = int(part.__index__())
+    if part < 0:
+        if isinstance(extent, int) and part + extent < 0:
+            raise SemanticError(f"index {part} is outside axis {dim} of {name}, which has extent {extent}")
+        return simplify(extent + part)
+    if isinstance(extent, int) and (part > extent if is_bound else part >= extent):
+        raise SemanticError(f"index {part} is outside axis {dim} of {name}, which has extent {extent}")
+    return part
+
+
+def access(buffer: Buffer, index: Any) -> Element | Region:
+    """`buffer[index]`: an element if every axis has a single value, else a region.
+
+    Axes that the index leaves out are whole, but soft: a copy may give them the other side's extents.
+    """
+    parts = expand_index(index, buffer.ndim, buffer.name)
+    soft = all(not isinstance(p, slice) for p in parts)
+    starts, extents, points = [], [], []
+    for dim, extent in enumerate(buffer.shape):
+        part = parts[dim] if dim < len(parts) else slice(None)
+        start, length, point = one_index(part, extent, buffer.name, dim)
+        starts.append(start)
+        extents.append(length)
+        points.append(point)
+    if all(points):
+        return Element(buffer, tuple(starts))
+    return Region(buffer, tuple(starts), tuple(extents), tuple(points), soft)

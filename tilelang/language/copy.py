@@ -1,0 +1,132 @@
+"""T.copy: move a tile, with the extents of either side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import DTypeError, SemanticError, ShapeError
+from ..frontend.builder import require
+from .buffer import Buffer, Element, MutableScalar, Region
+from .emit import name_of, snapshot, statement, whole
+from .expr import Expr
+from .shape import Extent, same, shape_text
+
+_POLICIES = ("evict_normal", "evict_first", "evict_last")
+_INSTRUCTIONS = ("tma", "cp_async", "sync")
+
+
+def copy(
+    src: Any,
+    dst: Any,
+    *,
+    coalesced_width: int | None = None,
+    disable_tma: bool = False,
+    eviction_policy: str | None = None,
+    prefer_instruction: str | None = None,
+    annotations: dict[str, Any] | None = None,
+    loop_layout: Any = None,
+) -> None:
+    """Copy `src` to `dst`, converting to the dtype of `dst`; complete when the statement ends.
+
+    A side written as a start (`A[by * 128, k * 32]`) takes the extents of the other side, right-aligned. Two elements
+    are one store.
+
+    Parameters
+    ----------
+    src, dst : buffer, region or element
+    coalesced_width : int, optional
+        Elements that a thread moves side by side.
+    disable_tma : bool
+        Do not use the tensor memory accelerator.
+    eviction_policy : str, optional
+        evict_normal, evict_first or evict_last.
+    prefer_instruction : str, optional
+        tma, cp_async or sync.
+    annotations : dict, optional
+        The same options by name.
+    loop_layout : Fragment, optional
+        Which thread moves which element.
+
+    Raises
+    ------
+    ShapeError
+        If the extents differ, with both.
+    """
+    options = {
+        "coalesced_width": coalesced_width,
+        "disable_tma": True if disable_tma else None,
+        "eviction_policy": eviction_policy,
+        "prefer_instruction": prefer_instruction,
+        "loop_layout": loop_layout,
+    }
+    for name, value in (annotations or {}).items():
+        if name not in options:
+            raise SemanticError(f"T.copy has no option {name!r}", fix="one of " + ", ".join(options))
+        options[name] = value if options[name] is None else options[name]
+    _one_of(options["eviction_policy"], _POLICIES, "eviction_policy")
+    _one_of(options["prefer_instruction"], _INSTRUCTIONS, "prefer_instruction")
+    require("T.copy").need_kernel("T.copy")
+    if isinstance(src, MutableScalar) or (isinstance(src, Expr) and not isinstance(src, Element)):
+        raise_unless_element(dst, src)
+        dst.store(src)
+        return
+    if isinstance(src, Element) and isinstance(dst, Element):
+        dst.store(snapshot(src))
+        return
+    src_region, dst_region = match_extents(src, dst)
+    statement("tl.copy", (src_region, dst_region), options)
+
+
+def raise_unless_element(dst: Any, src: Any) -> None:
+    if not isinstance(dst, Element):
+        raise ShapeError(f"T.copy of the scalar {src} to {dst}", fix=f"fill it: T.fill({dst}, {src})")
+
+
+def _one_of(value: Any, allowed: tuple[str, ...], what: str) -> None:
+    if value is not None and value not in allowed:
+        raise SemanticError(f"{what}={value!r}", fix="one of " + ", ".join(repr(a) for a in allowed))
+
+
+def match_extents(src: Any, dst: Any, what: str = "copy") -> tuple[Region, Region]:
+    """Both sides as regions of equal extents (extents of 1 aside)."""
+    for side, name in ((src, "source"), (dst, "destination")):
+        if not isinstance(side, (Buffer, Region, Element)):
+            raise DTypeError(f"the {name} of T.{what} must be a buffer or a region of one, got {type(side).__name__} {side!r}")
+    a, b = whole(src, "source"), whole(dst, "destination")
+    free_a, free_b = isinstance(src, Element) or a.soft, isinstance(dst, Element) or b.soft
+    if _equal(a.extents, b.extents):
+        return a, b
+    if free_a and (not free_b or isinstance(src, Element)):
+        a = _resize(a, b, what)
+    elif free_b:
+        b = _resize(b, a, what)
+    if not _equal(a.extents, b.extents):
+        raise ShapeError(
+            f"{what} extents do not match: {name_of(a)} is {shape_text(_core(a))} and {name_of(b)} is {shape_text(_core(b))}",
+            fix="slice one side to the extents of the other, or give only its start, as in A[i, j]",
+        )
+    return a, b
+
+
+def _core(region: Region) -> tuple[Extent, ...]:
+    return tuple(e for e in region.extents if not (isinstance(e, int) and e == 1)) or (1,)
+
+
+def _equal(a: tuple[Extent, ...], b: tuple[Extent, ...]) -> bool:
+    a, b = (tuple(e for e in s if not (isinstance(e, int) and e == 1)) for s in (a, b))
+    return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _resize(start: Region, other: Region, what: str) -> Region:
+    """The region at `start` with the extents of `other`, right-aligned."""
+    extents = list(other.extents)
+    rank = len(start.starts)
+    while len(extents) > rank and isinstance(extents[0], int) and extents[0] == 1:
+        extents.pop(0)
+    if len(extents) > rank:
+        raise ShapeError(
+            f"{what} of {name_of(other)}, which is {shape_text(extents)}, to or from {start.buffer.name}, which has {rank} dimensions",
+            fix="index the larger side down to the rank of the other",
+        )
+    extents = [1] * (rank - len(extents)) + extents
+    return Region(start.buffer, start.starts, tuple(extents), (False,) * rank, False)

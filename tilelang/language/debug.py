@@ -1,0 +1,61 @@
+"""Printing, assertions and hints to the simplifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import DTypeError
+from ..frontend.builder import require
+from .buffer import Buffer, MutableScalar, Region
+from .emit import statement, whole
+from .expr import as_condition, as_expr
+
+
+def print(obj: Any = None, msg: str = "", warp_group_id: int = 0, warp_id: int = 0) -> None:
+    """Print a value of every thread, a tile once, or (a string alone) a message.
+
+    Parameters
+    ----------
+    obj : Expr, buffer or region, or str
+    msg : str
+        Text before the values.
+    warp_group_id, warp_id : int
+        Which warp prints a thread-private array.
+    """
+    if isinstance(obj, str):
+        msg, obj = obj + msg, None
+    if not isinstance(msg, str):
+        raise DTypeError(f"msg of T.print must be a string, got {type(msg).__name__}")
+    attrs: dict[str, Any] = {"msg": msg}
+    if warp_group_id or warp_id:
+        attrs.update(warp_group_id=int(warp_group_id), warp_id=int(warp_id))
+    if obj is None:
+        args: tuple = ()
+    elif isinstance(obj, (Buffer, Region)) and not isinstance(obj, MutableScalar):
+        args = (whole(obj, "T.print"),)
+    else:
+        args = (as_expr(obj, "the argument of T.print"),)
+    statement("tl.print", args, attrs)
+
+
+def device_assert(cond: Any, msg: str = "", no_stack_info: bool = False) -> None:
+    """Stop the kernel with a message where `cond` is false."""
+    place = require("T.device_assert").place
+    text = msg if no_stack_info or place is None else f"{msg or 'assertion failed'} ({place})"
+    statement("tl.device_assert", (as_condition(cond),), {"msg": text})
+
+
+def assume(cond: Any = None) -> None:
+    """Tell the simplifier that `cond` holds."""
+    if cond is None:
+        raise DTypeError("T.assume without a condition")
+    statement("tl.assume", (as_condition(cond),))
+
+
+def evaluate(value: Any) -> None:
+    """Evaluate an expression for its effect."""
+    from .._lazy import ir
+
+    builder = require("T.evaluate")
+    builder.need_kernel("T.evaluate")
+    builder.emit(ir.evaluate(as_expr(value).node, builder.span()))

@@ -1,0 +1,174 @@
+"""Element types as pure Python objects: strings with a size, a kind and a call that casts."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..errors import DTypeError
+
+_FLOATS = {
+    "float16": 16, "bfloat16": 16, "float32": 32, "float64": 64,
+    "float8_e4m3fn": 8, "float8_e5m2": 8,
+}  # fmt: skip
+_INTS = {f"{kind}{bits}": bits for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
+_BITS = {**_FLOATS, **_INTS, "bool": 8}
+# e4m3 without "fn" is the same format as torch's float8_e4m3fn: one name in the IR.
+_ALIASES = {
+    "float": "float32", "half": "float16", "double": "float64", "int": "int32", "uint": "uint32", "long": "int64",
+    "short": "int16", "float8_e4m3": "float8_e4m3fn", "e4m3_float8": "float8_e4m3fn", "e5m2_float8": "float8_e5m2", "boolean": "bool",
+}  # fmt: skip
+_PYTHON = {int: "int32", float: "float32", bool: "bool"}
+_RANGE = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float32": 3.4028234663852886e38,
+          "float64": 1.7976931348623157e308, "float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}  # fmt: skip
+_VECTOR = re.compile(r"^([a-z0-9_]+?)x(\d+)$")
+
+
+def _name_of(value: Any) -> str:
+    """The canonical name of anything that denotes an element type."""
+    if isinstance(value, str):
+        text = str.__str__(value)
+    elif isinstance(value, type) and value in _PYTHON:
+        text = _PYTHON[value]
+    elif type(value).__module__.split(".")[0] == "torch":
+        text = str(value).removeprefix("torch.")
+    elif isinstance(value, type) and value.__module__ == "numpy":
+        text = value.__name__.rstrip("_")
+    elif hasattr(value, "name") and type(value).__module__.startswith("numpy"):
+        text = value.name
+    else:
+        text = str(value)
+    text = _ALIASES.get(text, text)
+    if text in _BITS:
+        return text
+    match = _VECTOR.match(text)
+    if match and int(match[2]) >= 1:
+        base = _ALIASES.get(match[1], match[1])
+        if base in _BITS:
+            return base if int(match[2]) == 1 else f"{base}x{int(match[2])}"
+    raise DTypeError(
+        f"{value!r} is not an element type of this version", fix="one of " + ", ".join(sorted(_BITS)) + ", or a vector of one such as float16x4"
+    )
+
+
+class dtype(str):
+    """An element type: equal to its name, callable to cast, with sizes.
+
+    Examples
+    --------
+    >>> dtype("float16") == "float16", dtype("float16").bits, dtype(float)
+    (True, 16, dtype('float32'))
+    """
+
+    __slots__ = ()
+    _cache: dict[str, dtype] = {}
+
+    def __new__(cls, value: Any = "float32") -> dtype:
+        if type(value) is dtype:
+            return value
+        name = _name_of(value)
+        found = cls._cache.get(name)
+        if found is None:
+            found = cls._cache[name] = super().__new__(cls, name)
+        return found
+
+    def __call__(self, value: Any) -> Any:
+        """Cast a value to this type."""
+        from .math import cast
+
+        return cast(value, self)
+
+    def __repr__(self) -> str:
+        return f"dtype({str.__str__(self)!r})"
+
+    def __eq__(self, other: Any) -> bool:
+        if isinstance(other, str):
+            return str.__str__(self) == _ALIASES.get(str.__str__(other), str.__str__(other))
+        if other is None or isinstance(other, (int, float, tuple, list, dict)):
+            return False
+        try:
+            return str.__str__(self) == _name_of(other)
+        except DTypeError:
+            return False
+
+    def __ne__(self, other: Any) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+    def __reduce__(self):
+        return dtype, (str.__str__(self),)
+
+    @property
+    def element(self) -> dtype:
+        """The type of one lane."""
+        return dtype(str.__str__(self).split("x")[0]) if self.lanes > 1 else self
+
+    @property
+    def lanes(self) -> int:
+        match = _VECTOR.match(str.__str__(self))
+        return int(match[2]) if match else 1
+
+    @property
+    def bits(self) -> int:
+        """Bits of one value, all lanes."""
+        return _BITS[str.__str__(self)] if self.lanes == 1 else self.element.bits * self.lanes
+
+    @property
+    def bytes(self) -> int:
+        return (self.bits + 7) // 8
+
+    itemsize = bytes
+
+    @property
+    def is_float(self) -> bool:
+        return str.__str__(self.element) in _FLOATS
+
+    @property
+    def is_int(self) -> bool:
+        """A signed or unsigned integer (bool is neither)."""
+        return str.__str__(self.element) in _INTS
+
+    @property
+    def is_unsigned(self) -> bool:
+        return str.__str__(self).startswith("uint")
+
+    @property
+    def is_bool(self) -> bool:
+        return str.__str__(self.element) == "bool"
+
+    @property
+    def is_float8(self) -> bool:
+        return str.__str__(self).startswith("float8")
+
+    @property
+    def max(self) -> int | float:
+        """The largest finite value."""
+        if self.is_float:
+            return _RANGE[str.__str__(self.element)]
+        if self.is_bool:
+            return 1
+        return 2 ** (self.element.bits - (0 if self.is_unsigned else 1)) - 1
+
+    @property
+    def min(self) -> int | float:
+        """The most negative finite value."""
+        if self.is_float:
+            return -self.max
+        return 0 if self.is_unsigned or self.is_bool else -(2 ** (self.element.bits - 1))
+
+    @property
+    def has_infinity(self) -> bool:
+        return self.is_float and str.__str__(self.element) != "float8_e4m3fn"
+
+    def as_torch(self) -> Any:
+        """The torch dtype of the same name."""
+        import torch
+
+        if self.lanes > 1:
+            raise DTypeError(f"{self} has no torch dtype", fix=f"use {self.element} and a last axis of {self.lanes}")
+        return getattr(torch, str.__str__(self))
+
+
+NAMES: dict[str, dtype] = {name: dtype(name) for name in (*_BITS, *_ALIASES)}
+NAMES.update({f"{name}x{n}": dtype(f"{name}x{n}") for name in _BITS for n in (2, 4, 8, 16)})

@@ -1,0 +1,120 @@
+"""How the names of the language become statements: regions, tile operators, calls with effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._lazy import ir
+from ..errors import DTypeError, ShapeError
+from ..frontend.builder import require
+from .buffer import Buffer, Element, MutableScalar, Region
+from .dtypes import dtype
+from .expr import Expr, apply, as_expr
+from .shape import node_of
+
+
+def whole(operand: Any, what: str) -> Region:
+    """A buffer, region or element as a region; DTypeError for anything else."""
+    if isinstance(operand, Region):
+        return operand
+    if isinstance(operand, Buffer):
+        n = operand.ndim
+        return Region(operand, (0,) * n, operand.shape, (False,) * n, False)
+    if isinstance(operand, Element):
+        n = len(operand.indices)
+        return Region(operand.buffer, operand.indices, (1,) * n, (True,) * n, False)
+    raise DTypeError(f"{what} must be a buffer or a region of one, got {type(operand).__name__} {operand!r}")
+
+
+def tile(operand: Any, what: str, ndim: int | None = None) -> Region:
+    """An operand that has a shape: not a single element."""
+    if isinstance(operand, Element):
+        raise ShapeError(f"{what} is the single element {operand}", fix="pass the buffer, or a slice of it")
+    region = whole(operand, what)
+    if ndim is not None and len(region.shape) != ndim:
+        raise ShapeError(f"{what} is {region}, which has {len(region.shape)} dimensions; {ndim} are needed")
+    return region
+
+
+def region_node(region: Region) -> Any:
+    """The TensorRegion of a region."""
+    return ir.region(
+        region.buffer.node, [(node_of(s), node_of(e)) for s, e in zip(region.starts, region.extents, strict=True)]
+    )
+
+
+def name_of(region: Region) -> str:
+    """How messages call it: the buffer's name, with the index if it is not all of it."""
+    return region.buffer.name if region.shape == region.buffer.shape else str(region)
+
+
+def argument(value: Any) -> Any:
+    """Any operand as a node."""
+    if isinstance(value, Region):
+        return region_node(value)
+    if isinstance(value, Buffer):
+        return region_node(whole(value, value.name))
+    return as_expr(value).node if isinstance(value, (Expr, int, float, bool)) else value
+
+
+def statement(name: str, args: tuple = (), attrs: dict[str, Any] | None = None, what: str | None = None) -> None:
+    """Emit `Evaluate(Call(name, args, attrs))`; attributes that are None are left out."""
+    what = what or "T." + name.removeprefix("tl.")
+    builder = require(what)
+    builder.need_kernel(what)
+    kept = {k: v for k, v in (attrs or {}).items() if v is not None}
+    call = ir.call(name, [argument(a) for a in args], attrs=kept or None, span=builder.span())
+    builder.emit(ir.evaluate(call, builder.span()))
+
+
+def effect(name: str, args: tuple, of: dtype, hint: str, attrs: dict[str, Any] | None = None) -> Expr:
+    """A call that must happen exactly here (atomics, shuffles, votes): bound at once; returns the bound value."""
+    what = "T." + name.removeprefix("tl.")
+    builder = require(what)
+    builder.need_kernel(what)
+    kept = {k: v for k, v in (attrs or {}).items() if v is not None}
+    call = ir.call(name, [argument(a) for a in args], ret=str(of), attrs=kept or None, span=builder.span())
+    return bind(Expr(call, of), hint)
+
+
+def bind(value: Expr, hint: str) -> Expr:
+    """`Bind(var, value)`; returns the variable."""
+    builder = require("binding a value")
+    builder.need_kernel(f"the value {value}")
+    var = ir.var(builder.next_name(hint), str(value.dtype))
+    builder.emit(ir.Bind(var, value.node, builder.span()))
+    return Expr(var, value.dtype)
+
+
+def call(name: str, args: tuple, of: dtype) -> Expr:
+    """A pure call as an expression; expensive, so that assignment binds it."""
+    return apply("call", (name, str(of), *args), of, cost=100)
+
+
+def snapshot(value: Any, hint: str = "v") -> Any:
+    """The value as it is now: what reads memory or is costly is bound, the rest passes."""
+    if isinstance(value, Region):
+        starts = tuple(snapshot(s, hint) for s in value.starts)
+        extents = tuple(snapshot(e, hint) for e in value.extents)
+        return Region(value.buffer, starts, extents, value.points, value.soft)
+    if not isinstance(value, Expr) or value.cheap:
+        return value
+    builder = require("a value")
+    if not builder.recording or (builder.kernel() is None and value.pure):
+        return value
+    if value.constant() is not None or isinstance(value.node, ir.Var):
+        return value
+    return bind(value, hint)
+
+
+def alloc(name: str, shape: tuple, of: dtype, scope: str, what: str) -> Buffer:
+    """A buffer allocated here."""
+    builder = require(what)
+    if scope != "global":
+        builder.need_kernel(what)
+    buffer = Buffer(builder.next_name(name), shape, of, scope)
+    builder.emit(ir.alloc(buffer.node, builder.span()))
+    return buffer
+
+
+__all__ = ["MutableScalar", "alloc", "argument", "bind", "call", "effect", "name_of", "region_node", "snapshot", "statement", "tile", "whole"]

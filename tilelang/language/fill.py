@@ -1,0 +1,32 @@
+"""T.fill and T.clear."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import DTypeError
+from .buffer import Element
+from .emit import statement, whole
+from .expr import as_expr, convert
+
+
+def fill(buffer: Any, value: Any, annotations: dict[str, Any] | None = None) -> None:
+    """Set every element of a buffer or region to `value`, converted to its dtype."""
+    if isinstance(buffer, Element):
+        buffer.store(value)
+        return
+    region = whole(buffer, "the destination of T.fill")
+    if isinstance(value, (int, float, bool)):
+        value = convert(value, region.dtype)
+    else:
+        value = convert(as_expr(value, "the value of T.fill"), region.dtype)
+    statement("tl.fill", (region, value), annotations, "T.fill")
+
+
+def clear(buffer: Any, annotations: dict[str, Any] | None = None) -> None:
+    """Set every element of a buffer or region to zero."""
+    if not hasattr(buffer, "dtype"):
+        raise DTypeError(f"T.clear takes a buffer or a region of one, got {type(buffer).__name__}")
+    fill(buffer, False if buffer.dtype.is_bool else 0, annotations)
+
+

@@ -1,0 +1,108 @@
+"""T.gemm: C += A @ B on tiles."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+from ..errors import DTypeError, SemanticError, ShapeError, UnsupportedError
+from .buffer import Region
+from .emit import name_of, statement, tile
+from .expr import as_condition
+from .shape import same, shape_text
+
+
+class GemmWarpPolicy(IntEnum):
+    """How the block's warps divide the output tile."""
+
+    Square = 0
+    FullRow = 1
+    FullCol = 2
+
+
+def gemm(
+    A: Any,
+    B: Any,
+    C: Any,
+    transpose_A: bool = False,
+    transpose_B: bool = False,
+    policy: GemmWarpPolicy = GemmWarpPolicy.Square,
+    clear_accum: Any = False,
+    mbar: Any = None,
+    annotations: dict[str, Any] | None = None,
+) -> None:
+    """Multiply two tiles into a third: `C += A @ B`.
+
+    Parameters
+    ----------
+    A : buffer or region, shape (M, K), or (K, M) with transpose_A
+    B : buffer or region, shape (K, N), or (N, K) with transpose_B
+    C : buffer or region, shape (M, N)
+        The accumulator.
+    policy : GemmWarpPolicy
+        Square, FullRow or FullCol.
+    clear_accum : bool or Expr
+        Start from zero instead of C.
+
+    Raises
+    ------
+    ShapeError
+        If M, N or K differ between the operands.
+    """
+    if mbar is not None:
+        raise UnsupportedError("T.gemm with mbar is not in this version", fix="leave it out: T.gemm is synchronous")
+    a, b, c = tile(A, "A of T.gemm"), tile(B, "B of T.gemm"), tile(C, "C of T.gemm")
+    shape_a, shape_b, shape_c = _matrix(a, "A"), _matrix(b, "B"), _matrix(c, "C")
+    transpose_A, transpose_B = _flag(transpose_A, "transpose_A"), _flag(transpose_B, "transpose_B")
+    m, k = (shape_a[1], shape_a[0]) if transpose_A else shape_a
+    n, kb = shape_b if transpose_B else (shape_b[1], shape_b[0])
+    for axis, x, y, left, right in (("K", k, kb, a, b), ("M", m, shape_c[0], a, c), ("N", n, shape_c[1], b, c)):
+        if not same(x, y):
+            raise ShapeError(
+                f"{axis} of T.gemm differs: {x} in {name_of(left)} and {y} in {name_of(right)} "
+                f"(A is {shape_text(shape_a)}{', transposed' if transpose_A else ''}, B is {shape_text(shape_b)}"
+                f"{', transposed' if transpose_B else ''}, C is {shape_text(shape_c)})",
+                fix="A is M x K, B is K x N (N x K with transpose_B=True), C is M x N",
+            )
+    _check_dtypes(a, b, c)
+    try:
+        policy = GemmWarpPolicy(int(policy))
+    except (ValueError, TypeError):
+        raise SemanticError(f"policy={policy!r}", fix="T.GemmWarpPolicy.Square, FullRow or FullCol") from None
+    attrs = {"transpose_A": transpose_A, "transpose_B": transpose_B, "policy": int(policy), **(annotations or {})}
+    statement("tl.gemm", (a, b, c, as_condition(clear_accum, "clear_accum")), attrs, "T.gemm")
+
+
+def _matrix(region: Region, name: str) -> tuple:
+    """The two extents of an operand; leading axes must have been indexed away or be 1."""
+    extents = [e for e, point in zip(region.extents, region.points, strict=True) if not point]
+    while len(extents) > 2 and isinstance(extents[0], int) and extents[0] == 1:
+        extents.pop(0)
+    if len(extents) != 2:
+        raise ShapeError(f"{name} of T.gemm is {name_of(region)} of shape {shape_text(extents)}; two dimensions are needed")
+    return tuple(extents)
+
+
+def _flag(value: Any, name: str) -> bool:
+    if isinstance(value, bool) or value in (0, 1):
+        return bool(value)
+    raise SemanticError(f"{name}={value!r} must be True or False")
+
+
+def _check_dtypes(a: Region, b: Region, c: Region) -> None:
+    ta, tb, tc = a.dtype, b.dtype, c.dtype
+    if any(t.is_bool or t.lanes > 1 for t in (ta, tb, tc)):
+        raise DTypeError(f"T.gemm of {ta} and {tb} into {tc}", fix="use float or integer tiles")
+    both8 = (ta.is_float8 and tb.is_float8) or (ta.is_int and tb.is_int and ta.bits == tb.bits)
+    if ta != tb and not both8:
+        raise DTypeError(
+            f"T.gemm of {name_of(a)} ({ta}) and {name_of(b)} ({tb}): the operands have different dtypes",
+            fix="copy one into a tile of the other's dtype first",
+        )
+    if ta.is_float != tc.is_float:
+        raise DTypeError(
+            f"T.gemm of {ta} operands into the {tc} accumulator {name_of(c)}",
+            fix="accumulate floats in float32 (or float16), integers in int32",
+        )
+    if tc.bits < ta.bits:
+        raise DTypeError(f"the accumulator {name_of(c)} ({tc}) is narrower than the operands ({ta})", fix=f"allocate it as {ta} or wider")

@@ -1,0 +1,147 @@
+"""`with T.Kernel(...)`: one launch, its block and thread variables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._lazy import ir
+from ..errors import DTypeError, FrontendError, ShapeError
+from ..frontend.builder import Frame, require
+from .expr import Expr
+from .dtypes import dtype
+from .shape import Extent, as_extent, node_of, simplify
+
+_AXES = "xyz"
+_TAGS = tuple(f"blockIdx.{a}" for a in _AXES) + tuple(f"threadIdx.{a}" for a in _AXES)
+
+
+class Context:
+    """What a `with` statement of a kernel may open; `names` are those after `as`."""
+
+    def open(self, names: list[str]) -> Any:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+class Kernel(Context):
+    """A launch: `with T.Kernel(grid_x, grid_y, threads=128) as (bx, by):`.
+
+    Parameters
+    ----------
+    *blocks : int or Expr
+        One to three grid extents.
+    threads : int or sequence of int, optional
+        Threads of a block, up to three extents; 128 by default.
+    prelude : str, optional
+        C++ text placed before the kernel.
+    """
+
+    def __init__(self, *blocks: Any, threads: Any = None, prelude: str | None = None, cluster_dims: Any = None) -> None:
+        require("T.Kernel")
+        if not 1 <= len(blocks) <= 3:
+            raise ShapeError(f"T.Kernel has {len(blocks)} grid extents", fix="give one to three")
+        self.blocks = [as_extent(b, f"grid extent {k} of T.Kernel") for k, b in enumerate(blocks)]
+        self.threads = _threads(threads)
+        if prelude is not None and not isinstance(prelude, str):
+            raise DTypeError(f"prelude must be a string, got {type(prelude).__name__}")
+        dims = [1] if cluster_dims is None else [cluster_dims] if isinstance(cluster_dims, int) else list(cluster_dims)
+        if any(d != 1 for d in dims):
+            from ..errors import UnsupportedError
+
+            raise UnsupportedError("thread block clusters (cluster_dims) are not in this version", fix="leave cluster_dims out")
+        self.prelude = prelude
+        self.variables: list[Expr] = []
+
+    def open(self, names: list[str]) -> Any:
+        builder = require("T.Kernel")
+        if builder.frames and any(f.kind != "unrolled" for f in builder.frames):
+            inner = next(f for f in builder.frames if f.kind != "unrolled")
+            raise FrontendError(f"T.Kernel inside {inner.what}", fix="launches follow one another at the top level of the function")
+        self.frame = builder.push(Frame("kernel", "T.Kernel", kernel=self))
+        names = names if len(names) == len(self.blocks) else []
+        defaults = [f"b{a}" for a in _AXES] + [f"t{a}" for a in _AXES]
+        self.span = builder.span()
+        for k, default in enumerate(defaults):
+            name = names[k] if k < len(names) and names[k] != "_" else default
+            self.variables.append(Expr(ir.var(builder.unique(name), "int32"), dtype("int32")))
+        if self.prelude is not None:
+            builder.attributes["tl.prelude"] = builder.attributes.get("tl.prelude", "") + self.prelude + "\n"
+        block_vars = self.variables[: len(self.blocks)]
+        return block_vars[0] if len(block_vars) == 1 else tuple(block_vars)
+
+    def close(self) -> None:
+        builder = require("T.Kernel")
+        body = builder.pop(self.frame)
+        extents = [*self.blocks, *[1] * (3 - len(self.blocks)), *self.threads]
+        for tag, var, extent in reversed(list(zip(_TAGS, self.variables, extents, strict=True))):
+            extent_node = node_of(extent)
+            iter_var = ir.IterVar(ir.Range.from_min_extent(ir.const(0, "int32"), extent_node), var.node, 1, tag)
+            body = ir.AttrStmt(iter_var, "thread_extent", extent_node, body, self.span)
+        builder.emit(body)
+
+
+def _threads(threads: Any) -> list[int]:
+    values = [128] if threads is None else list(threads) if isinstance(threads, (list, tuple)) else [threads]
+    if not 1 <= len(values) <= 3:
+        raise ShapeError(f"threads has {len(values)} extents", fix="give one to three")
+    out = []
+    for value in values:
+        extent = simplify(as_extent(value, "threads"))
+        if not isinstance(extent, int) or extent < 1:
+            raise ShapeError(f"threads={value} must be a positive constant", fix="a multiple of 32, such as 128")
+        out.append(extent)
+    return out + [1] * (3 - len(out))
+
+
+def _kernel(what: str) -> Kernel:
+    return require(what).need_kernel(what).data["kernel"]
+
+
+def _dim(dim: Any, what: str) -> int:
+    if dim not in (0, 1, 2):
+        raise ShapeError(f"{what}({dim!r}): the dimension is 0, 1 or 2")
+    return int(dim)
+
+
+def get_thread_binding(dim: int = 0) -> Expr:
+    """The thread index along `dim`."""
+    return _kernel("T.get_thread_binding").variables[3 + _dim(dim, "T.get_thread_binding")]
+
+
+def get_thread_bindings() -> list[Expr]:
+    """The three thread indices."""
+    return list(_kernel("T.get_thread_bindings").variables[3:])
+
+
+def get_block_binding(dim: int = 0) -> Expr:
+    """The block index along `dim`."""
+    return _kernel("T.get_block_binding").variables[_dim(dim, "T.get_block_binding")]
+
+
+def get_block_bindings() -> list[Expr]:
+    """The block indices of the launched grid extents."""
+    kernel = _kernel("T.get_block_bindings")
+    return kernel.variables[: len(kernel.blocks)]
+
+
+def get_thread_extent(dim: int = 0) -> int:
+    """Threads of the block along `dim`."""
+    return _kernel("T.get_thread_extent").threads[_dim(dim, "T.get_thread_extent")]
+
+
+def get_thread_extents() -> list[int]:
+    """Threads of the block along all three dimensions."""
+    return list(_kernel("T.get_thread_extents").threads)
+
+
+def get_block_extent(dim: int = 0) -> Extent:
+    """Blocks of the grid along `dim`."""
+    return get_block_extents()[_dim(dim, "T.get_block_extent")]
+
+
+def get_block_extents() -> list[Extent]:
+    """Blocks of the grid along all three dimensions."""
+    kernel = _kernel("T.get_block_extents")
+    return kernel.blocks + [1] * (3 - len(kernel.blocks))
