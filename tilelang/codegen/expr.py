@@ -138,7 +138,7 @@ class ExprPrinter(CallPrinter):
         dtype = ir.dtype_of(expr)
         right = strength if regroup and is_integer(dtype) and isinstance(expr.b, regroup) else strength + 1
         b = expr.b
-        if _is_widening(b):  # the left side is int64 already: C++ converts this one
+        if _is_widening(b) and ir.const_int(expr.a) is None:  # the left side is int64 already: C++ converts this one
             b = b.value
             right = strength if regroup and isinstance(b, regroup) else strength + 1
         text = f"{self._operand(expr.a, expr.b, strength)} {symbol} {self._operand(b, expr.a, right)}"
