@@ -21,7 +21,7 @@ _NAMES = {
     "JITImpl": "tilelang.jit.impl",
     "Profiler": "tilelang.profiler",
     "TensorSupplyType": "tilelang.profiler",
-    "Layout": "tilelang.layout",
+    "SharedLayout": "tilelang.layout",
     "Fragment": "tilelang.layout",
 }
 

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tilelang.cache import Artifact, KernelCache, digest
 from tilelang.cache.fingerprint import compiler_fingerprint
 from tilelang.codegen.launch_plan import LaunchPlan
 from tilelang.env import env
+from tilelang.errors import SemanticError
 from tilelang.jit.options import CompileOptions
 from tilelang.log import logger
 from tilelang.toolchain import compile_cubin, cuda_compiler_identity, device_compile_options
 from tilelang.toolchain.versions import package_version
 
 
-def request_key(identity: str, arguments: Any, options: CompileOptions, out_idx: Any) -> str:
-    """The key of a function with arguments, known before it is traced.
+def request_key(identity: str, options: CompileOptions, out_idx: Any) -> str:
+    """The key of a program that is not traced yet; `identity` digests its text and all values that it reads.
 
     Raises
     ------
     UnkeyableError
-        When an argument has no canonical form.
+        When a pass configuration has no canonical form.
     """
     return digest(
         identity=identity,
-        arguments=arguments,
         out_idx=out_idx,
         compiler=compiler_fingerprint(),
         tvm=package_version("apache-tvm"),
@@ -52,7 +53,7 @@ def compile_program(
         The key from `request_key`; None when the function has none, so that only the generated text is looked up.
     """
     if env.TILELANG_DISABLE_CACHE:
-        return _build(_lower(trace(), options, out_idx), options)
+        return _build(_lower(trace(), options, out_idx))
     cache = KernelCache()
     if request is None:
         return _find_or_build(cache, trace, options, out_idx)[1]
@@ -69,8 +70,8 @@ def compile_program(
 
 def _find_or_build(cache: KernelCache, trace, options: CompileOptions, out_idx) -> tuple[str, Artifact]:
     program = _lower(trace(), options, out_idx)
-    text = digest(source=program.source, plan=program.plan.to_json(), remarks=program.remarks, **_back_end(options))
-    return text, cache.find_or_build(text, lambda: _build(program, options))
+    text = digest(source=program.source, plan=program.plan.to_json(), remarks=program.remarks, **_back_end(program.options))
+    return text, cache.find_or_build(text, lambda: _build(program))
 
 
 def _back_end(options: CompileOptions) -> dict[str, Any]:
@@ -90,22 +91,34 @@ def _back_end(options: CompileOptions) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
 class _Lowered:
-    def __init__(self, source: str, plan: LaunchPlan, remarks: tuple[str, ...]) -> None:
-        self.source, self.plan, self.remarks = source, plan, remarks
+    source: str
+    plan: LaunchPlan
+    remarks: tuple[str, ...]
+    options: CompileOptions  # with what the function's body asked for
 
 
-def _lower(prim_func: Any, options: CompileOptions, out_idx) -> _Lowered:
+def _lower(prim_func: Any, options: CompileOptions, out_idx: int | Sequence[int] | None) -> _Lowered:
     from tilelang.codegen.plan import with_outputs
     from tilelang.engine import compile_prim_func
 
+    attributes = prim_func.attrs or {}
+    options = options.extended(attributes.get("tilelang_pass_configs"), attributes.get("tilelang_compile_flags"))
+    own = attributes.get("tilelang_out_idx") or attributes.get("tl.out_idx")
+    if own is not None and out_idx is not None:
+        raise SemanticError(
+            f"Out index conflict: out_idx={out_idx} is given, but `{attributes.get('global_symbol')}` returns {list(own)}",
+            fix="remove out_idx, or take the outputs as parameters instead of T.empty",
+        )
     program = compile_prim_func(prim_func, options.target, options.pass_configs)
-    plan = program.plan if out_idx is None else with_outputs(program.plan, out_idx)
-    return _Lowered(program.source, plan, tuple(str(remark) for remark in program.remarks))
+    chosen = out_idx if own is None else [int(index) for index in own]
+    plan = program.plan if chosen is None else with_outputs(program.plan, chosen)
+    return _Lowered(program.source, plan, tuple(str(remark) for remark in program.remarks), options)
 
 
-def _build(program: _Lowered, options: CompileOptions) -> Artifact:
-    name, started = program.plan.name, time.perf_counter()
+def _build(program: _Lowered) -> Artifact:
+    options, name, started = program.options, program.plan.name, time.perf_counter()
     if env.TILELANG_PRINT_ON_COMPILATION:
         logger.info("TileLang begins to compile kernel `%s` for %s", name, options.target)
     if options.target.simulated:

@@ -1,11 +1,212 @@
-"""What `@tilelang.jit` returns."""
+"""What `@tilelang.jit` returns: a function whose kernels are compiled when they are needed."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tilelang.cache import UnkeyableError
+from tilelang.errors import ArgumentTypeError, FrontendError
+from tilelang.jit.compiler import compile_program, request_key
+from tilelang.jit.kernel import JITKernel
+from tilelang.jit.memo import Memo, argument_key
+from tilelang.jit.options import CompileOptions, resolve_options
+
 
 class JITImpl:
-    pass
+    """A function under `@tilelang.jit`.
+
+    In *lazy* mode the function returns a `T.prim_func`, and calling this object returns a kernel. In *eager* mode the
+    function's body is a kernel over annotated tensors, and calling this object runs it.
+
+    Attributes
+    ----------
+    mode : str
+        "auto" until the first use, then "lazy" or "eager".
+    func : callable
+        The decorated function.
+    """
+
+    def __init__(
+        self,
+        func: Callable,
+        *,
+        out_idx: int | Sequence[int] | None = None,
+        target: Any = None,
+        target_host: Any = None,
+        execution_backend: str | None = None,
+        verbose: bool | None = None,
+        pass_configs: dict[Any, Any] | None = None,
+        debug_root_path: str | None = None,
+        compile_flags: Sequence[str] | str | None = None,
+    ) -> None:
+        functools.update_wrapper(self, func)
+        self.func, self.mode = func, "auto"
+        self.out_idx, self.target, self.target_host, self.execution_backend = out_idx, target, target_host, execution_backend
+        self.verbose, self.pass_configs, self.debug_root_path, self.compile_flags = (
+            verbose,
+            pass_configs,
+            debug_root_path,
+            compile_flags,
+        )
+        self._memo = Memo(func)
+        self._eager: Any = None
+
+    # -- modes --------------------------------------------------------------------------------------------------------
+    def initialize_jit_mode(self, *args: Any, **kwargs: Any) -> str:
+        """Decide between lazy and eager; the arguments are not looked at."""
+        if self.mode == "auto":
+            from tilelang.frontend import EagerFunction, detect_mode
+
+            self.mode = detect_mode(self.func)
+            if self.mode == "eager":
+                if self.out_idx is not None:
+                    raise FrontendError(
+                        f"`{self.__name__}` is an eager kernel, which returns what T.empty made; "
+                        f"out_idx={self.out_idx} has no meaning",
+                        fix="remove out_idx",
+                    )
+                self._eager = EagerFunction(self.func)
+        return self.mode
+
+    def is_lazy_mode(self) -> bool:
+        return self.initialize_jit_mode() == "lazy"
+
+    @property
+    def signature(self) -> inspect.Signature:
+        return inspect.signature(self.func)
+
+    @property
+    def func_source(self) -> str:
+        return inspect.getsource(self.func)
+
+    def _options(self) -> CompileOptions:
+        return resolve_options(self.target, self.execution_backend, self.pass_configs, self.compile_flags, self.verbose)
+
+    # -- use ----------------------------------------------------------------------------------------------------------
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Lazy: the kernel for these arguments. Eager: run the kernel on them."""
+        if self.initialize_jit_mode() == "lazy":
+            return self.compile(*args, **kwargs)
+        call = self._eager.bind(args, kwargs)
+        return self._kernel_of_call(call)(*call.arguments)
+
+    def compile(self, *args: Any, **kwargs: Any) -> JITKernel:
+        """The kernel for these arguments; compiled, or found in the cache, at most once."""
+        if self.initialize_jit_mode() == "eager":
+            return self._kernel_of_call(self._eager.bind(args, kwargs))
+        options = self._options()
+        key = (argument_key(args, kwargs), str(options.target), options.execution_backend)
+        kernel = self._memo.find(key)
+        if kernel is None:
+            kernel = make_kernel(self._returned_prim_func(args, kwargs), options, self.out_idx)
+            self._memo.put(key, kernel)
+            self._export(kernel)
+        return kernel
+
+    def _kernel_of_call(self, call: Any) -> JITKernel:
+        options = self._options()
+        key = (call.key, str(options.target), options.execution_backend)
+        kernel = self._memo.find(key)
+        if kernel is None:
+            kernel = make_kernel(call, options, None)
+            self._memo.put(key, kernel)
+            self._export(kernel)
+        return kernel
+
+    def _returned_prim_func(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        result = self.func(*args, **kwargs)
+        if not is_prim_func(result):
+            raise FrontendError(
+                f"`{self.__name__}` returned {type(result).__name__}, expected a T.prim_func",
+                fix="return the function decorated with @T.prim_func",
+            )
+        return result
+
+    def get_tir(self, *args: Any, **kwargs: Any) -> Any:
+        """The tile program (a PrimFunc) for these arguments."""
+        if self.initialize_jit_mode() == "eager":
+            return traced(self._eager.bind(args, kwargs))
+        return traced(self._returned_prim_func(args, kwargs))
+
+    def get_kernel_source(self, *args: Any, **kwargs: Any) -> str:
+        """The CUDA C++ text for these arguments."""
+        return self.compile(*args, **kwargs).get_kernel_source()
+
+    def _export(self, kernel: JITKernel) -> None:
+        if self.debug_root_path is None:
+            return
+        root = Path(self.debug_root_path)
+        root.mkdir(parents=True, exist_ok=True)
+        (root / f"tilelang_jit_kernel_{kernel.name}.c").write_text(kernel.get_kernel_source())
+        (root / f"tilelang_jit_program_{kernel.name}.py").write_text(kernel.prim_func.script())
+
+    def __repr__(self) -> str:
+        return f"<tilelang.jit {self.__name__} ({self.mode})>"
 
 
-def kernel_of_prim_func(func, out_idx, target, execution_backend, verbose, pass_configs, compile_flags):
-    raise NotImplementedError
+def is_prim_func(value: Any) -> bool:
+    """Whether `value` is a tile program, traced or not; imports nothing heavy."""
+    from tilelang.frontend import PrimFuncSource
+
+    if isinstance(value, PrimFuncSource):
+        return True
+    if "tvm" not in sys.modules:
+        return False
+    from tilelang import ir
+
+    return isinstance(value, ir.PrimFunc)
+
+
+def traced(program: Any) -> Any:
+    """The PrimFunc of a tile program, which is traced if it was not."""
+    return getattr(program, "prim_func", program)
+
+
+def make_kernel(program: Any, options: CompileOptions, out_idx: int | Sequence[int] | None) -> JITKernel:
+    """Compile a tile program, or find it in the cache.
+
+    Parameters
+    ----------
+    program : PrimFuncSource, eager call or PrimFunc
+        What to compile; the first two are traced only when the cache has nothing.
+    options : CompileOptions
+        How.
+    out_idx : int or sequence of int, optional
+        The parameters to return.
+    """
+    identity = program.cache_identity() if hasattr(program, "cache_identity") else None
+    request = None
+    if identity is not None:
+        try:
+            request = request_key(identity, options, out_idx)
+        except UnkeyableError:
+            request = None  # a pass configuration of unknown content: only the generated text is looked up
+    artifact = compile_program(lambda: traced(program), options, out_idx, request)
+    return JITKernel(artifact, options, lambda: traced(program))
+
+
+def kernel_of_prim_func(
+    func: Any,
+    out_idx: int | Sequence[int] | None,
+    target: Any,
+    execution_backend: str | None,
+    verbose: bool | None,
+    pass_configs: dict[Any, Any] | None,
+    compile_flags: Sequence[str] | str | None,
+) -> JITKernel:
+    """`tilelang.compile`."""
+    if isinstance(func, JITImpl):
+        raise ArgumentTypeError(
+            f"target function must be a PrimFunc but got the tilelang.jit function `{func.__name__}`",
+            fix=f"call it: {func.__name__}.compile(...)",
+        )
+    if not is_prim_func(func):
+        raise ArgumentTypeError(
+            f"target function must be a PrimFunc but got {type(func).__name__}", fix="pass a function decorated with @T.prim_func"
+        )
+    return make_kernel(func, resolve_options(target, execution_backend, pass_configs, compile_flags, verbose), out_idx)
