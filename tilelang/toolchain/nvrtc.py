@@ -29,7 +29,9 @@ def identity() -> str:
 
 def compile_cubin(source: str, arch: str, *, name: str, options: Sequence[str], verbose: bool) -> bytes:
     nvrtc = _bindings()
-    arguments = [f"--gpu-architecture={arch}", f"--include-path={device_include_directory()}", "--std=c++17", *options]
+    arguments = [f"--gpu-architecture={arch}", f"--include-path={device_include_directory()}", "--std=c++17"]
+    # NVRTC knows memcpy, but not GCC's spelling of it, which the headers share with the host compilers.
+    arguments += ["-D__builtin_memcpy=memcpy", *options]
     if verbose:
         arguments.append("--ptxas-options=-v")
     try:

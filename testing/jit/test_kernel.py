@@ -1,0 +1,135 @@
+"""JITKernel over hand-written text: the simulator and the launcher without the compiler."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tilelang.cache import Artifact
+from tilelang.codegen.launch_plan import KernelArgument, KernelLaunch, LaunchPlan, Parameter
+from tilelang.errors import ArgumentError, ShapeError, SimulationError, UnavailableError
+from tilelang.jit import JITKernel
+from tilelang.jit.options import resolve_options
+from tilelang.profiler import TensorSupplyType, do_bench
+from tilelang.simulator import compile_kernel
+from tilelang.target import device_arch
+from tilelang.toolchain import compile_cubin
+
+TEXT = """#include <tl/core.h>
+extern "C" __global__ void __launch_bounds__(128)
+add_kernel(const float* __restrict__ A, const float* __restrict__ B, float* __restrict__ C, int32_t n, int32_t s) {
+  int32_t i = blockIdx.x * 128 + threadIdx.x;
+  if (i < n) C[i] = A[i * s] + B[i];
+}
+TL_ENTRY(add_kernel)
+"""
+
+PLAN = LaunchPlan(
+    "add",
+    (
+        Parameter("A", "tensor", "float32", ("n",), strides=("s",), alignment=4),
+        Parameter("B", "tensor", "float32", ("n",)),
+        Parameter("C", "tensor", "float32", ("n",), output=True),
+    ),
+    (
+        KernelLaunch(
+            "add_kernel",
+            (["ceildiv", "n", 128], 1, 1),
+            (128, 1, 1),
+            0,
+            (*(KernelArgument("tensor", i, "float32") for i in range(3)), *(KernelArgument("symbol", s, "int32") for s in "ns")),
+        ),
+    ),
+    {"n": "int32", "s": "int32"},
+    (2,),
+)
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    artifact = Artifact("simulator", PLAN, TEXT, compile_kernel(TEXT, ["add_kernel"]), ("a remark",))
+    return JITKernel(artifact, resolve_options("cuda", "simulator"), lambda: "the program")
+
+
+@pytest.mark.parametrize("n", [0, 1, 127, 128, 1000])
+def test_call(kernel, n):
+    a, b = torch.randn(2 * n + 1), torch.randn(n)
+    torch.testing.assert_close(kernel(a[1::2], b), a[1::2] + b)
+
+
+def test_arguments_by_name(kernel):
+    a, b = torch.randn(9), torch.randn(9)
+    torch.testing.assert_close(kernel(B=b, A=a), a + b)
+    torch.testing.assert_close(kernel(a, B=b), a + b)
+    for args, kwargs, words in (
+        ((a,), {}, "takes 2"),
+        ((a,), {"A": a}, "given twice"),
+        ((a,), {"D": b}, "no argument `D`"),
+        ((), {"A": a}, "misses argument `B`"),
+        ((a, b, a), {"A": a}, "takes 2"),
+    ):
+        with pytest.raises(ArgumentError, match=words):
+            kernel(*args, **kwargs)
+
+
+def test_inspection(kernel, tmp_path, capsys):
+    assert kernel.get_kernel_source() == TEXT and kernel.remarks == ["a remark"]
+    assert kernel.out_idx == [2] and [p.name for p in kernel.params] == ["A", "B", "C"]
+    assert kernel.params[0].torch_dtype() == torch.float32 and kernel.params[0].is_symbolic()
+    assert kernel.prim_func == "the program" and kernel.target.simulated
+    assert LaunchPlan.from_json(kernel.get_host_source()).name == "add"
+    kernel.show_source("both")
+    assert "add_kernel" in capsys.readouterr().out
+    kernel.export_sources(tmp_path / "new" / "k.cu")
+    assert (tmp_path / "new" / "k.cu").read_text() == TEXT
+
+
+def test_profiler(kernel):
+    profiler = kernel.get_profiler(TensorSupplyType.Randn)
+    with pytest.raises(ShapeError, match="symbolic"):
+        profiler.run_once()
+    inputs = [torch.randn(50), torch.randn(50)]
+    profiler.assert_allclose(torch.add, inputs)
+    with pytest.raises(AssertionError, match="elements differ"):
+        profiler.assert_allclose(torch.sub, inputs)
+    assert profiler.do_bench(dynamic_symbolic_constraints={"n": 64}, n_repeat=2) > 0
+    assert len(profiler.do_bench(input_tensors=inputs, n_repeat=3, quantiles=[0.2, 0.5, 0.8])) == 3
+
+
+def test_do_bench_counts():
+    calls = []
+    assert do_bench(lambda: calls.append(1), backend="wall", _n_repeat=7, return_mode="min") >= 0
+    assert len(calls) >= 7
+
+
+def test_a_fault_is_reported_with_its_place():
+    text = TEXT.replace("C[i] =", "C[i + 100000000] =")
+    artifact = Artifact("simulator", PLAN, text, compile_kernel(text, ["add_kernel"]))
+    with pytest.raises(SimulationError):
+        JITKernel(artifact, resolve_options("cuda", "simulator"), lambda: None)(torch.randn(4), torch.randn(4))
+
+
+@pytest.mark.skipif(device_arch() is not None, reason="says what happens without a GPU")
+def test_native_kernel_without_a_gpu(monkeypatch):
+    monkeypatch.delenv("TILELANG_SIMULATE", raising=False)
+    options = resolve_options({"kind": "cuda", "arch": "sm_90a"}, "tvm_ffi")
+    native = JITKernel(Artifact("cuda", PLAN, TEXT, compile_cubin(TEXT, "sm_90a", name="add")), options, lambda: None)
+    with pytest.raises(ArgumentError, match="is on cpu.*runs on CUDA"):
+        native(torch.randn(4), torch.randn(4))
+    scalar_only = LaunchPlan("nothing", (), (KernelLaunch("add_kernel", (1, 1, 1), (1, 1, 1), 0, ()),))
+    with pytest.raises((UnavailableError, RuntimeError, AssertionError)):
+        JITKernel(Artifact("cuda", scalar_only, TEXT, b"\x7fELF"), options, lambda: None)()
+
+
+@pytest.mark.skipif(device_arch() is None, reason="needs a GPU")
+@pytest.mark.parametrize("n", [0, 1, 127, 128, 100_000])
+def test_native_kernel_on_a_gpu(n):
+    options = resolve_options("cuda", "tvm_ffi")
+    cubin = compile_cubin(TEXT, options.target.arch, name="add")
+    native = JITKernel(Artifact("cuda", PLAN, TEXT, cubin), options, lambda: None)
+    a, b = torch.randn(2 * n + 1, device="cuda"), torch.randn(n, device="cuda")
+    torch.testing.assert_close(native(a[1::2], b), a[1::2] + b)
+    with torch.cuda.stream(torch.cuda.Stream()) as stream:
+        c = native(a[1::2], b)
+    torch.cuda.synchronize(stream)
+    torch.testing.assert_close(c, a[1::2] + b)
