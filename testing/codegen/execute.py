@@ -57,14 +57,13 @@ def execute(compiled: CompiledProgram, *arguments: Any) -> None:
     plan = LaunchPlan.from_json(compiled.plan.to_json())
     symbols = solve(plan, list(arguments))
     workspaces = [
-        np.full([evaluate(s, symbols) for s in w.shape], -1, np.dtype("float32" if w.dtype == "float32" else "int32")) for w in plan.workspaces
+        np.full([evaluate(s, symbols) for s in w.shape], -1, np.dtype("float32" if w.dtype == "float32" else "int32"))
+        for w in plan.workspaces
     ]
     tensors = [*arguments, *workspaces]
     module = SimulatedModule(compile_kernel(compiled.source, [k.name for k in plan.kernels]))
     for kernel in plan.kernels:
-        values = [
-            tensors[a.value] if a.kind == "tensor" else _SCALARS[a.dtype](symbols[a.value]) for a in kernel.arguments
-        ]
+        values = [tensors[a.value] if a.kind == "tensor" else _SCALARS[a.dtype](symbols[a.value]) for a in kernel.arguments]
         grid = [evaluate(e, symbols) for e in kernel.grid]
         if 0 not in grid:
             module.launch(kernel.name, grid, kernel.block, values, shared_bytes=kernel.shared_bytes)

@@ -8,7 +8,7 @@ from tilelang import ir
 from tilelang.target import Target
 
 AXES = tuple(f"{group}.{axis}" for group in ("blockIdx", "threadIdx") for axis in "xyz")
-DEVICE = ("simplify", "flatten_buffers", "widen_indices")
+DEVICE = ("simplify", "widen_indices", "flatten_buffers")
 
 
 def target(arch: str = "sm_80") -> Target:
@@ -29,7 +29,9 @@ def launch(body: Any, grid: tuple, block: tuple, variables: dict[str, Any], line
         if var is None:
             var = ir.var(tag.replace("blockIdx.", "b").replace("threadIdx.", "t"))
         node = ir.as_expr(extent)
-        body = ir.AttrStmt(ir.IterVar(ir.Range.from_min_extent(ir.const(0), node), var, 1, tag), "thread_extent", node, body, span(line))
+        body = ir.AttrStmt(
+            ir.IterVar(ir.Range.from_min_extent(ir.const(0), node), var, 1, tag), "thread_extent", node, body, span(line)
+        )
     return body
 
 
@@ -56,7 +58,13 @@ def elementwise(n: Any, dtype: str = "float32", threads: int = 128, per_thread: 
     a, b, c = (ir.buffer((n,), dtype, name) for name in "ABC")
     bx, tx, i = ir.var("bx"), ir.var("tx"), ir.var("i")
     index = bx * (threads * per_thread) + i * threads + tx
-    body = loop(i, per_thread, when(index < n, store(c, [index], ir.load(a, [index]) + ir.load(b, [index]), 4), line=3), ir.ForKind.UNROLLED, 2)
+    body = loop(
+        i,
+        per_thread,
+        when(index < n, store(c, [index], ir.load(a, [index]) + ir.load(b, [index]), 4), line=3),
+        ir.ForKind.UNROLLED,
+        2,
+    )
     grid = (ir.as_expr(n) + (threads * per_thread - 1)) // (threads * per_thread)
     return function([a, b, c], launch(body, (grid,), (threads,), {"blockIdx.x": bx, "threadIdx.x": tx}), "add")
 
@@ -71,9 +79,19 @@ def transposition(m: Any, n: Any, dtype: str = "float32", tile: int = 32) -> tup
     body = ir.seq(
         [
             ir.alloc(s, span(10)),
-            loop(i, tile // 8, when(ir.And(row < m, column < n), store(s, [i * 8 + ty, tx], ir.load(a, [row, column]), 12)), line=11),
+            loop(
+                i,
+                tile // 8,
+                when(ir.And(row < m, column < n), store(s, [i * 8 + ty, tx], ir.load(a, [row, column]), 12)),
+                line=11,
+            ),
             ir.evaluate(ir.call("tl.sync_threads"), span(13)),
-            loop(i, tile // 8, when(ir.And(out_row < n, out_column < m), store(b, [out_row, out_column], ir.load(s, [tx, i * 8 + ty]), 15)), line=14),
+            loop(
+                i,
+                tile // 8,
+                when(ir.And(out_row < n, out_column < m), store(b, [out_row, out_column], ir.load(s, [tx, i * 8 + ty]), 15)),
+                line=14,
+            ),
         ]
     )
     grid = tuple((ir.as_expr(e) + (tile - 1)) // tile for e in (n, m))

@@ -79,11 +79,15 @@ def test_several_launches_share_a_workspace():
     for source, destination, factor in ((a, w, 2.0), (w, c, 3.0)):
         bx, tx = ir.var("bx"), ir.var("tx")
         index = bx * 32 + tx
-        body = programs.when(index < n, programs.store(destination, [index], ir.load(source, [index]) * ir.const(factor, "float32")))
+        body = programs.when(
+            index < n, programs.store(destination, [index], ir.load(source, [index]) * ir.const(factor, "float32"))
+        )
         launches.append(programs.launch(body, ((n + 31) // 32,), (32,), {"blockIdx.x": bx, "threadIdx.x": tx}))
     func = programs.function([a, c], ir.seq([ir.alloc(w), *launches]))
     result = compile_prim_func(func, programs.target(), {}, programs.DEVICE)
-    assert [k.name for k in result.plan.kernels] == ["main_kernel_0", "main_kernel_1"] and result.plan.workspaces[0].shape == ("n",)
+    assert [k.name for k in result.plan.kernels] == ["main_kernel_0", "main_kernel_1"] and result.plan.workspaces[0].shape == (
+        "n",
+    )
     x, y = np.arange(77, dtype="float32"), np.full(77, np.nan, "float32")
     execute(result, x, y)
     np.testing.assert_array_equal(y, x * 6)
@@ -91,7 +95,9 @@ def test_several_launches_share_a_workspace():
 
 def test_prelude_and_extern_call():
     out, tx = ir.buffer((32,), "float32", "out"), ir.var("tx")
-    body = programs.store(out, [tx], ir.call("tl.call_extern", [ir.StringImm("twice"), ir.Cast(ir.PrimType("float32"), tx)], "float32"))
+    body = programs.store(
+        out, [tx], ir.call("tl.call_extern", [ir.StringImm("twice"), ir.Cast(ir.PrimType("float32"), tx)], "float32")
+    )
     func = programs.function([out], programs.launch(body, (1,), (32,), {"threadIdx.x": tx}))
     func = func.with_attr("tl.prelude", "TL_FUNC float twice(float x) { return 2 * x; }\n")
     got = np.full(32, np.nan, "float32")
@@ -133,8 +139,10 @@ def test_names_that_cpp_reserves():
 def test_math(fast):
     a, out, tx = ir.buffer((32,), "float32", "A"), ir.buffer((32,), "float32", "out"), ir.var("tx")
     x = ir.load(a, [tx])
-    value = ir.call("tirx.exp2", [x], "float32") / (ir.call("tl.sqrt", [x], "float32") + ir.Max(x, ir.const(0.5, "float32")))
-    result = compiled(programs.store(out, [tx], value), [a, out], configs={"tl.enable_fast_math": fast}, variables={"threadIdx.x": tx})
+    value = ir.call("tl.exp2", [x], "float32") / (ir.call("tl.sqrt", [x], "float32") + ir.Max(x, ir.const(0.5, "float32")))
+    result = compiled(
+        programs.store(out, [tx], value), [a, out], configs={"tl.enable_fast_math": fast}, variables={"threadIdx.x": tx}
+    )
     assert ("tl::fast_exp2" in result.source) == fast and ("tl::fast_div" in result.source) == fast
     given = np.random.default_rng(1).uniform(0, 3, 32).astype("float32")
     got = np.full(32, np.nan, "float32")

@@ -230,7 +230,8 @@ class ExprPrinter(CallPrinter):
 
     def _comparison(self, expr: Any) -> tuple[str, int]:
         symbol, strength = _COMPARISONS[type(expr)]
-        return f"{self._operand(expr.a, expr.b, SHIFT)} {symbol} {self._operand(expr.b, expr.a, SHIFT)}", strength
+        b = expr.b.value if _is_widening(expr.b) and ir.const_int(expr.a) is None else expr.b
+        return f"{self._operand(expr.a, expr.b, SHIFT)} {symbol} {self._operand(b, expr.a, SHIFT)}", strength
 
     def _And(self, expr: ir.And) -> tuple[str, int]:
         return f"{self.text(expr.a, AND)} && {self.text(expr.b, AND)}", AND

@@ -26,8 +26,8 @@ CUDA = (
     "vectorize_loops",
     # plain device code
     "simplify",
-    "flatten_buffers",
     "widen_indices",
+    "flatten_buffers",
 )
 
 

@@ -44,7 +44,7 @@ class Widener:
         if ir.dtype_of(expr) != "int32":
             return expr if ir.dtype_of(expr) == "int64" else ir.Cast(ir.PrimType("int64"), expr)
         if isinstance(expr, ir.Var):
-            return self.wide_vars.get(expr) or ir.Cast(ir.PrimType("int64"), expr)
+            return self.wide_vars[expr] if expr in self.wide_vars else ir.Cast(ir.PrimType("int64"), expr)
         if isinstance(expr, (ir.Add, ir.Sub, ir.Mul, ir.FloorDiv, ir.FloorMod, ir.Div, ir.Mod, ir.Min, ir.Max)):
             if self.needed(expr):
                 return type(expr)(self.wide(expr.a), self.wide(expr.b), expr.span)
@@ -75,6 +75,11 @@ class _WidenScalars(RangedMutator):
     def visit_Var(self, node: ir.Var) -> Any:
         wide = self.widener.wide_vars.get(node)
         return node if wide is None else ir.Cast(ir.PrimType("int32"), wide)
+
+    def visit_Cast(self, node: ir.Cast) -> Any:
+        if ir.dtype_of(node) == "int64" and self.widener.wide_vars and ir.uses_var(node.value, self.widener.wide_vars):
+            return self.visit(self.widener.wide(node.value)) if _is_index_arithmetic(node.value) else self.descend(node)
+        return self.descend(node)
 
     def visit_BufferLoad(self, node: ir.BufferLoad) -> Any:
         indices, changed = self._indices(node.indices)
