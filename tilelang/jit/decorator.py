@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tilelang.jit.impl import JITImpl, kernel_of_prim_func
+from tilelang.jit.impl import JITImpl, is_prim_func, kernel_of_prim_func
 from tilelang.jit.kernel import JITKernel
 
 
@@ -52,7 +52,9 @@ def jit(
     >>> kernel = matmul(1024, 1024, 1024)
     """
 
-    def decorate(function: Callable) -> JITImpl:
+    def decorate(function: Any) -> JITImpl | JITKernel:
+        if is_prim_func(function):  # @tilelang.jit over @T.prim_func: nothing is left to be called with
+            return compile(function, out_idx, execution_backend, target, target_host, verbose, pass_configs, compile_flags)
         return JITImpl(
             function,
             out_idx=out_idx,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
 
 from tilelang.cache import UnkeyableError
 from tilelang.errors import ArgumentTypeError, FrontendError
@@ -15,6 +15,9 @@ from tilelang.jit.compiler import compile_program, request_key
 from tilelang.jit.kernel import JITKernel
 from tilelang.jit.memo import Memo, argument_key
 from tilelang.jit.options import CompileOptions, resolve_options
+
+if TYPE_CHECKING:
+    from tilelang.frontend.eager import BoundCall, EagerFunction
 
 
 class JITImpl:
@@ -44,6 +47,10 @@ class JITImpl:
         debug_root_path: str | None = None,
         compile_flags: Sequence[str] | str | None = None,
     ) -> None:
+        from tilelang.frontend import EagerFunction
+
+        if not isinstance(func, FunctionType):
+            raise FrontendError(f"tilelang.jit of {func!r}", fix="decorate a plain function")
         functools.update_wrapper(self, func)
         self.func, self.mode = func, "auto"
         self.out_idx, self.target, self.target_host, self.execution_backend = out_idx, target, target_host, execution_backend
@@ -54,23 +61,22 @@ class JITImpl:
             compile_flags,
         )
         self._memo = Memo(func)
-        self._eager: Any = None
+        self._eager = EagerFunction(func)  # now: annotations may name variables of the function around it
 
     # -- modes --------------------------------------------------------------------------------------------------------
     def initialize_jit_mode(self, *args: Any, **kwargs: Any) -> str:
-        """Decide between lazy and eager; the arguments are not looked at."""
+        """Decide between lazy and eager; the function is called with the arguments only if its text does not tell."""
         if self.mode == "auto":
-            from tilelang.frontend import EagerFunction, detect_mode
+            from tilelang.frontend import detect_mode
 
-            self.mode = detect_mode(self.func)
-            if self.mode == "eager":
-                if self.out_idx is not None:
-                    raise FrontendError(
-                        f"`{self.__name__}` is an eager kernel, which returns what T.empty made; "
-                        f"out_idx={self.out_idx} has no meaning",
-                        fix="remove out_idx",
-                    )
-                self._eager = EagerFunction(self.func)
+            mode = detect_mode(self.func, args, kwargs).kind
+            if mode == "eager" and self.out_idx is not None:
+                raise FrontendError(
+                    f"`{self.__name__}` is an eager kernel, which returns what T.empty made; "
+                    f"out_idx={self.out_idx} has no meaning",
+                    fix="remove out_idx",
+                )
+            self.mode = mode
         return self.mode
 
     def is_lazy_mode(self) -> bool:
@@ -90,30 +96,29 @@ class JITImpl:
     # -- use ----------------------------------------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Lazy: the kernel for these arguments. Eager: run the kernel on them."""
-        if self.initialize_jit_mode() == "lazy":
-            return self.compile(*args, **kwargs)
+        if self.initialize_jit_mode(*args, **kwargs) == "lazy":
+            return self._lazy_kernel(args, kwargs)
         call = self._eager.bind(args, kwargs)
-        return self._kernel_of_call(call)(*call.arguments)
+        return self._eager_kernel(call)(*call.arguments)
 
     def compile(self, *args: Any, **kwargs: Any) -> JITKernel:
-        """The kernel for these arguments; compiled, or found in the cache, at most once."""
-        if self.initialize_jit_mode() == "eager":
-            return self._kernel_of_call(self._eager.bind(args, kwargs))
-        options = self._options()
-        key = (argument_key(args, kwargs), str(options.target), options.execution_backend)
-        kernel = self._memo.find(key)
-        if kernel is None:
-            kernel = make_kernel(self._returned_prim_func(args, kwargs), options, self.out_idx)
-            self._memo.put(key, kernel)
-            self._export(kernel)
-        return kernel
+        """The kernel for these arguments, compiled or found in the cache; an eager function's tensors may be missing."""
+        if self.initialize_jit_mode(*args, **kwargs) == "lazy":
+            return self._lazy_kernel(args, kwargs)
+        return self._eager_kernel(self._eager.bind(args, kwargs, partial=True))
 
-    def _kernel_of_call(self, call: Any) -> JITKernel:
+    def _lazy_kernel(self, args: tuple, kwargs: dict[str, Any]) -> JITKernel:
+        return self._kernel(argument_key(args, kwargs), lambda: self._returned_prim_func(args, kwargs), self.out_idx)
+
+    def _eager_kernel(self, call: BoundCall) -> JITKernel:
+        return self._kernel(call.key, lambda: EagerProgram(self._eager, call), None)
+
+    def _kernel(self, key: Any, program: Callable[[], Any], out_idx: Any) -> JITKernel:
         options = self._options()
-        key = (call.key, str(options.target), options.execution_backend)
+        key = (key, str(options.target), options.execution_backend)
         kernel = self._memo.find(key)
         if kernel is None:
-            kernel = make_kernel(call, options, None)
+            kernel = make_kernel(program(), options, out_idx)
             self._memo.put(key, kernel)
             self._export(kernel)
         return kernel
@@ -129,9 +134,9 @@ class JITImpl:
 
     def get_tir(self, *args: Any, **kwargs: Any) -> Any:
         """The tile program (a PrimFunc) for these arguments."""
-        if self.initialize_jit_mode() == "eager":
-            return traced(self._eager.bind(args, kwargs))
-        return traced(self._returned_prim_func(args, kwargs))
+        if self.initialize_jit_mode(*args, **kwargs) == "lazy":
+            return traced(self._returned_prim_func(args, kwargs))
+        return self._eager.trace(self._eager.bind(args, kwargs, partial=True))
 
     def get_kernel_source(self, *args: Any, **kwargs: Any) -> str:
         """The CUDA C++ text for these arguments."""
@@ -149,17 +154,29 @@ class JITImpl:
         return f"<tilelang.jit {self.__name__} ({self.mode})>"
 
 
+class EagerProgram:
+    """An eager function with its compile-time values: a tile program that is traced when it is needed."""
+
+    def __init__(self, function: EagerFunction, call: BoundCall) -> None:
+        self.function, self.call = function, call
+
+    @functools.cached_property
+    def prim_func(self) -> Any:
+        return self.function.trace(self.call)
+
+    def cache_identity(self) -> str | None:
+        """A digest of the function and the values; None if one of them has none."""
+        from tilelang.frontend.identity import value_identity
+
+        parts = (self.function.cache_identity(), value_identity((self.call.values, self.call.constants)))
+        return None if None in parts else "-".join(parts)
+
+
 def is_prim_func(value: Any) -> bool:
     """Whether `value` is a tile program, traced or not; imports nothing heavy."""
-    from tilelang.frontend import PrimFuncSource
+    from tilelang.frontend.mode import is_prim_func
 
-    if isinstance(value, PrimFuncSource):
-        return True
-    if "tvm" not in sys.modules:
-        return False
-    from tilelang import ir
-
-    return isinstance(value, ir.PrimFunc)
+    return is_prim_func(value)
 
 
 def traced(program: Any) -> Any:
@@ -172,7 +189,7 @@ def make_kernel(program: Any, options: CompileOptions, out_idx: int | Sequence[i
 
     Parameters
     ----------
-    program : PrimFuncSource, eager call or PrimFunc
+    program : PrimFuncSource, EagerProgram or PrimFunc
         What to compile; the first two are traced only when the cache has nothing.
     options : CompileOptions
         How.
