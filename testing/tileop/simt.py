@@ -204,6 +204,8 @@ class Simt:
             return self.mma(short, *args, mask)
         if short == "warp_reduce":
             return self.warp_reduce([str(t) for t in e.attrs["template"]], args[0], mask)
+        if short == "isnan":
+            return np.isnan(args[0])
         if short in ("fabs", "abs"):
             return np.abs(args[0])
         if short.startswith("atomic_"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import ir
-from ..layout import Fragment
+from ..layout import Factor, Fragment, runs
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,18 @@ class DimDigits:
         What the loop variables add to the register index.
     padding : Expr or None
         The condition under which `index` is inside the extent; None where it always is.
+    digits : tuple
+        The digit of each factor (0 for factors of extent 1).
+    factors : tuple of Factor
+        The factors themselves.
     """
 
     loops: tuple[tuple[ir.Var, int], ...]
     index: Any
     register: Any
     padding: Any
+    digits: tuple[Any, ...] = ()
+    factors: tuple[Factor, ...] = ()
 
 
 def walk_dim(fragment: Fragment, dim: int, tid: Any, name: str = "i", like: DimDigits | None = None) -> DimDigits:
@@ -38,8 +44,10 @@ def walk_dim(fragment: Fragment, dim: int, tid: Any, name: str = "i", like: DimD
     reuse = iter(like.loops) if like is not None else None
     index: Any = 0
     register: Any = 0
+    digits: list[Any] = []
     for f in fragment.dims[dim]:
         if f.extent == 1:
+            digits.append(0)
             continue
         if f.is_thread:
             digit = fragment.thread_digit(f, tid)
@@ -50,8 +58,34 @@ def walk_dim(fragment: Fragment, dim: int, tid: Any, name: str = "i", like: DimD
             digit = var
             register = add(register, scale(digit, f.stride))
         index = add(scale(index, f.extent), digit)
+        digits.append(digit)
     padding = ir.as_expr(index < fragment.shape[dim]) if fragment.is_padded(dim) else None
-    return DimDigits(tuple(loops), index, register, padding)
+    return DimDigits(tuple(loops), index, register, padding, tuple(digits), fragment.dims[dim])
+
+
+def walk_like(fragment: Fragment, dim: int, like: DimDigits) -> DimDigits:
+    """A dimension of another fragment at the position of `like`: same threads, register digits perhaps cut differently."""
+    register: Any = 0
+    for (axis, _, _, members), (_, _, _, targets) in zip(runs(like.factors), runs(fragment.dims[dim])):
+        if axis == "local":
+            register = add(register, _recut(like, members, [fragment.dims[dim][k] for k in targets]))
+    return DimDigits(like.loops, like.index, register, like.padding, like.digits, like.factors)
+
+
+def _recut(like: DimDigits, members: Sequence[int], targets: Sequence[Factor]) -> Any:
+    """A run of register digits, read as the digits `targets` and weighed by their strides."""
+    if [like.factors[k].extent for k in members] == [f.extent for f in targets]:
+        return total(scale(like.digits[k], f.stride) for k, f in zip(members, targets))
+    value: Any = 0
+    for k in members:
+        value = add(scale(value, like.factors[k].extent), like.digits[k])
+    out: Any = 0
+    inner = 1
+    for f in reversed(targets):
+        digit = value // inner if inner > 1 else value
+        out = add(out, scale(digit % f.extent, f.stride))
+        inner *= f.extent
+    return ir.simplify(out, ir.analyzer_for({v: (0, n) for v, n in like.loops}))
 
 
 def add(a: Any, b: Any) -> Any:
