@@ -19,7 +19,11 @@ def caller_locals(func: FunctionType) -> dict[str, Any]:
     """
     frame = sys._getframe(1)
     package = __name__.split(".")[0]
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == package and frame.f_globals is not func.__globals__:
+    while (
+        frame is not None
+        and frame.f_globals.get("__name__", "").split(".")[0] == package
+        and frame.f_globals is not func.__globals__
+    ):
         frame = frame.f_back
     found: dict[str, Any] = {}
     code: CodeType = func.__code__

@@ -14,7 +14,9 @@ from .source import Source
 _compiled: dict[tuple[CodeType, str], tuple[CodeType, Hooks]] = {}
 
 
-def rewritten(func: FunctionType, kind: str, cells: dict[str, Any] | None = None, names: dict[str, Any] | None = None) -> FunctionType:
+def rewritten(
+    func: FunctionType, kind: str, cells: dict[str, Any] | None = None, names: dict[str, Any] | None = None
+) -> FunctionType:
     """`func` rewritten to run on the builder.
 
     Parameters

@@ -19,7 +19,7 @@ from ..language.select import if_then_else
 from ..language.tensor import TensorType
 from .branches import Branch
 from .builder import Builder, require
-from .iteration import HostLoop, DeviceLoop, WhileLoop
+from .iteration import DeviceLoop, HostLoop, WhileLoop
 from .names import Poison, unbound
 from .source import Source
 
@@ -158,7 +158,9 @@ class Hooks:
         """Changing Python data inside device control flow would happen once, whatever the device does."""
         if require("an assignment").symbolic_depth():
             raise self.error(
-                f"{what} changes inside a loop or branch that runs on the device", "use T.alloc_var, T.alloc_local or a tile", place
+                f"{what} changes inside a loop or branch that runs on the device",
+                "use T.alloc_var, T.alloc_local or a tile",
+                place,
             )
 
     def aug(self, name: str, old: Any, op: str, value: Any, place: int) -> Any:
@@ -192,7 +194,12 @@ class Hooks:
             raise self.error(f"{_what(value)} alone has no effect", "use it in a for or with statement", place)
         if isinstance(value, MutableScalar) and value.fresh:
             return
-        if isinstance(value, Expr) and not isinstance(value, Element) and value.constant() is None and not isinstance(value.node, ir.Var):
+        if (
+            isinstance(value, Expr)
+            and not isinstance(value, Element)
+            and value.constant() is None
+            and not isinstance(value.node, ir.Var)
+        ):
             builder.emit(ir.evaluate(value.node, builder.span()))
 
     slice = staticmethod(lambda start, stop, step: slice(start, stop, step))
@@ -269,7 +276,9 @@ class Hooks:
         b = self._delayed(no, "a side of a conditional expression", place)
         for side in (a, b):
             if not isinstance(side, (Expr, int, float, bool)):
-                raise self.error(f"a conditional expression on the device with {_what(side)}", "both sides must be scalar values", place)
+                raise self.error(
+                    f"a conditional expression on the device with {_what(side)}", "both sides must be scalar values", place
+                )
         return if_then_else(test, a, b)
 
     # -- control ------------------------------------------------------------------------------------------------------
@@ -350,7 +359,9 @@ class Hooks:
         inner = [f for f in builder.frames[entry:] if f.kind in ("if", "for", "while")]
         if inner:
             raise self.error(
-                f"return inside {inner[-1].what}, which runs on the device", "return at the end; guard the statements with if", place
+                f"return inside {inner[-1].what}, which runs on the device",
+                "return at the end; guard the statements with if",
+                place,
             )
         if kind == "prim_func":
             return value
@@ -358,7 +369,9 @@ class Hooks:
 
     def raise_(self, entry: int, place: int) -> None:
         if require("raise").symbolic_depth():
-            raise self.error("raise inside a loop or branch that runs on the device", "use T.device_assert(condition, message)", place)
+            raise self.error(
+                "raise inside a loop or branch that runs on the device", "use T.device_assert(condition, message)", place
+            )
 
     def assert_(self, test: Any, message: Callable[[], Any], place: int) -> None:
         known = self.known(test, place)

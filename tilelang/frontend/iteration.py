@@ -50,7 +50,9 @@ class DeviceLoop(_Carrying):
         self.builder, self.loop, self.hints, self.names, self.span = builder, loop, hints, names, span
         builder.need_kernel(f"a loop over {loop.what}")
         if loop.kind == "parallel":
-            outer = next((f for f in builder.frames if f.data.get("loop") is not None and f.data["loop"].kind == "parallel"), None)
+            outer = next(
+                (f for f in builder.frames if f.data.get("loop") is not None and f.data["loop"].kind == "parallel"), None
+            )
             if outer is not None:
                 raise FrontendError(
                     "T.Parallel inside T.Parallel", fix="write one nest, T.Parallel(a, b), or a T.serial loop inside", span=span
@@ -127,5 +129,3 @@ class EndlessLoopError(FrontendError, RuntimeError):
     """A while loop whose condition never becomes false."""
 
     code = "TL0104"
-
-

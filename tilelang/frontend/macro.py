@@ -64,11 +64,16 @@ class Macro:
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise FrontendError(f"call of the macro {self.func.__name__}: {error}", fix=f"its signature is {self._signature}") from None
+            raise FrontendError(
+                f"call of the macro {self.func.__name__}: {error}", fix=f"its signature is {self._signature}"
+            ) from None
         place, pending = builder.place, builder.pending
         depth = builder.attributes.get("macro_depth", 0)
         if depth >= MAX_DEPTH:
-            raise FrontendError(f"{self.func.__name__} and its callees nest more than {MAX_DEPTH} deep", fix="macros are inserted: they cannot recurse")
+            raise FrontendError(
+                f"{self.func.__name__} and its callees nest more than {MAX_DEPTH} deep",
+                fix="macros are inserted: they cannot recurse",
+            )
         builder.pending = []
         for name, value in bound.arguments.items():
             bound.arguments[name] = self._pass(name, value)
@@ -88,7 +93,9 @@ class Macro:
         if name in self.references:
             if isinstance(value, MutableScalar) or not isinstance(value, Element):
                 if isinstance(value, (int, float, bool)):
-                    raise FrontendError(f"the constant {value} for the T.Ref parameter {name}", fix="pass an element or a T.alloc_var")
+                    raise FrontendError(
+                        f"the constant {value} for the T.Ref parameter {name}", fix="pass an element or a T.alloc_var"
+                    )
                 return value
             return MutableScalar(value.buffer, tuple(snapshot(i) for i in value.indices))
         if isinstance(value, tuple) and not hasattr(value, "_fields"):

@@ -22,12 +22,12 @@ class Poison:
             return f"{name} is used before it is assigned", "assign it first"
         if self.why == "carried":
             return (
-                f"{name} is assigned in the loop{where} and read before that: its value would be carried from one iteration to the next",
+                f"{name} is assigned in the loop{where} and read before that: its value would pass from iteration to iteration",
                 f'make it a mutable scalar before the loop: {name} = T.alloc_var("float32", init=...)',
             )
         if self.why == "loop":
             return (
-                f"{name} was assigned inside the loop{where} and is used outside: the value belongs to one iteration on the device",
+                f"{name} was assigned inside the loop{where} and is used outside: its value belongs to one iteration",
                 f'make it a mutable scalar before the loop: {name} = T.alloc_var("float32", init=...)',
             )
         return (

@@ -112,7 +112,9 @@ def trace_prim_func(source: PrimFuncSource | FunctionType) -> Any:
     arguments: dict[str, Any] = {}
     for name, parameter in inspect.signature(func).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise FrontendError(f"the parameter *{name} of {func.__name__}", fix="a kernel has a fixed list of parameters", span=place)
+            raise FrontendError(
+                f"the parameter *{name} of {func.__name__}", fix="a kernel has a fixed list of parameters", span=place
+            )
         annotation = annotations.get(name)
         kind = as_parameter_type(annotation)
         if kind is not None:
@@ -120,12 +122,12 @@ def trace_prim_func(source: PrimFuncSource | FunctionType) -> Any:
         elif parameter.default is not parameter.empty:
             arguments[name] = parameter.default
         else:
+            said = "has no type" if annotation is None else f"is annotated with {annotation!r}, neither a tensor nor a dtype"
             raise FrontendError(
-                f"the parameter {name} of {func.__name__} has no type" if annotation is None
-                else f"the parameter {name} of {func.__name__} is annotated with {annotation!r}, which is neither a tensor nor a dtype",
+                f"the parameter {name} of {func.__name__} {said}",
                 fix=f'annotate it: {name}: T.Tensor((M, N), "float16"), or {name}: T.int32',
                 span=place,
-            )  # fmt: skip
+            )
     body = rewritten(func, "prim_func", source.cells, source.names)
     result = run(builder, body, arguments)
     return finish(builder, result, func.__name__, place)

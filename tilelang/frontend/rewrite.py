@@ -128,7 +128,9 @@ class Rewriter(ast.NodeTransformer):
                 self.refuse(statement, *refused)
             visit = getattr(self, "stmt_" + type(statement).__name__, None)
             if visit is None:
-                self.refuse(statement, f"{type(statement).__name__} statements", "write it with the constructs of the language reference")
+                self.refuse(
+                    statement, f"{type(statement).__name__} statements", "write it with the constructs of the language reference"
+                )
             new = [ast.Expr(_hook("at", _constant(self.source.mark(statement)))), *visit(statement)]
             self._locate(new, statement)
             out += new
@@ -171,9 +173,7 @@ class Rewriter(ast.NodeTransformer):
             call = _hook("assign", _constant(target.id), _name(target.id), value, _constant(fresh), self.mark(target))
             return [ast.Assign([_name(target.id, True)], call)]
         if isinstance(target, ast.Subscript):
-            return [
-                ast.Expr(_hook("setitem", self.visit(target.value), self.index(target.slice), value, self.mark(target)))
-            ]
+            return [ast.Expr(_hook("setitem", self.visit(target.value), self.index(target.slice), value, self.mark(target)))]
         if isinstance(target, (ast.Tuple, ast.List)):
             star = next((k for k, e in enumerate(target.elts) if isinstance(e, ast.Starred)), -1)
             temporary = self.temporary()
@@ -181,7 +181,9 @@ class Rewriter(ast.NodeTransformer):
             out: list[ast.stmt] = [ast.Assign([_name(temporary, True)], call)]
             for k, element in enumerate(target.elts):
                 inner = element.value if isinstance(element, ast.Starred) else element
-                part = written.elts[k] if isinstance(written, (ast.Tuple, ast.List)) and k < len(written.elts) and star < 0 else None
+                part = (
+                    written.elts[k] if isinstance(written, (ast.Tuple, ast.List)) and k < len(written.elts) and star < 0 else None
+                )
                 item = ast.Subscript(_name(temporary), _constant(k), ast.Load())
                 out += self.assign(inner, item, fresh if part is None else _fresh(part), node, part)
             return out
@@ -253,7 +255,12 @@ class Rewriter(ast.NodeTransformer):
         names = bound_names([node.target, *node.body])
         values = [_name(n) for n in names]
         iterable = node.iter
-        if isinstance(iterable, ast.Call) and isinstance(iterable.func, ast.Name) and iterable.func.id == "range" and not iterable.keywords:
+        if (
+            isinstance(iterable, ast.Call)
+            and isinstance(iterable.func, ast.Name)
+            and iterable.func.id == "range"
+            and not iterable.keywords
+        ):
             value: ast.expr = _hook("range", self.visit(iterable.func), *[self.visit(a) for a in iterable.args])
         else:
             value = self.visit(iterable)

@@ -22,7 +22,9 @@ def run(builder: Builder, func: FunctionType, arguments: dict[str, Any]) -> Any:
             raise
         except RecursionError:
             raise FrontendError(
-                f"{func.__name__} recurses without end while it is traced", fix="recursion must end by a constant condition", span=builder.place
+                f"{func.__name__} recurses without end while it is traced",
+                fix="recursion must end by a constant condition",
+                span=builder.place,
             ) from None
 
 
@@ -49,7 +51,9 @@ def check_outputs(builder: Builder, result: Any, name: str, place: SourceSpan) -
     for value in values:
         if not any(value is m for m in made):
             raise ReturnError(
-                f"{name} returns {value!r}, which T.empty did not make", fix="return tensors made by T.empty, or nothing", span=place
+                f"{name} returns {value!r}, which T.empty did not make",
+                fix="return tensors made by T.empty, or nothing",
+                span=place,
             )
     if len({id(v) for v in values}) != len(values):
         raise ReturnError(f"{name} returns the same tensor twice", fix="return each T.empty tensor once", span=place)

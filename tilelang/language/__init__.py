@@ -1,3 +1,4 @@
+# ruff: noqa: F401  (everything imported here is the language; __all__ is made of it below)
 """What a kernel author writes, imported as T. Importing it loads neither TVM nor torch."""
 
 from __future__ import annotations
@@ -129,16 +130,18 @@ from .warp import (
 
 globals().update(_DTYPES)  # T.float16, T.int32x4, ...
 globals().update(_FAST)  # T.__exp, ...
-_LAYOUTS = ("Layout", "Fragment")
+_LAYOUTS = {"Layout": "shared_from_function", "Fragment": "fragment_from_function"}
 
-__all__ = [name for name in dir() if not name.startswith("_") and name not in ("annotations", "Any")] + list(_FAST) + list(_LAYOUTS)
+__all__ = (
+    [name for name in dir() if not name.startswith("_") and name not in ("annotations", "Any")] + list(_FAST) + list(_LAYOUTS)
+)
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAYOUTS:
         from .. import layout
 
-        return getattr(layout, name)
+        return getattr(layout, _LAYOUTS[name])
     from .unavailable import explain
 
     raise explain(name)

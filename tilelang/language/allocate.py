@@ -37,21 +37,37 @@ def alloc_shared(shape: Any, dtype: Any, scope: str = "shared.dyn") -> Buffer:
         "shared.dyn", or "shared", which is the same here: there is one arena.
     """
     scope = _scoped(scope, ("shared.dyn", "shared"), "T.alloc_shared")
-    return alloc("shared", static(as_shape(shape, "T.alloc_shared"), "T.alloc_shared"), _scalar_dtype(dtype, "a tile"), scope, "T.alloc_shared")
+    return alloc(
+        "shared",
+        static(as_shape(shape, "T.alloc_shared"), "T.alloc_shared"),
+        _scalar_dtype(dtype, "a tile"),
+        scope,
+        "T.alloc_shared",
+    )
 
 
 def alloc_fragment(shape: Any, dtype: Any, scope: str = "local.fragment") -> Buffer:
     """A tile distributed over the registers of the block's threads."""
     scope = _scoped(scope, ("local.fragment",), "T.alloc_fragment")
     return alloc(
-        "fragment", static(as_shape(shape, "T.alloc_fragment"), "T.alloc_fragment"), _scalar_dtype(dtype, "a tile"), scope, "T.alloc_fragment"
+        "fragment",
+        static(as_shape(shape, "T.alloc_fragment"), "T.alloc_fragment"),
+        _scalar_dtype(dtype, "a tile"),
+        scope,
+        "T.alloc_fragment",
     )
 
 
 def alloc_local(shape: Any, dtype: Any, scope: str = "local") -> Buffer:
     """An array of which every thread has its own."""
     scope = _scoped(scope, ("local",), "T.alloc_local")
-    return alloc("local", static(as_shape(shape, "T.alloc_local"), "T.alloc_local"), _scalar_dtype(dtype, "an array"), scope, "T.alloc_local")
+    return alloc(
+        "local",
+        static(as_shape(shape, "T.alloc_local"), "T.alloc_local"),
+        _scalar_dtype(dtype, "an array"),
+        scope,
+        "T.alloc_local",
+    )
 
 
 def alloc_var(dtype: Any, *args: Any, scope: str = "local.var", init: Any = None) -> MutableScalar:

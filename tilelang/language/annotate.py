@@ -18,11 +18,14 @@ def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
         if not isinstance(buffer, Buffer):
             raise DTypeError(f"a key of T.annotate_layout is {buffer!r}, not a buffer")
         if buffer.scope() == "global":
-            raise SemanticError(f"T.annotate_layout of {buffer.name}, which is in global memory", fix="annotate tiles in shared memory or registers")
+            raise SemanticError(
+                f"T.annotate_layout of {buffer.name}, which is in global memory",
+                fix="annotate tiles in shared memory or registers",
+            )
         if callable(layout) and not hasattr(layout, "shape"):
-            from ..layout import Layout
+            from ..layout import shared_from_function
 
-            layout = Layout(list(buffer.shape), layout)
+            layout = shared_from_function(buffer.shape, layout)
         statement("tl.annotate_layout", (whole(buffer, buffer.name),), {"layout": layout}, "T.annotate_layout")
 
 

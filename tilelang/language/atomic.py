@@ -34,7 +34,11 @@ def _atomic(kind: str, dst: Any, value: Any, memory_order: str | None, return_pr
     attrs = {"memory_order": _order(memory_order), **(annotations or {})}
     if isinstance(dst, Element):
         if not isinstance(value, (Buffer, Region)):
-            value = convert(as_expr(value, f"the value of {what}"), dst.dtype) if isinstance(value, Expr) else convert(value, dst.dtype)
+            value = (
+                convert(as_expr(value, f"the value of {what}"), dst.dtype)
+                if isinstance(value, Expr)
+                else convert(value, dst.dtype)
+            )
             if return_prev:
                 return effect(name, (address_of(dst).node, value), dst.dtype, "prev", attrs)
             statement(name, (address_of(dst).node, value), attrs, what)
@@ -69,12 +73,16 @@ def atomic_add(
     return _atomic("add", dst, value, memory_order, return_prev, extra)
 
 
-def atomic_max(dst: Any, value: Any, memory_order: str | None = None, return_prev: bool = False, annotations: Any = None) -> Expr | None:
+def atomic_max(
+    dst: Any, value: Any, memory_order: str | None = None, return_prev: bool = False, annotations: Any = None
+) -> Expr | None:
     """Replace an element (or a region, element by element) by the larger of it and `value`, atomically."""
     return _atomic("max", dst, value, memory_order, return_prev, annotations)
 
 
-def atomic_min(dst: Any, value: Any, memory_order: str | None = None, return_prev: bool = False, annotations: Any = None) -> Expr | None:
+def atomic_min(
+    dst: Any, value: Any, memory_order: str | None = None, return_prev: bool = False, annotations: Any = None
+) -> Expr | None:
     """Replace an element (or a region, element by element) by the smaller of it and `value`, atomically."""
     return _atomic("min", dst, value, memory_order, return_prev, annotations)
 

@@ -69,7 +69,9 @@ class Buffer:
         raise TypeErrorInKernel(f"the buffer {self.name} as a condition", fix=f"compare an element, as in {self.name}[0] != 0")
 
     def __iter__(self):
-        raise FrontendError(f"cannot iterate over the buffer {self.name}", fix="loop over indices: for i in T.serial(n), or T.Parallel")
+        raise FrontendError(
+            f"cannot iterate over the buffer {self.name}", fix="loop over indices: for i in T.serial(n), or T.Parallel"
+        )
 
     def __getitem__(self, index: Any) -> Element | Region:
         return access(self, index)
@@ -85,7 +87,8 @@ class Buffer:
 
     def _arithmetic(self, *_: Any) -> Any:
         raise DTypeError(
-            f"arithmetic on the whole buffer {self.name}", fix="index it in a loop (for i, j in T.Parallel(...)), or use a tile operator"
+            f"arithmetic on the whole buffer {self.name}",
+            fix="index it in a loop (for i, j in T.Parallel(...)), or use a tile operator",
         )
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
@@ -104,7 +107,9 @@ class Region:
 
     kind_name = "region"
 
-    def __init__(self, buffer: Buffer, starts: tuple[Extent, ...], extents: tuple[Extent, ...], points: tuple[bool, ...], soft: bool) -> None:
+    def __init__(
+        self, buffer: Buffer, starts: tuple[Extent, ...], extents: tuple[Extent, ...], points: tuple[bool, ...], soft: bool
+    ) -> None:
         self.buffer, self.starts, self.extents, self.points, self.soft = buffer, starts, extents, points, soft
 
     @property
@@ -151,7 +156,9 @@ class Region:
         raise TypeErrorInKernel(f"the region {self} as a condition", fix="compare one element")
 
     def _arithmetic(self, *_: Any) -> Any:
-        raise DTypeError(f"arithmetic on {self}, which is not one element", fix="index it in a T.Parallel loop, or use a tile operator")
+        raise DTypeError(
+            f"arithmetic on {self}, which is not one element", fix="index it in a T.Parallel loop, or use a tile operator"
+        )
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __neg__ = __pow__ = __matmul__ = _arithmetic
@@ -207,7 +214,9 @@ class MutableScalar(Element):
 def as_storable(value: Any, buffer: Buffer) -> Any:
     """Refuse what is no scalar with a message that names the destination."""
     if isinstance(value, (Buffer, Region)):
-        raise ShapeError(f"{value} is not one element and cannot be stored into an element of {buffer.name}", fix="index it, or use T.copy")
+        raise ShapeError(
+            f"{value} is not one element and cannot be stored into an element of {buffer.name}", fix="index it, or use T.copy"
+        )
     return as_expr(value, f"the value stored into {buffer.name}") if not isinstance(value, (int, float, bool)) else value
 
 
@@ -228,7 +237,9 @@ def one_index(part: Any, extent: Extent, name: str, dim: int) -> tuple[Extent, E
     """(start, extent, is a single value) of one entry of an index, bounds checked where both are constant."""
     if isinstance(part, slice):
         if part.step is not None and part.step != 1:
-            raise FrontendError(f"slice step {part.step} in an index of {name}", fix="slices of a tile are contiguous; loop with a step instead")
+            raise FrontendError(
+                f"slice step {part.step} in an index of {name}", fix="slices of a tile are contiguous; loop with a step instead"
+            )
         start = _index(0 if part.start is None else part.start, extent, name, dim, True)
         stop = extent if part.stop is None else _index(part.stop, extent, name, dim, True)
         length = simplify(stop - start)

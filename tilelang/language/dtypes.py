@@ -47,7 +47,8 @@ def _name_of(value: Any) -> str:
         if base in _BITS:
             return base if int(match[2]) == 1 else f"{base}x{int(match[2])}"
     raise DTypeError(
-        f"{value!r} is not an element type of this version", fix="one of " + ", ".join(sorted(_BITS)) + ", or a vector of one such as float16x4"
+        f"{value!r} is not an element type of this version",
+        fix="one of " + ", ".join(sorted(_BITS)) + ", or a vector of one such as float16x4",
     )
 
 

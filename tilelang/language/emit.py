@@ -38,9 +38,7 @@ def tile(operand: Any, what: str, ndim: int | None = None) -> Region:
 
 def region_node(region: Region) -> Any:
     """The TensorRegion of a region."""
-    return ir.region(
-        region.buffer.node, [(node_of(s), node_of(e)) for s, e in zip(region.starts, region.extents, strict=True)]
-    )
+    return ir.region(region.buffer.node, [(node_of(s), node_of(e)) for s, e in zip(region.starts, region.extents, strict=True)])
 
 
 def name_of(region: Region) -> str:
@@ -117,4 +115,17 @@ def alloc(name: str, shape: tuple, of: dtype, scope: str, what: str) -> Buffer:
     return buffer
 
 
-__all__ = ["MutableScalar", "alloc", "argument", "bind", "call", "effect", "name_of", "region_node", "snapshot", "statement", "tile", "whole"]
+__all__ = [
+    "MutableScalar",
+    "alloc",
+    "argument",
+    "bind",
+    "call",
+    "effect",
+    "name_of",
+    "region_node",
+    "snapshot",
+    "statement",
+    "tile",
+    "whole",
+]

@@ -394,7 +394,9 @@ def as_expr(value: Any, what: str = "operand") -> Expr:
         return constant(number)
     kind = getattr(value, "kind_name", type(value).__name__)
     fix = "index it down to one element, or use a tile operator (T.copy, T.fill, ...)" if hasattr(value, "kind_name") else ""
-    raise DTypeError(f"{what} must be a scalar value, got {kind} {value if hasattr(value, 'kind_name') else repr(value)}", fix=fix)
+    raise DTypeError(
+        f"{what} must be a scalar value, got {kind} {value if hasattr(value, 'kind_name') else repr(value)}", fix=fix
+    )
 
 
 def convert(value: Any, to: dtype) -> Expr:

@@ -64,7 +64,9 @@ def call_extern(dtype: Any, func_name: str, *args: Any, span: Any = None) -> Exp
     A result is bound at once; `dtype` "void" (or "handle") makes a statement.
     """
     if not isinstance(func_name, str):
-        raise DTypeError(f"T.call_extern: the function's name must be a string, got {func_name!r}", fix='T.call_extern("float32", "name", x)')
+        raise DTypeError(
+            f"T.call_extern: the function's name must be a string, got {func_name!r}", fix='T.call_extern("float32", "name", x)'
+        )
     nodes = tuple(_node(_argument(a)) for a in args)
     name = ir.StringImm(func_name)
     if dtype in ("void", "handle", None, ""):

@@ -28,5 +28,3 @@ def clear(buffer: Any, annotations: dict[str, Any] | None = None) -> None:
     if not hasattr(buffer, "dtype"):
         raise DTypeError(f"T.clear takes a buffer or a region of one, got {type(buffer).__name__}")
     fill(buffer, False if buffer.dtype.is_bool else 0, annotations)
-
-

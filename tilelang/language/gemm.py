@@ -105,4 +105,6 @@ def _check_dtypes(a: Region, b: Region, c: Region) -> None:
             fix="accumulate floats in float32 (or float16), integers in int32",
         )
     if tc.bits < ta.bits:
-        raise DTypeError(f"the accumulator {name_of(c)} ({tc}) is narrower than the operands ({ta})", fix=f"allocate it as {ta} or wider")
+        raise DTypeError(
+            f"the accumulator {name_of(c)} ({tc}) is narrower than the operands ({ta})", fix=f"allocate it as {ta} or wider"
+        )

@@ -7,8 +7,8 @@ from typing import Any
 from .._lazy import ir
 from ..errors import DTypeError, FrontendError, ShapeError
 from ..frontend.builder import Frame, require
-from .expr import Expr
 from .dtypes import dtype
+from .expr import Expr
 from .shape import Extent, as_extent, node_of, simplify
 
 _AXES = "xyz"
@@ -58,7 +58,9 @@ class Kernel(Context):
         builder = require("T.Kernel")
         if builder.frames and any(f.kind != "unrolled" for f in builder.frames):
             inner = next(f for f in builder.frames if f.kind != "unrolled")
-            raise FrontendError(f"T.Kernel inside {inner.what}", fix="launches follow one another at the top level of the function")
+            raise FrontendError(
+                f"T.Kernel inside {inner.what}", fix="launches follow one another at the top level of the function"
+            )
         self.frame = builder.push(Frame("kernel", "T.Kernel", kernel=self))
         names = names if len(names) == len(self.blocks) else []
         defaults = [f"b{a}" for a in _AXES] + [f"t{a}" for a in _AXES]

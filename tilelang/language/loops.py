@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import FrontendError, SemanticError, ShapeError
+from .dtypes import dtype
 from .expr import Expr, convert
 from .promotion import promote
-from .dtypes import dtype
 from .shape import Extent, as_extent, simplify
 
 
@@ -64,7 +64,9 @@ def _stepped(start: Any, stop: Any, step: Any, what: str) -> tuple[Extent, Exten
     if isinstance(step, Expr):
         step = step.constant() if step.constant() is not None else step
     if isinstance(step, Expr):
-        raise FrontendError(f"the step of {what} is symbolic: {step}", fix="loop over a count and multiply: for k in range(n): i = k * step")
+        raise FrontendError(
+            f"the step of {what} is symbolic: {step}", fix="loop over a count and multiply: for k in range(n): i = k * step"
+        )
     if step == 0:
         raise SemanticError(f"the step of {what} is 0")
     if stop is None:

@@ -178,7 +178,9 @@ def reinterpret(value: Any, dtype: Any, span: Any = None) -> Expr:
         value, dtype = dtype, value  # the older order
     expr, kind = as_expr(value, "the operand of T.reinterpret"), _as_dtype(dtype)
     if expr.dtype.bits != kind.bits:
-        raise DTypeError(f"T.reinterpret of {expr.dtype} ({expr.dtype.bits} bits) as {kind} ({kind.bits} bits)", fix="the sizes must be equal")
+        raise DTypeError(
+            f"T.reinterpret of {expr.dtype} ({expr.dtype.bits} bits) as {kind} ({kind.bits} bits)", fix="the sizes must be equal"
+        )
     return expr if expr.dtype == kind else call("tl.reinterpret", (expr,), kind)
 
 

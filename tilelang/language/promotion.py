@@ -56,7 +56,9 @@ def with_number(value: int | float | bool, other: dtype) -> dtype:
     if isinstance(value, bool):
         return other
     if isinstance(value, float):
-        return other if other.is_float else promote(dtype("float32"), other) if other.lanes == 1 else dtype(f"float32x{other.lanes}")
+        return (
+            other if other.is_float else promote(dtype("float32"), other) if other.lanes == 1 else dtype(f"float32x{other.lanes}")
+        )
     if other.is_float:
         return other
     if other.is_bool:

@@ -91,7 +91,8 @@ def static(shape: tuple[Extent, ...], what: str) -> tuple[int, ...]:
     for k, extent in enumerate(shape):
         if not isinstance(extent, int):
             raise ShapeError(
-                f"extent {k} of {what} is {extent}, known only at run time", fix="tiles on chip have constant shapes: use a Python int"
+                f"extent {k} of {what} is {extent}, known only at run time",
+                fix="tiles on chip have constant shapes: use a Python int",
             )
         if extent < 1:
             raise ShapeError(f"extent {k} of {what} is {extent}", fix="extents of a tile are at least 1")

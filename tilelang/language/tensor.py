@@ -108,7 +108,9 @@ def const(name: str, dtype: Any = "int32") -> Any:
     for n in names:
         if builder.recording:
             if n not in builder.constants:
-                raise MissingConstantError(f"Cannot find value for constexpr variable {n!r}", fix=f"use {n} as a dimension or stride of a tensor")
+                raise MissingConstantError(
+                    f"Cannot find value for constexpr variable {n!r}", fix=f"use {n} as a dimension or stride of a tensor"
+                )
             values.append(builder.constants[n])
         else:
             value = _const_symbol(n, dtype)
@@ -152,4 +154,3 @@ def empty(*shape: Any, dtype: Any = "float32") -> Buffer:
 
 def _is_dtype(value: Any) -> bool:
     return not isinstance(value, (int, Expr))
-
