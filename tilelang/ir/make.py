@@ -42,7 +42,6 @@ def register_op(name: str, effect: str = "opaque") -> Op:
     """Make `name` (such as "tl.copy") a TVM operator; effect is pure, read, update or opaque."""
     if name not in _registered:
         register_op_attr(name, "TCallEffectKind", _EFFECTS[effect].value)
-        register_op_attr(name, "TScriptPrinterName", name)
         register_op_attr(name, "TScriptPrinterName", name)  # how TVMScript prints it; without one it warns
         _registered[name] = Op.get(name)
     return _registered[name]
