@@ -100,6 +100,11 @@ class Interpreter:
     def stmt(self, s) -> None:
         if is_unit(s) and self.observe is not None:
             self.observe(s, self.values)
+            if isinstance(s, ir.For):  # a nest is one unit: its inside is not observed
+                observe, self.observe = self.observe, None
+                self.loop(s)
+                self.observe = observe
+                return
         if isinstance(s, ir.SeqStmt):
             for part in s.seq:
                 self.stmt(part)

@@ -8,13 +8,14 @@ from testing.codegen import programs
 from tilelang import ir
 from tilelang.engine import compile_prim_func
 from tilelang.errors import ResourceError, SemanticError, ShapeError, TileLangError, UnsupportedError
+from tilelang.transform.check_semantics import check_semantics
 
 ONE = ir.const(1.0, "float32")
 
 
 def check(body, params=(), grid=(1,), block=(32,)):
     func = programs.function(list(params), programs.launch(body, grid, block, {}))
-    compile_prim_func(func, programs.target(), {}, ("check_semantics", "simplify", "widen_indices", "flatten_buffers"))
+    compile_prim_func(func, programs.target(), {}, (check_semantics, *programs.DEVICE))
 
 
 def refused(kind, words, line, *args, **kwargs):

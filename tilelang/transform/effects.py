@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import ir
-from ..tileop.base import Effects, as_tile_op
+from ..tileop.base import Effects, as_tile_op, scratch_of
 from . import region as rg
 
 # Statements that say something about the program and touch nothing.
@@ -139,6 +139,9 @@ def _operator_accesses(op: Any, stmt: ir.Stmt) -> list[Access]:
     # The scalars among the operands (indices, values, predicates) are read by every thread.
     found = [a for r in (*effects.reads, *effects.writes) for e in r.region for a in _scalar_reads((e.min, e.extent), stmt.span)]
     found += [a for arg in stmt.value.args if not isinstance(arg, ir.BufferRegion) for a in _scalar_reads((arg,), stmt.span)]
+    scratch = scratch_of(stmt.value)
+    if scratch is not None:
+        found += [Access(scratch, rg.whole(scratch), write, own=False, span=stmt.span) for write in (False, True)]
     for regions, write in ((effects.reads, False), (effects.writes, True)):
         for r in regions:
             atomic = effects.atomic and any(r.source.same_as(w.source) for w in effects.writes)

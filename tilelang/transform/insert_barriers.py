@@ -1,0 +1,349 @@
+"""Put `tl.sync_threads` between units whose effects conflict.
+
+The units are walked in program order with the accesses that no barrier has ordered yet. A unit that conflicts with one of them
+(one of the two writes, the pieces may overlap, different threads may be involved) gets a barrier before it. Loops are walked
+until nothing new arrives over their back edge; what came from an earlier iteration is written with `k - step` for `k`.
+
+Asynchronous copies are under way until a wait; then they have landed for the threads that issued them, and a barrier makes
+them visible to the others. A barrier before the wait does not count.
+
+No barrier goes where not all threads may come by: it is hoisted before the branch, or the program is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .. import ir
+from ..errors import SemanticError
+from ..tileop.base import LoweringContext
+from . import region as rg
+from .effects import (
+    COMMIT,
+    Access,
+    barrier,
+    commit,
+    expr_accesses,
+    is_block_barrier,
+    is_collective,
+    is_unit,
+    ordering_call,
+    unit_accesses,
+    wait,
+    wait_depth,
+)
+from .kernel_program import SharedPlan
+from .pending import Conflicts, Pending, State, age_range, state_of
+from .uniformity import Uniformity
+
+DISABLE = "tl.disable_thread_storage_sync"
+Path = tuple[Any, ...]
+Pins = tuple[tuple[ir.Var, int], ...]
+
+
+def insert_barriers(body: ir.Stmt, ctx: LoweringContext, plan: SharedPlan, thread_vars: Iterable[ir.Var] = ()) -> ir.Stmt:
+    """The body with the barriers that its effects ask for.
+
+    Parameters
+    ----------
+    body : Stmt
+        The statements inside the thread axes.
+    ctx : LoweringContext
+        `ranges` gives the extents of the thread variables; the pass configuration `tl.disable_thread_storage_sync` leaves
+        the body as it is.
+    plan : SharedPlan
+        Buffers that share bytes conflict.
+    thread_vars : iterable of Var
+        threadIdx.{x,y,z}, beside `ctx.tid`.
+    """
+    if ctx.pass_configs.get(DISABLE, False):
+        return body
+    walker = _Walker(body, ctx, plan, tuple(thread_vars) or (ctx.tid,))
+    walker.walk(body, (), {})
+    return walker.rebuild(body, ())
+
+
+class _Hoist(Exception):
+    """A barrier is needed before the outermost divergent statement."""
+
+    def __init__(self, in_flight: bool) -> None:
+        super().__init__()
+        self.in_flight = in_flight
+
+
+class _Walker:
+    def __init__(self, body: ir.Stmt, ctx: LoweringContext, plan: SharedPlan, axes: tuple[ir.Var, ...]) -> None:
+        self.ctx = ctx
+        self.threads = {ctx.tid, *axes}
+        self.uniform = Uniformity(body, self.threads)
+        self.conflicts = Conflicts(plan, ctx.tid, axes, {v: _extent(v, ctx) for v in self.threads})
+        self.barriers: set[Path] = set()
+        self.waits: set[Path] = set()  # barriers that must be preceded by a wait for all copies under way
+        self.ranges: dict[ir.Var, tuple[Any, Any]] = {}
+        self.binds: dict[ir.Var, Any] = {}
+        self.pins: Pins = ()
+        self.ages: dict[ir.Var, ir.Var] = {}
+        self.exits: list[tuple[list[State], list[State]]] = []  # states at break and at continue, per loop
+        self.before: State | None = None  # inside a divergent statement: what was pending before it
+        self._analyzer: ir.Analyzer | None = None
+
+    # ------------------------------------------------------------------ statements
+
+    def walk(self, stmt: ir.Stmt, path: Path, state: State) -> State:
+        """The accesses pending after a statement, given those before it."""
+        if isinstance(stmt, ir.SeqStmt):
+            for i, part in enumerate(stmt.seq):
+                state = self.walk(part, (*path, i), state)
+            return state
+        if isinstance(stmt, ir.AttrStmt):
+            return self.walk(stmt.body, (*path, 0), state)
+        if isinstance(stmt, ir.Break):
+            self.exits[-1][0].append(state)
+            return {}
+        if isinstance(stmt, ir.Continue):
+            self.exits[-1][1].append(state)
+            return {}
+        if is_unit(stmt):
+            return self.unit(stmt, path, state)
+        state = self.touch(self.header(stmt), path, state)
+        if self.before is None and self.is_divergent(stmt):
+            return self.divergent(stmt, path, state)
+        return self.structured(stmt, path, state)
+
+    def structured(self, stmt: ir.Stmt, path: Path, state: State) -> State:
+        if isinstance(stmt, ir.IfThenElse):
+            return self.branch(stmt, path, state)
+        return self.loop(stmt, path, state)
+
+    def header(self, stmt: ir.Stmt) -> list[Access]:
+        """What the condition or the bounds of a statement read."""
+        exprs = _bounds(stmt) if isinstance(stmt, ir.For) else (stmt.condition,)
+        return [a for e in exprs for a in expr_accesses(ir.substitute(e, self.binds), stmt.span)]
+
+    def is_divergent(self, stmt: ir.Stmt) -> bool:
+        """True if not all threads may pass through every part of a statement together."""
+        if isinstance(stmt, ir.IfThenElse):
+            return not self.uniform.is_uniform(stmt.condition)
+        bounds = _bounds(stmt) if isinstance(stmt, ir.For) else (stmt.condition,)
+        return not all(map(self.uniform.is_uniform, bounds)) or self.uniform.leaves_divergently(stmt.body)
+
+    def unit(self, stmt: ir.Stmt, path: Path, state: State) -> State:
+        call = ordering_call(stmt)
+        if isinstance(stmt, ir.Bind):
+            self.binds[stmt.var] = ir.substitute(stmt.value, self.binds)
+        if call is None:
+            self.check_collective(stmt)
+            return self.touch(unit_accesses(stmt, self.binds), path, state)
+        if is_block_barrier(stmt):
+            self.check_barrier(stmt)
+            return state_of(p for p in state.values() if p.in_flight)
+        if ir.call_name(call) == COMMIT:
+            return state_of(p.committed() for p in state.values())
+        depth = wait_depth(stmt)
+        return state if depth is None else state_of(p.waited(depth) for p in state.values())
+
+    def touch(self, accesses: list[Access], path: Path, state: State) -> State:
+        """Execute accesses at a place: order them after what they conflict with, then add them."""
+        accesses = [a for a in accesses if a.scope.startswith("shared") or a.scope == "global"]
+        for access in accesses:
+            if self.before is not None:
+                self.check_divergent(access, state)
+                continue
+            found = [p for p in state.values() if self.is_conflict(p, access)]
+            if found:
+                self.barriers.add(path)
+                if any(p.in_flight for p in found):
+                    self.waits.add(path)
+        if path in self.barriers and self.before is None:
+            state = {} if path in self.waits else state_of(p for p in state.values() if p.in_flight)
+        else:
+            state = dict(state)
+        for index, access in enumerate(accesses):
+            pending = Pending(access, (path, index), 0 if access.asynchronous else None, self.pins)
+            state[pending.identity] = pending
+        return state
+
+    def is_conflict(self, old: Pending, new: Access) -> bool:
+        return self.conflicts.conflict(old, new, self.pins, self.analyzer())
+
+    def analyzer(self) -> ir.Analyzer:
+        if self._analyzer is None:
+            ages = {self.ages[v]: age_range() for v in self.ranges if v in self.ages}
+            known = {v: r for v, r in self.ranges.items() if not any(map(rg.is_opaque, r))}
+            self._analyzer = self.ctx.analyzer({**known, **ages})
+        return self._analyzer
+
+    # ------------------------------------------------------------------ branches and loops
+
+    def branch(self, stmt: ir.IfThenElse, path: Path, state: State) -> State:
+        pins, self.pins = self.pins, (*self.pins, *self.pinned_by(stmt.condition))
+        out = dict(self.walk(stmt.then_case, (*path, 0), state))
+        self.pins = pins
+        out.update(state if stmt.else_case is None else self.walk(stmt.else_case, (*path, 1), state))
+        return out
+
+    def pinned_by(self, condition: Any) -> Pins:
+        """Thread indices that a condition fixes to a constant."""
+        if isinstance(condition, ir.And):
+            return self.pinned_by(condition.a) + self.pinned_by(condition.b)
+        if isinstance(condition, ir.EQ):
+            for var, value in ((condition.a, condition.b), (condition.b, condition.a)):
+                var = self.binds.get(var, var) if isinstance(var, ir.Var) else var
+                if isinstance(var, ir.Var) and var in self.threads and ir.const_int(value) is not None:
+                    return ((var, ir.const_int(value)),)
+        return ()
+
+    def loop(self, stmt: ir.For | ir.While, path: Path, state: State) -> State:
+        is_for = isinstance(stmt, ir.For)
+        outer = dict(self.ranges)
+        if is_for:
+            self.enter(stmt)
+        entry = state_of(self.relate(p, stmt) for p in state.values()) if is_for else state
+        head, barriers = dict(entry), len(self.barriers)
+        while True:
+            self.exits.append(([], []))
+            last = dict(self.walk(stmt.body, (*path, 0), head))
+            breaks, continues = self.exits.pop()
+            for other in continues:
+                last.update(other)
+            if not is_for:  # the condition is read again
+                last = self.touch(self.header(stmt), (*path, "end"), last)
+            again = dict(entry if len(self.barriers) != barriers else head)
+            carried = [p.next_iteration(stmt, self.ages[stmt.loop_var]) if is_for else p for p in last.values()]
+            again.update(state_of(carried))
+            if len(self.barriers) == barriers and again.keys() == head.keys():
+                break
+            head, barriers = again, len(self.barriers)
+        self.ranges, self._analyzer = outer, None
+        out = dict(state)
+        for other in (*breaks, last):
+            out.update(state_of(p.outside(stmt) for p in other.values()) if is_for else other)
+        return out
+
+    def enter(self, loop: ir.For) -> None:
+        var = loop.loop_var
+        self.ranges[var] = ir.substitute(loop.min, self.binds), ir.substitute(loop.extent, self.binds)
+        if var not in self.ages:
+            self.ages[var] = ir.var(f"{var.name}_age", ir.dtype_of(var))
+        self._analyzer = None
+
+    def relate(self, pending: Pending, loop: ir.For) -> Pending:
+        """Write the fixed version that a prologue's copy fills in terms of the loop's own version index."""
+        first = pending.access.ranges[0][0] if pending.access.ranges else None
+        fixed = ir.const_int(first)
+        if not pending.in_flight or fixed is None:
+            return pending
+        for node in ir.collect(loop.body, (ir.BufferLoad, ir.BufferRegion)):
+            if not node.source.same_as(pending.access.buffer):
+                continue
+            index = node.region[0].min if isinstance(node, ir.BufferRegion) else node.indices[0]
+            index = ir.substitute(index, self.binds)
+            found = rg.modulus(index)
+            if found is None or rg.is_opaque(index) or not 0 <= fixed < found[1]:
+                continue
+            at_entry = ir.const_int(ir.simplify(ir.substitute(found[0], {loop.loop_var: loop.min})))
+            if at_entry is not None:
+                return pending.entering(loop, ir.FloorMod(found[0] + (fixed - at_entry), ir.as_expr(index.b)))
+        return pending
+
+    # ------------------------------------------------------------------ divergent statements
+
+    def divergent(self, stmt: ir.Stmt, path: Path, state: State) -> State:
+        """A statement through which threads go separately: barriers only before it."""
+        if path in self.barriers:
+            state = {} if path in self.waits else state_of(p for p in state.values() if p.in_flight)
+        saved = self.pins, dict(self.ranges), len(self.exits)
+        self.before = state
+        try:
+            inner = self.structured(stmt, path, {})
+        except _Hoist as hoist:
+            self.barriers.add(path)
+            if hoist.in_flight:
+                self.waits.add(path)
+            self.pins, self.ranges, depth = saved
+            del self.exits[depth:]
+            self._analyzer = self.before = None
+            return self.divergent(stmt, path, state)
+        self.before = None
+        return {**state, **inner}
+
+    def check_divergent(self, access: Access, inside: State) -> None:
+        """Inside a divergent statement: hoist a barrier for a conflict with what was before, refuse one among its own."""
+        found = [p for p in self.before.values() if self.is_conflict(p, access)]
+        if found:
+            raise _Hoist(any(p.in_flight for p in found))
+        other = next((p for p in inside.values() if self.is_conflict(p, access)), None)
+        if other is not None:
+            name = access.buffer.name
+            where = ir.span_to_source(other.access.span)
+            raise SemanticError(
+                f"{name} is {_verb(other.access)} and then {_verb(access)} by different threads inside a branch or loop that "
+                f"not all threads of the block take together, so no barrier can stand between",
+                fix=f"end the branch between the two accesses of {name} and write T.sync_threads() there, "
+                "or make its condition the same for all threads",
+                span=ir.span_to_source(access.span),
+                notes=() if where is None else (f"the earlier access: {where}",),
+            )
+
+    def check_collective(self, stmt: ir.Stmt) -> None:
+        """An operator or nest that writes needs all the threads over which its work is spread."""
+        if self.before is not None and is_collective(stmt) and any(a.write for a in unit_accesses(stmt)):
+            raise SemanticError(
+                "a tile operation stands inside a branch or loop that not all threads of the block take together, "
+                "but its work is spread over all of them",
+                fix="move it out of the branch, or make the condition the same for all threads",
+                span=ir.span_to_source(stmt.span),
+            )
+
+    def check_barrier(self, stmt: ir.Stmt) -> None:
+        if self.before is not None:
+            raise SemanticError(
+                "T.sync_threads() stands inside a branch or loop that not all threads of the block take together: "
+                "the others would never arrive",
+                fix="move it out of the branch, or make the condition the same for all threads",
+                span=ir.span_to_source(stmt.span),
+            )
+
+    # ------------------------------------------------------------------ result
+
+    def rebuild(self, stmt: ir.Stmt, path: Path) -> ir.Stmt:
+        """The statement with its barriers."""
+        new = self.rebuild_inside(stmt, path)
+        return ir.seq([*self.ordering(path), new]) if path in self.barriers else new
+
+    def ordering(self, path: Path) -> list[ir.Stmt]:
+        return [commit(), wait(0), barrier()] if path in self.waits else [barrier()]
+
+    def rebuild_inside(self, stmt: ir.Stmt, path: Path) -> ir.Stmt:
+        if not any(place[: len(path)] == path and len(place) > len(path) for place in self.barriers):
+            return stmt
+        if isinstance(stmt, ir.SeqStmt):
+            return ir.seq(self.rebuild(s, (*path, i)) for i, s in enumerate(stmt.seq))
+        if isinstance(stmt, ir.IfThenElse):
+            other = None if stmt.else_case is None else self.rebuild(stmt.else_case, (*path, 1))
+            return ir.IfThenElse(stmt.condition, self.rebuild(stmt.then_case, (*path, 0)), other, stmt.span)
+        body = self.rebuild(stmt.body, (*path, 0))
+        if isinstance(stmt, ir.While):
+            end = (*path, "end")
+            body = ir.seq([body, *self.ordering(end)]) if end in self.barriers else body
+            return ir.While(stmt.condition, body, stmt.span)
+        if isinstance(stmt, ir.AttrStmt):
+            return ir.AttrStmt(stmt.node, stmt.attr_key, stmt.value, body, stmt.span)
+        parts = stmt.loop_var, stmt.min, stmt.extent, stmt.kind, body
+        return ir.For(*parts, stmt.thread_binding, stmt.annotations, stmt.step, stmt.span)
+
+
+def _bounds(loop: ir.For) -> tuple[Any, ...]:
+    return (loop.min, loop.extent) if loop.step is None else (loop.min, loop.extent, loop.step)
+
+
+def _extent(var: ir.Var, ctx: LoweringContext) -> int:
+    """How many values a thread index takes."""
+    known: Mapping[ir.Var, tuple[Any, Any]] = ctx.ranges
+    extent = ir.const_int(known[var][1]) if var in known else None
+    return ctx.num_threads if extent is None else extent
+
+
+def _verb(access: Access) -> str:
+    return "written" if access.write else "read"

@@ -1,0 +1,112 @@
+"""Place the shared buffers of a launch in one arena; buffers that are never live together share bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .. import ir
+from ..errors import ResourceError
+from ..tileop.base import LoweringContext
+from . import region as rg
+from .kernel_program import SharedPlan
+from .live_ranges import LiveRange, live_ranges
+
+DISABLE_REUSE = "tl.disable_shared_memory_reuse"
+Sizes = Mapping[ir.Var, int]
+
+
+def plan_shared_memory(body: ir.Stmt, ctx: LoweringContext) -> SharedPlan:
+    """Byte offsets of all shared buffers.
+
+    Raises
+    ------
+    ResourceError
+        If the arena is larger than the target allows; the message holds a table of the buffers and, where fewer pipeline
+        stages would do, how many.
+    """
+    ranges = live_ranges(body)
+    sizes = {r.buffer: ctx.shared_layout(r.buffer).bytes for r in ranges}
+    reuse = not ctx.pass_configs.get(DISABLE_REUSE, False)
+    offsets, total = _place(ranges, sizes, ctx, reuse)
+    versions = _versions(body, list(sizes))
+    plan = SharedPlan(offsets, total, sizes, _table(ranges, sizes, offsets, versions))
+    limit = ctx.target.limits.shared_per_block
+    if total > limit:
+        raise ResourceError(
+            f"the kernel needs {total} bytes of shared memory a block; {ctx.target} has {limit}",
+            fix=_fix(ranges, sizes, versions, ctx, reuse),
+            span=ir.span_to_source(max(ranges, key=lambda r: sizes[r.buffer]).span),
+            notes=plan.lines,
+        )
+    return plan
+
+
+def _place(ranges: Sequence[LiveRange], sizes: Sizes, ctx: LoweringContext, reuse: bool) -> tuple[dict[ir.Var, int], int]:
+    """Largest first, each at the lowest offset that is free while it lives."""
+    offsets: dict[ir.Var, int] = {}
+    placed: list[LiveRange] = []
+    for current in sorted(ranges, key=lambda r: -sizes[r.buffer]):
+        alignment = ctx.shared_layout(current.buffer).alignment
+        busy = sorted((offsets[r.buffer], offsets[r.buffer] + sizes[r.buffer]) for r in placed if not reuse or r.meets(current))
+        offset = 0
+        for start, end in busy:
+            if offset + sizes[current.buffer] <= start:
+                break
+            offset = max(offset, -(-end // alignment) * alignment)
+        offsets[current.buffer] = offset
+        placed.append(current)
+    return offsets, max((offsets[b] + sizes[b] for b in offsets), default=0)
+
+
+def _versions(body: ir.Stmt, buffers: Sequence[ir.Var]) -> dict[ir.Var, int]:
+    """The versions of pipelined buffers: those whose first index is always a version slot."""
+    first: dict[ir.Var, list[Any]] = {b: [] for b in buffers}
+    for node in ir.collect(body, (ir.BufferLoad, ir.BufferStore, ir.BufferRegion)):
+        buf = node.buffer if isinstance(node, ir.BufferStore) else node.source
+        if buf in first:
+            first[buf].append(node.region[0].min if isinstance(node, ir.BufferRegion) else node.indices[0])
+    found = {}
+    for buf, indices in first.items():
+        slots = [rg.modulus(i) for i in indices]
+        periods = {s[1] for s in slots if s is not None}
+        fixed = all(s is not None or ir.const_int(i) is not None for s, i in zip(slots, indices))
+        if fixed and periods == {ir.shape_of(buf)[0]}:
+            found[buf] = ir.shape_of(buf)[0]
+    return found
+
+
+def _fix(ranges: Sequence[LiveRange], sizes: Sizes, versions: Sizes, ctx: LoweringContext, reuse: bool) -> str:
+    """The smallest change that fits: fewer stages, else smaller tiles."""
+    most = max(versions.values(), default=1)
+    for stages in range(most - 1, 0, -1):
+        smaller = {b: n // versions[b] * min(stages, versions[b]) if b in versions else n for b, n in sizes.items()}
+        total = _place(ranges, smaller, ctx, reuse)[1]
+        if total <= ctx.target.limits.shared_per_block:
+            return f"use num_stages={stages} instead of {most} ({total} bytes), or smaller tiles"
+    largest = max(sizes, key=lambda b: sizes[b])
+    also = " and fewer stages" if most > 1 else ""
+    return f"use smaller tiles{also}; {largest.name} is the largest buffer with {sizes[largest]} bytes"
+
+
+def _table(ranges: Sequence[LiveRange], sizes: Sizes, offsets: Sizes, versions: Sizes) -> tuple[str, ...]:
+    """One line a buffer, in order of allocation."""
+    rows = [("buffer", "shape", "dtype", "bytes", "offset", "stages", "line")]
+    for r in ranges:
+        buf = r.buffer
+        shape = ir.static_shape(buf)
+        tile = shape[1:] if buf in versions else shape
+        source = ir.span_to_source(r.span)
+        rows.append(
+            (
+                str(buf.name),
+                " x ".join(map(str, tile)),
+                ir.buffer_dtype(buf),
+                str(sizes[buf]),
+                str(offsets[buf]),
+                str(versions.get(buf, 1)),
+                str(source or "-"),
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return tuple("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows)
