@@ -9,21 +9,25 @@ BIN := $(VENV)/bin
 # Without an NVIDIA driver: the CPU build, since a plain `torch` brings gigabytes of CUDA libraries.
 TORCH := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo torch || echo torch==2.13.0)
 WORKERS ?= 2
-NATIVE := $(wildcard src/runtime/* src/simulator/* src/device/tl/*) CMakeLists.txt
+NATIVE := $(wildcard src/runtime/* src/simulator/* src/simulator/include/* src/simulator/include/tl/* src/device/tl/*) CMakeLists.txt
 
-.PHONY: quickstart test lint build clean
+.PHONY: quickstart test lint build native clean
 
 quickstart: build
 	$(BIN)/python examples/quickstart.py
 
-test: build $(VENV)/.test
+test: build
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n $(WORKERS) testing
 
-lint: $(VENV)/.test
+lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 
-build: $(VENV)/.installed $(VENV)/.native
+# Again by a second make: installing has just built the libraries, which the first one cannot know.
+build: $(VENV)/.installed
+	@$(MAKE) --no-print-directory native
+
+native: $(VENV)/.native
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
@@ -35,16 +39,11 @@ $(VENV)/.torch: $(VENV)/.created
 
 # Editable: Python comes from the checkout, and the libraries are built into tilelang/lib.
 $(VENV)/.installed: pyproject.toml $(VENV)/.torch
-	$(BIN)/python -m pip install --quiet cmake ninja
-	$(BIN)/python -m pip install --quiet --editable .
-	touch $@
-
-$(VENV)/.native: $(NATIVE) $(VENV)/.installed
-	$(BIN)/python -m tilelang.runtime.build
-	touch $@
-
-$(VENV)/.test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@ $(VENV)/.native
+
+$(VENV)/.native: $(NATIVE)
+	$(BIN)/python -m tilelang.runtime.build
 	touch $@
 
 clean:
