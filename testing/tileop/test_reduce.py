@@ -21,7 +21,7 @@ KINDS = ["sum", "max", "min", "absmax", "abssum", "bitand", "bitor", "bitxor"]
 
 def random(shape, dtype: str) -> np.ndarray:
     kind = np_dtype(dtype)
-    if kind == bool:
+    if kind.kind == "b":
         return rng.integers(0, 2, shape).astype(bool)
     if kind.kind in "iu":
         info = np.iinfo(kind)

@@ -14,7 +14,7 @@ from .vector_width import nest_vector_width
 from .vectorize import vectorize
 
 
-class _Registers(ir.Mutator):
+class RegisterAccess(ir.Mutator):
     """Replaces fragment elements by register array elements."""
 
     def __init__(self, nest: ParallelNest, loops: LoopNest, ctx: LoweringContext) -> None:
@@ -62,7 +62,7 @@ def lower_nest(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> ir
     vector = _vector_extent(nest, layout, ctx)
     loops = LoopNest(layout, ctx.tid, ctx.num_threads, vector)
     body = GuardMemory(ctx.analyzer(nest.ranges)).visit(nest.body)
-    body = _Registers(nest, loops, ctx).visit(body)
+    body = RegisterAccess(nest, loops, ctx).visit(body)
     replica = loops.replica_conditions()
     if replica:
         body = _OneReplica(conjunction(replica)).visit(body)
