@@ -18,6 +18,7 @@ constexpr int barrier_count = 16;
 constexpr size_t fault_stack_bytes = 1 << 16;
 
 struct Block;
+struct Warp;
 struct MmaLog;
 
 enum class Wait : uint8_t { none, barrier, warp, exited };
@@ -31,6 +32,7 @@ struct Copy {  // one cp.async
 // A CUDA thread. The public part comes first: the kernel text reads it through tl_sim_self.
 struct Thread : tl_sim_thread {
   Block* block;
+  Warp* home;  // block->warps[warp]
   Context context;
   int index, warp, lane;
   Wait wait;
@@ -126,7 +128,10 @@ void report_deadlock(Block& block);
 bool reserve_shared_memory(Block& block);
 void poison_shared_memory(Block& block);
 void check_shared_canaries(Block& block);
-bool in_shared_memory(const Block& block, const void* pointer, size_t bytes);
+inline bool in_shared_memory(const Block& block, const void* pointer, size_t bytes) {
+  auto offset = static_cast<size_t>(static_cast<const char*>(pointer) - block.shared);
+  return offset < block.shared_bytes && bytes <= block.shared_bytes - offset;
+}
 
 // fault.cc
 class FaultGuard {  // while one exists, memory faults of simulated threads become reports

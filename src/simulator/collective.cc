@@ -59,7 +59,7 @@ void complete(Warp& warp, Block& block, int warp_index) {
 void rendezvous(Request& request) {
   Thread* thread = self();
   Block& block = *thread->block;
-  Warp& warp = block.warps[thread->warp];
+  Warp& warp = *thread->home;
   if (warp.arrived) {
     const Request& other = *warp.request[__builtin_ctz(warp.arrived)];
     if (other.kind != request.kind || other.count != request.count || other.mode != request.mode) {

@@ -6,15 +6,23 @@
 
 using namespace tl::sim;
 
-void tl_sim_cp_async(void* shared, const void* global, int bytes, int source_bytes, int site) {
+namespace {
+
+[[noreturn]] __attribute__((noinline, cold)) void refuse_target(const void* shared, int bytes, int site) {
   Thread* thread = self();
   Block& block = *thread->block;
-  if (!in_shared_memory(block, shared, static_cast<size_t>(bytes))) {
-    fail(block, "cp.async of %d bytes to shared memory offset %ld of %u (line %d), %s", bytes,
-         static_cast<long>(static_cast<char*>(shared) - block.shared), block.shared_bytes, site, name_thread(*thread).c_str());
-  }
-  if (reinterpret_cast<uintptr_t>(shared) % static_cast<unsigned>(bytes)) tl_sim_misaligned(shared, bytes, "cp.async target", site);
-  if (source_bytes && reinterpret_cast<uintptr_t>(global) % static_cast<unsigned>(bytes)) {
+  fail(block, "cp.async of %d bytes to shared memory offset %ld of %u (line %d), %s", bytes,
+       static_cast<long>(static_cast<const char*>(shared) - block.shared), block.shared_bytes, site, name_thread(*thread).c_str());
+}
+
+}  // namespace
+
+void tl_sim_cp_async(void* shared, const void* global, int bytes, int source_bytes, int site) {
+  Thread* thread = self();
+  if (!in_shared_memory(*thread->block, shared, static_cast<size_t>(bytes))) refuse_target(shared, bytes, site);
+  auto low_bits = static_cast<uintptr_t>(bytes - 1);  // bytes is 4, 8 or 16
+  if (reinterpret_cast<uintptr_t>(shared) & low_bits) tl_sim_misaligned(shared, bytes, "cp.async target", site);
+  if (source_bytes && (reinterpret_cast<uintptr_t>(global) & low_bits)) {
     tl_sim_misaligned(global, bytes, "cp.async source", site);
   }
   thread->copies.push_back({static_cast<char*>(shared), static_cast<const char*>(global), bytes, source_bytes, site});

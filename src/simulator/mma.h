@@ -4,23 +4,26 @@
 
 namespace tl::sim {
 
-// One instruction of a warp: operands by value, since registers may be reused at once; accumulators by address.
-struct alignas(64) MmaEntry {
-  uint32_t a[lanes_per_warp][4];
-  uint32_t b[lanes_per_warp][2];
-  void* c[lanes_per_warp];
-  int operation;
-  int site;
+// A lane's part of one instruction: operands by value, since registers may be reused at once; accumulators by address.
+// Half a cache line: appending is bound by the lines that it touches.
+struct alignas(32) MmaOperands {
+  uint32_t a[4];
+  uint32_t b[2];
+  void* c;
 };
 
 struct MmaLog {
   static constexpr int capacity = 16;
-  int count[lanes_per_warp];  // logged by each lane
-  int entries_used;
-  MmaEntry entry[capacity];
+  struct Instruction {
+    int operation, site;
+  };
+  MmaOperands operands[capacity][lanes_per_warp];
+  Instruction instruction[capacity];
+  int used;                    // instructions that some lane has logged
+  int count[lanes_per_warp];   // logged by each lane
 };
 
-using MmaKernel = void (*)(const MmaEntry&);
+using MmaKernel = void (*)(const MmaOperands* lanes);
 extern const MmaKernel mma_kernels_portable[TL_SIM_MMA_COUNT];
 extern const MmaKernel mma_kernels_avx2[TL_SIM_MMA_COUNT];
 

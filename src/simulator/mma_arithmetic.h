@@ -33,36 +33,39 @@ struct Vector8<uint32_t> {
   using type = Integers;
 };
 
-// Decoders: `count` packed elements to floats (or 32-bit integers, two's complement).
+// Decoders: `Count` packed elements to floats (or 32-bit integers, two's complement).
 struct DecodeHalf {
   using Number = float;
   static constexpr int per_register = 2;
-  static void run(float* out, const void* raw, int count) {
+  template <int Count>
+  static inline void run(float* out, const void* raw) {
     auto* in = static_cast<const uint16_t*>(raw);
 #if defined(__F16C__)
-    for (int i = 0; i < count; i += 8) {
-      _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i))));
-    }
+    static_assert(Count == 8 || Count == 4);
+    if constexpr (Count == 8) _mm256_storeu_ps(out, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in))));
+    else _mm_storeu_ps(out, _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(in))));
 #else
-    for (int i = 0; i < count; ++i) out[i] = detail::half_format::decode(in[i]);
+    for (int i = 0; i < Count; ++i) out[i] = detail::half_format::decode(in[i]);
 #endif
   }
 };
 struct DecodeBfloat16 {
   using Number = float;
   static constexpr int per_register = 2;
-  static void run(float* out, const void* raw, int count) {
+  template <int Count>
+  static inline void run(float* out, const void* raw) {
     auto* in = static_cast<const uint16_t*>(raw);
-    for (int i = 0; i < count; ++i) out[i] = reinterpret<float>(static_cast<uint32_t>(in[i]) << 16);
+    for (int i = 0; i < Count; ++i) out[i] = reinterpret<float>(static_cast<uint32_t>(in[i]) << 16);
   }
 };
 // cvt.rna.tf32: to 10 mantissa bits, ties away from zero.
 struct DecodeTf32 {
   using Number = float;
   static constexpr int per_register = 1;
-  static void run(float* out, const void* raw, int count) {
+  template <int Count>
+  static inline void run(float* out, const void* raw) {
     auto* in = static_cast<const uint32_t*>(raw);
-    for (int i = 0; i < count; ++i) {
+    for (int i = 0; i < Count; ++i) {
       bool finite = (in[i] & 0x7f800000u) != 0x7f800000u;
       out[i] = reinterpret<float>(finite ? (in[i] + 0x1000u) & ~0x1fffu : in[i]);
     }
@@ -78,19 +81,21 @@ struct DecodeFloat8 {
       for (int i = 0; i < 256; ++i) value[i] = Format::decode(static_cast<uint8_t>(i));
     }
   };
-  static void run(float* out, const void* raw, int count) {
+  template <int Count>
+  static inline void run(float* out, const void* raw) {
     static const Table table;
     auto* in = static_cast<const uint8_t*>(raw);
-    for (int i = 0; i < count; ++i) out[i] = table.value[in[i]];
+    for (int i = 0; i < Count; ++i) out[i] = table.value[in[i]];
   }
 };
 template <class T>
 struct DecodeInt8 {
   using Number = uint32_t;
   static constexpr int per_register = 4;
-  static void run(uint32_t* out, const void* raw, int count) {
+  template <int Count>
+  static inline void run(uint32_t* out, const void* raw) {
     auto* in = static_cast<const T*>(raw);
-    for (int i = 0; i < count; ++i) out[i] = static_cast<uint32_t>(static_cast<int32_t>(in[i]));
+    for (int i = 0; i < Count; ++i) out[i] = static_cast<uint32_t>(static_cast<int32_t>(in[i]));
   }
 };
 
@@ -119,13 +124,15 @@ struct AsHalf {  // summed in single precision, rounded once an instruction
 };
 
 template <class DecodeA, class DecodeB, class Accumulator>
-void multiply(const MmaEntry& entry) {
+void multiply(const MmaOperands* lanes) {
   using Number = typename DecodeA::Number;
   using Vector = typename Vector8<Number>::type;
   constexpr int P = DecodeA::per_register, K = 8 * P;
   alignas(32) Number a[lanes_per_warp * 4 * P], flat_b[lanes_per_warp * 2 * P], b[K][8];
-  DecodeA::run(a, entry.a, lanes_per_warp * 4 * P);
-  DecodeB::run(flat_b, entry.b, lanes_per_warp * 2 * P);
+  for (int lane = 0; lane < lanes_per_warp; ++lane) {
+    DecodeA::template run<4 * P>(a + lane * 4 * P, lanes[lane].a);
+    DecodeB::template run<2 * P>(flat_b + lane * 2 * P, lanes[lane].b);
+  }
   for (int k = 0; k < K; ++k) {
     const Number* column = flat_b + k % (4 * P) / P * (2 * P) + k % P + P * (k / (4 * P));
     for (int n = 0; n < 8; ++n) b[k][n] = column[n * 8 * P];
@@ -134,7 +141,7 @@ void multiply(const MmaEntry& entry) {
     Vector sum[8];
     for (int group = 0; group < 8; ++group) {
       alignas(32) Number row[8];
-      for (int t = 0; t < 4; ++t) Accumulator::load(row + 2 * t, entry.c[group * 4 + t], 2 * upper);
+      for (int t = 0; t < 4; ++t) Accumulator::load(row + 2 * t, lanes[group * 4 + t].c, 2 * upper);
       memcpy(&sum[group], row, sizeof row);
     }
 #pragma GCC unroll 8
@@ -148,21 +155,21 @@ void multiply(const MmaEntry& entry) {
     for (int group = 0; group < 8; ++group) {
       alignas(32) Number row[8];
       memcpy(row, &sum[group], sizeof row);
-      for (int t = 0; t < 4; ++t) Accumulator::store(entry.c[group * 4 + t], 2 * upper, row + 2 * t);
+      for (int t = 0; t < 4; ++t) Accumulator::store(lanes[group * 4 + t].c, 2 * upper, row + 2 * t);
     }
   }
 }
 
 // m8n8k4: A(row, k) is lane 4*row + k, B(k, n) lane 4*n + k, C(row, n) lane 4*row + n/2, element n%2.
-void multiply_double(const MmaEntry& entry) {
+void multiply_double(const MmaOperands* lanes) {
   double a[lanes_per_warp], b[lanes_per_warp];
   for (int lane = 0; lane < lanes_per_warp; ++lane) {
-    memcpy(&a[lane], entry.a[lane], 8);
-    memcpy(&b[lane], entry.b[lane], 8);
+    memcpy(&a[lane], lanes[lane].a, 8);
+    memcpy(&b[lane], lanes[lane].b, 8);
   }
   for (int row = 0; row < 8; ++row) {
     for (int n = 0; n < 8; ++n) {
-      double* c = static_cast<double*>(entry.c[row * 4 + n / 2]) + n % 2;
+      double* c = static_cast<double*>(lanes[row * 4 + n / 2].c) + n % 2;
       double sum = *c;
       for (int k = 0; k < 4; ++k) sum = __builtin_fma(a[row * 4 + k], b[n * 4 + k], sum);
       *c = sum;

@@ -44,7 +44,7 @@ void thread_main() {
   block.ready[thread->warp] &= ~(1u << thread->lane);
   thread->wait = Wait::exited;
   --block.live;
-  Warp& warp = block.warps[thread->warp];
+  Warp& warp = *thread->home;
   warp.live &= ~(1u << thread->lane);
   collective_on_exit(warp, block, thread->warp);
   barrier_on_exit(block);
@@ -58,6 +58,7 @@ void start_thread(Block& block, int index) {
   thread.index = index;
   thread.warp = index / lanes_per_warp;
   thread.lane = index % lanes_per_warp;
+  thread.home = &block.warps[thread.warp];
   thread.wait = Wait::none;
   auto x = static_cast<uint32_t>(index);
   thread.thread_index = {x % block.extent.x, x / block.extent.x % block.extent.y, x / block.extent.x / block.extent.y};

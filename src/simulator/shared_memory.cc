@@ -60,9 +60,4 @@ void check_shared_canaries(Block& block) {
   }
 }
 
-bool in_shared_memory(const Block& block, const void* pointer, size_t bytes) {
-  auto offset = static_cast<size_t>(static_cast<const char*>(pointer) - block.shared);
-  return offset < block.shared_bytes && bytes <= block.shared_bytes - offset;
-}
-
 }  // namespace tl::sim

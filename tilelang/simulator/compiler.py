@@ -27,6 +27,7 @@ _FLAGS = [
     "-ftrivial-auto-var-init=pattern",
     "-fno-asynchronous-unwind-tables",
     "-fno-stack-protector",
+    "-fno-plt",
 ]
 _OPTIONAL_FLAGS = {"-ftrivial-auto-var-init=pattern"}  # g++ before 12 has no such flag
 

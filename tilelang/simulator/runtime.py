@@ -50,7 +50,7 @@ def library_path() -> Path:
         The compiler refused the sources; its output is in the attribute `log`.
     """
     prebuilt = _PACKAGE / "lib" / LIBRARY_NAME
-    if prebuilt.is_file():
+    if prebuilt.is_file() and not _outdated(prebuilt):
         return prebuilt
     folder = _cache_directory() / "simulator" / _digest()
     library = folder / LIBRARY_NAME
@@ -74,8 +74,9 @@ def load_library() -> ctypes.CDLL:
         ctypes.c_char_p,
         ctypes.c_uint64,
     ]
-    library.tl_sim_set_threads.restype = None
-    library.tl_sim_set_threads.argtypes = [ctypes.c_int]
+    for setter in (library.tl_sim_set_threads, library.tl_sim_set_portable):
+        setter.restype = None
+        setter.argtypes = [ctypes.c_int]
     return library
 
 
@@ -85,6 +86,15 @@ def _cache_directory() -> Path:
 
 def _sources() -> list[Path]:
     return sorted((source_root() / "simulator").glob("*.cc"))
+
+
+def _outdated(library: Path) -> bool:
+    """Whether a source of the checkout has changed since the library was built; an installed package is of one piece."""
+    root = source_root()
+    if root.parent == _PACKAGE:
+        return False
+    built = library.stat().st_mtime
+    return any(p.stat().st_mtime > built for p in (*_sources(), *(root / "simulator").rglob("*.h"), *(root / "device").rglob("*.h")))
 
 
 def _digest() -> str:

@@ -70,13 +70,33 @@ TL_FUNC void cast_array(To* to, const From* from) {
   }
 }
 
+namespace detail {
+
+// For float8: one of the operands itself, since encoding infinity again would saturate.
+template <class T>
+TL_FUNC T lesser(T a, T b) {
+  float x = float(a), y = float(b);
+  if (x != x) return b;
+  if (x == y) return a.bits >> (sizeof(T) * 8 - 1) ? a : b;
+  return y < x ? b : a;
+}
+template <class T>
+TL_FUNC T greater(T a, T b) {
+  float x = float(a), y = float(b);
+  if (x != x) return b;
+  if (x == y) return a.bits >> (sizeof(T) * 8 - 1) ? b : a;
+  return x < y ? b : a;
+}
+
+}  // namespace detail
+
 // CUDA's fmin and fmax for floating types (a NaN yields the other operand), plain order for integers.
 template <class T>
 TL_FUNC T min(T a, T b) {
   if constexpr (is_same<T, half_t> || is_same<T, bfloat16_t>) {
     return T::from_bits(T::format::min(a.bits, b.bits));
   } else if constexpr (is_narrow_float<T>) {
-    return T(detail::float_min(float(a), float(b)));
+    return detail::lesser(a, b);
   } else if constexpr (is_wide_float<T>) {
     return detail::float_min(a, b);
   } else {
@@ -89,7 +109,7 @@ TL_FUNC T max(T a, T b) {
   if constexpr (is_same<T, half_t> || is_same<T, bfloat16_t>) {
     return T::from_bits(T::format::max(a.bits, b.bits));
   } else if constexpr (is_narrow_float<T>) {
-    return T(detail::float_max(float(a), float(b)));
+    return detail::greater(a, b);
   } else if constexpr (is_wide_float<T>) {
     return detail::float_max(a, b);
   } else {

@@ -32,6 +32,9 @@ int tl_sim_launch(void (*entry)(void** arguments), void** arguments, const uint3
 /* How many OS threads run blocks; 0 (the default): as many as the machine has processors, or TILELANG_SIMULATOR_THREADS. */
 void tl_sim_set_threads(int count);
 
+/* Non-zero: matrix instructions run on code for any processor, even where faster code could. Results are the same. */
+void tl_sim_set_portable(int portable);
+
 /* ---- what a kernel thread sees of itself ---- */
 struct tl_sim_dim3 {
   uint32_t x, y, z;
