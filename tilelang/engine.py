@@ -48,7 +48,7 @@ def compile_prim_func(
     func: ir.PrimFunc,
     target: Target,
     pass_configs: Mapping[Any, Any] | None = None,
-    passes: Sequence[str | pipeline.Pass] = pipeline.CUDA,
+    passes: Sequence[pipeline.Pass] = pipeline.CUDA,
 ) -> CompiledProgram:
     """Compile a function of one or more launches.
 
@@ -60,7 +60,7 @@ def compile_prim_func(
         What to compile for.
     pass_configs : mapping, optional
         Keys as strings or `PassConfigKey` members.
-    passes : sequence of str or function, optional
+    passes : sequence of function, optional
         The passes to run, for tests.
 
     Returns

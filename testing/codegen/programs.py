@@ -6,9 +6,12 @@ from typing import Any
 
 from tilelang import ir
 from tilelang.target import Target
+from tilelang.transform.flatten_buffers import flatten_buffers
+from tilelang.transform.simplify import simplify
+from tilelang.transform.widen_indices import widen_indices
 
 AXES = tuple(f"{group}.{axis}" for group in ("blockIdx", "threadIdx") for axis in "xyz")
-DEVICE = ("simplify", "widen_indices", "flatten_buffers")
+DEVICE = (simplify, widen_indices, flatten_buffers)
 
 
 def target(arch: str = "sm_80") -> Target:

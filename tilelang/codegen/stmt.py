@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ir
 from ..errors import UnsupportedError
+from ..transform.units import loop_span
 from .expr import ExprPrinter
 from .literals import string_literal
 from .strength import SHIFT
@@ -157,11 +158,12 @@ class StmtPrinter(ExprPrinter):
             )
         kind = type_name(ir.dtype_of(stmt.loop_var), self.source(stmt))
         start = self.text(stmt.min)
-        end = self.text(stmt.extent if ir.const_int(stmt.min) == 0 else ir.simplify(stmt.min + stmt.extent), SHIFT)
+        span = loop_span(stmt)
+        end = self.text(span if ir.const_int(stmt.min) == 0 else ir.simplify(stmt.min + span), SHIFT)
         if stmt.kind in (ir.ForKind.UNROLLED, ir.ForKind.VECTORIZED):
             factor = stmt.annotations.get("pragma_unroll_factor")
             self.emit("#pragma unroll" + (f" {ir.const_int(factor)}" if factor is not None else ""))
-        self.bounds.bind_extent(stmt.loop_var, stmt.min, stmt.extent)
+        self.bounds.bind_extent(stmt.loop_var, stmt.min, span)
         self.names.open()
         name = self.names.declare(stmt.loop_var, str(stmt.loop_var.name))
         step = f"++{name}" if stmt.step is None or ir.const_int(stmt.step) == 1 else f"{name} += {self.text(stmt.step)}"

@@ -1,47 +1,70 @@
-"""The passes, in order. Each line is a module of this package with a function of the same name.
+"""The passes, in order.
 
-A pass takes and returns a `KernelProgram`; modules are imported at the first compilation.
+A pass takes and returns a `KernelProgram` (one launch). This module is imported at the first compilation, never at
+`import tilelang`.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from ..tileop import registry as _registry  # noqa: F401 - the operators must be known before the first pass asks
+from . import insert_barriers as barriers
+from . import plan_shared_memory as arena
+from .check_semantics import check_semantics
+from .flatten_buffers import flatten_buffers
+from .infer_layouts import infer_layouts
 from .kernel_program import KernelProgram
+from .lower_tile_operators import lower_tile_operators
+from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
+from .simplify import simplify
+from .vectorize_loops import vectorize_loops
+from .widen_indices import widen_indices
 
 Pass = Callable[[KernelProgram], KernelProgram]
 
-CUDA = (
+
+def lower_pipelines(program: KernelProgram) -> KernelProgram:
+    """`T.Pipelined` loops become prologues and steady loops of asynchronous copies."""
+    return replace(program, body=lower_pipelined_loops(program.body, program.ctx))
+
+
+def plan_shared_memory(program: KernelProgram) -> KernelProgram:
+    """Every shared buffer gets its place in one arena."""
+    return replace(program, shared_plan=arena.plan_shared_memory(program.body, program.ctx))
+
+
+def insert_barriers(program: KernelProgram) -> KernelProgram:
+    """`tl.sync_threads` between units whose effects conflict."""
+    plan = program.shared_plan
+    assert plan is not None, "the shared plan comes first: aliasing decides about barriers"
+    return replace(program, body=barriers.insert_barriers(program.body, program.ctx, plan, program.thread_vars))
+
+
+CUDA: tuple[Pass, ...] = (
     # what the program says
-    "check_semantics",
+    check_semantics,
     # how its work is arranged
-    "plan_pipelines",
-    "lower_pipelines",
-    "infer_layouts",
-    "plan_shared_memory",
-    "insert_barriers",
+    lower_pipelines,
+    infer_layouts,
+    plan_shared_memory,
+    insert_barriers,
     # what each operator becomes
-    "lower_tile_operators",
-    "vectorize_loops",
+    lower_tile_operators,
+    vectorize_loops,
     # plain device code
-    "simplify",
-    "widen_indices",
-    "flatten_buffers",
+    simplify,
+    widen_indices,
+    flatten_buffers,
 )
 
 
-def find_pass(name: str | Pass) -> Pass:
-    """The pass called `name`; functions pass."""
-    return getattr(importlib.import_module(f".{name}", __package__), name) if isinstance(name, str) else name
-
-
 def run_passes(
-    program: KernelProgram, passes: Sequence[str | Pass] = CUDA, record: Callable[[str, KernelProgram], None] | None = None
+    program: KernelProgram, passes: Sequence[Pass] = CUDA, record: Callable[[str, KernelProgram], None] | None = None
 ) -> KernelProgram:
     """Run passes over one launch; `record` is told the program after each."""
-    for name in passes:
-        step = find_pass(name)
+    for step in passes:
         program = step(program)
         if record is not None:
             record(step.__name__, program)

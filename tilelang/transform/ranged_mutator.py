@@ -7,6 +7,7 @@ from typing import Any
 from .. import ir
 from .bounds import INT32, Bounds
 from .kernel_program import KernelProgram
+from .units import loop_span
 
 
 class RangedMutator(ir.Mutator):
@@ -27,8 +28,8 @@ class RangedMutator(ir.Mutator):
 
     def learn_loop(self, node: ir.For) -> None:
         """Called before a loop's body is visited."""
-        self.bounds.bind_extent(node.loop_var, node.min, node.extent)
-        self.analyzer.bind(node.loop_var, ir.Range.from_min_extent(node.min, node.extent), True)
+        self.bounds.bind_extent(node.loop_var, node.min, loop_span(node))
+        self.analyzer.bind(node.loop_var, ir.Range.from_min_extent(node.min, loop_span(node)), True)
 
     def learn_value(self, node: ir.Bind) -> None:
         """Called after a scalar's value was visited."""

@@ -73,8 +73,7 @@ class _Simplify(RangedMutator):
             self.values[node.loop_var] = start
             return self.visit(node.body)
         self.values.pop(node.loop_var, None)
-        self.bounds.bind_extent(node.loop_var, start, extent)
-        self.analyzer.bind(node.loop_var, ir.Range.from_min_extent(start, extent), True)
+        self.learn_loop(ir.For(node.loop_var, start, extent, node.kind, node.body, step=node.step))
         body = self.body(node.body)
         if ir.is_noop(body):
             return None
