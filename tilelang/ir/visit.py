@@ -14,8 +14,8 @@ from .nodes import (
     AllocBuffer,
     AssertStmt,
     AttrStmt,
-    Bind,
     BinaryOpExpr,
+    Bind,
     BitwiseNot,
     Broadcast,
     BufferLoad,
@@ -26,7 +26,6 @@ from .nodes import (
     CmpExpr,
     DeclBuffer,
     Evaluate,
-    Expr,
     For,
     IfThenElse,
     Let,
@@ -45,55 +44,56 @@ from .nodes import (
 )
 
 
+def _loop_children(node: For) -> tuple:
+    return (node.min, node.extent, node.body) if node.step is None else (node.min, node.extent, node.step, node.body)
+
+
+def _branch_children(node: IfThenElse) -> tuple:
+    return (node.condition, node.then_case) + (() if node.else_case is None else (node.else_case,))
+
+
+# A table by exact class: a chain of isinstance calls took half of the time of a compilation.
+_CHILDREN: dict[type, Callable[[Any], tuple]] = {
+    Not: lambda n: (n.a,),
+    BinaryOpExpr: lambda n: (n.a, n.b),
+    CmpExpr: lambda n: (n.a, n.b),
+    LogicalExpr: lambda n: (n.a, n.b),
+    BufferLoad: lambda n: tuple(n.indices),
+    Call: lambda n: tuple(n.args),
+    Cast: lambda n: (n.value,),
+    Select: lambda n: (n.condition, n.true_value, n.false_value),
+    BufferRegion: lambda n: tuple(x for r in n.region for x in (r.min, r.extent)),
+    BitwiseNot: lambda n: (n.a,),
+    Let: lambda n: (n.value, n.body),
+    Ramp: lambda n: (n.base, n.stride),
+    Broadcast: lambda n: (n.value,),
+    Shuffle: lambda n: tuple(n.vectors) + tuple(n.indices),
+    SeqStmt: lambda n: tuple(n.seq),
+    Evaluate: lambda n: (n.value,),
+    BufferStore: lambda n: tuple(n.indices) + (n.value,),
+    For: _loop_children,
+    IfThenElse: _branch_children,
+    AttrStmt: lambda n: (n.value, n.body),
+    Bind: lambda n: (n.value,),
+    While: lambda n: (n.condition, n.body),
+    AssertStmt: lambda n: (n.condition,),
+    Return: lambda n: (n.value,),
+    PrimFunc: lambda n: (n.body,),
+}
+
+
+def _no_children(node: Any) -> tuple:
+    return ()
+
+
 def _children(node: Any) -> tuple:
     """The expression and statement children of a node, in evaluation order."""
-    if isinstance(node, Not):
-        return (node.a,)
-    if isinstance(node, (BinaryOpExpr, CmpExpr, LogicalExpr)):
-        return (node.a, node.b)
-    if isinstance(node, BufferLoad):
-        return tuple(node.indices)
-    if isinstance(node, Call):
-        return tuple(node.args)
-    if isinstance(node, Cast):
-        return (node.value,)
-    if isinstance(node, Select):
-        return (node.condition, node.true_value, node.false_value)
-    if isinstance(node, BufferRegion):
-        return tuple(x for r in node.region for x in (r.min, r.extent))
-    if isinstance(node, BitwiseNot):
-        return (node.a,)
-    if isinstance(node, Let):
-        return (node.value, node.body)
-    if isinstance(node, Ramp):
-        return (node.base, node.stride)
-    if isinstance(node, Broadcast):
-        return (node.value,)
-    if isinstance(node, Shuffle):
-        return tuple(node.vectors) + tuple(node.indices)
-    if isinstance(node, SeqStmt):
-        return tuple(node.seq)
-    if isinstance(node, Evaluate):
-        return (node.value,)
-    if isinstance(node, BufferStore):
-        return tuple(node.indices) + (node.value,)
-    if isinstance(node, For):
-        return (node.min, node.extent, node.body) if node.step is None else (node.min, node.extent, node.step, node.body)
-    if isinstance(node, IfThenElse):
-        return (node.condition, node.then_case) + (() if node.else_case is None else (node.else_case,))
-    if isinstance(node, AttrStmt):
-        return (node.value, node.body)
-    if isinstance(node, Bind):
-        return (node.value,)
-    if isinstance(node, While):
-        return (node.condition, node.body)
-    if isinstance(node, AssertStmt):
-        return (node.condition,)
-    if isinstance(node, Return):
-        return (node.value,)
-    if isinstance(node, PrimFunc):
-        return (node.body,)
-    return ()
+    kind = type(node)
+    getter = _CHILDREN.get(kind)
+    if getter is None:  # a subclass, once: Add is a BinaryOpExpr, Not is none of its siblings
+        getter = next((_CHILDREN[base] for base in kind.__mro__ if base in _CHILDREN), _no_children)
+        _CHILDREN[kind] = getter
+    return getter(node)
 
 
 class Visitor:
@@ -144,43 +144,12 @@ class Mutator:
         return make.noop() if new is None else new
 
     def descend(self, node: Any) -> Any:
-        if isinstance(node, Stmt):
-            return self._descend_stmt(node)
-        if not isinstance(node, Expr):
-            return node
-        if isinstance(node, Not):
-            a = self.visit(node.a)
-            return node if a.same_as(node.a) else Not(a, node.span)
-        if isinstance(node, (BinaryOpExpr, CmpExpr, LogicalExpr)):
-            a, b = self.visit(node.a), self.visit(node.b)
-            return node if a.same_as(node.a) and b.same_as(node.b) else type(node)(a, b, node.span)
-        if isinstance(node, BufferLoad):
-            indices, changed = self.visit_list(node.indices)
-            return make.load(node.source, indices, node.span) if changed else node
-        if isinstance(node, Call):
-            args, changed = self.visit_list(node.args)
-            return Call(node.op, args, attrs=node.attrs, ty_args=node.ty_args, span=node.span, ret_ty=node.ty) if changed else node
-        if isinstance(node, Cast):
-            value = self.visit(node.value)
-            return node if value.same_as(node.value) else Cast(node.ty, value, node.span)
-        if isinstance(node, Select):
-            parts, changed = self.visit_list((node.condition, node.true_value, node.false_value))
-            return Select(*parts, node.span) if changed else node
-        if isinstance(node, BufferRegion):
-            return self._descend_region(node)
-        if isinstance(node, BitwiseNot):
-            a = self.visit(node.a)
-            return node if a.same_as(node.a) else BitwiseNot(a, node.span)
-        if isinstance(node, Let):
-            parts, changed = self.visit_list((node.value, node.body))
-            return Let(node.var, *parts, node.span) if changed else node
-        if isinstance(node, Ramp):
-            parts, changed = self.visit_list((node.base, node.stride))
-            return Ramp(*parts, node.lanes, node.span) if changed else node
-        if isinstance(node, Broadcast):
-            value = self.visit(node.value)
-            return node if value.same_as(node.value) else Broadcast(value, node.lanes, node.span)
-        return node
+        kind = type(node)
+        rebuild = _REBUILD.get(kind)
+        if rebuild is None:
+            rebuild = next((_REBUILD[base] for base in kind.__mro__ if base in _REBUILD), _as_is)
+            _REBUILD[kind] = rebuild
+        return rebuild(self, node)
 
     def _descend_region(self, node: BufferRegion) -> BufferRegion:
         ranges, changed = [], False
@@ -190,52 +159,135 @@ class Mutator:
             ranges.append(Range.from_min_extent(lo, n))
         return make.buffer_region(node.source, ranges) if changed else node
 
-    def _descend_stmt(self, node: Stmt) -> Stmt | None:
-        if isinstance(node, SeqStmt):
-            new, changed = [], False
-            for stmt in node.seq:
-                fresh = self.visit(stmt)
-                changed = changed or fresh is None or not fresh.same_as(stmt)
-                new.append(fresh)
-            return make.seq(new) if changed else node
-        if isinstance(node, Evaluate):
-            value = self.visit(node.value)
-            return node if value.same_as(node.value) else Evaluate(value, node.span)
-        if isinstance(node, BufferStore):
-            indices, changed = self.visit_list(node.indices)
-            value = self.visit(node.value)
-            if not changed and value.same_as(node.value):
-                return node
-            return BufferStore(node.buffer, value, indices, node.span)
-        if isinstance(node, For):
-            lo, extent = self.visit(node.min), self.visit(node.extent)
-            step = None if node.step is None else self.visit(node.step)
-            body = self.body(node.body)
-            if lo.same_as(node.min) and extent.same_as(node.extent) and body.same_as(node.body):
-                if node.step is None or step.same_as(node.step):
-                    return node
-            return For(node.loop_var, lo, extent, node.kind, body, node.thread_binding, node.annotations, step, node.span)
-        if isinstance(node, IfThenElse):
-            condition, then = self.visit(node.condition), self.body(node.then_case)
-            other = None if node.else_case is None else self.body(node.else_case)
-            if condition.same_as(node.condition) and then.same_as(node.then_case):
-                if node.else_case is None or other.same_as(node.else_case):
-                    return node
-            return IfThenElse(condition, then, other, node.span)
-        if isinstance(node, AttrStmt):
-            value, body = self.visit(node.value), self.body(node.body)
-            if value.same_as(node.value) and body.same_as(node.body):
-                return node
-            return AttrStmt(node.node, node.attr_key, value, body, node.span)
-        if isinstance(node, Bind):
-            value = self.visit(node.value)
-            return node if value.same_as(node.value) else Bind(node.var, value, node.span)
-        if isinstance(node, While):
-            condition, body = self.visit(node.condition), self.body(node.body)
-            if condition.same_as(node.condition) and body.same_as(node.body):
-                return node
-            return While(condition, body, node.span)
+
+def _as_is(mutator: Mutator, node: Any) -> Any:
+    return node
+
+
+def _unary(mutator: Mutator, node: Any) -> Any:
+    a = mutator.visit(node.a)
+    return node if a.same_as(node.a) else type(node)(a, node.span)
+
+
+def _binary(mutator: Mutator, node: Any) -> Any:
+    a, b = mutator.visit(node.a), mutator.visit(node.b)
+    return node if a.same_as(node.a) and b.same_as(node.b) else type(node)(a, b, node.span)
+
+
+def _load(mutator: Mutator, node: BufferLoad) -> Any:
+    indices, changed = mutator.visit_list(node.indices)
+    return make.load(node.source, indices, node.span) if changed else node
+
+
+def _call(mutator: Mutator, node: Call) -> Any:
+    args, changed = mutator.visit_list(node.args)
+    return Call(node.op, args, attrs=node.attrs, ty_args=node.ty_args, span=node.span, ret_ty=node.ty) if changed else node
+
+
+def _cast(mutator: Mutator, node: Cast) -> Any:
+    value = mutator.visit(node.value)
+    return node if value.same_as(node.value) else Cast(node.ty, value, node.span)
+
+
+def _select(mutator: Mutator, node: Select) -> Any:
+    parts, changed = mutator.visit_list((node.condition, node.true_value, node.false_value))
+    return Select(*parts, node.span) if changed else node
+
+
+def _let(mutator: Mutator, node: Let) -> Any:
+    parts, changed = mutator.visit_list((node.value, node.body))
+    return Let(node.var, *parts, node.span) if changed else node
+
+
+def _ramp(mutator: Mutator, node: Ramp) -> Any:
+    parts, changed = mutator.visit_list((node.base, node.stride))
+    return Ramp(*parts, node.lanes, node.span) if changed else node
+
+
+def _broadcast(mutator: Mutator, node: Broadcast) -> Any:
+    value = mutator.visit(node.value)
+    return node if value.same_as(node.value) else Broadcast(value, node.lanes, node.span)
+
+
+def _seq(mutator: Mutator, node: SeqStmt) -> Stmt:
+    new, changed = [], False
+    for stmt in node.seq:
+        fresh = mutator.visit(stmt)
+        changed = changed or fresh is None or not fresh.same_as(stmt)
+        new.append(fresh)
+    return make.seq(new) if changed else node
+
+
+def _evaluate(mutator: Mutator, node: Evaluate) -> Stmt:
+    value = mutator.visit(node.value)
+    return node if value.same_as(node.value) else Evaluate(value, node.span)
+
+
+def _store(mutator: Mutator, node: BufferStore) -> Stmt:
+    indices, changed = mutator.visit_list(node.indices)
+    value = mutator.visit(node.value)
+    return BufferStore(node.buffer, value, indices, node.span) if changed or not value.same_as(node.value) else node
+
+
+def _for(mutator: Mutator, node: For) -> Stmt:
+    lo, extent = mutator.visit(node.min), mutator.visit(node.extent)
+    step = None if node.step is None else mutator.visit(node.step)
+    body = mutator.body(node.body)
+    if lo.same_as(node.min) and extent.same_as(node.extent) and body.same_as(node.body):
+        if node.step is None or step.same_as(node.step):
+            return node
+    return For(node.loop_var, lo, extent, node.kind, body, node.thread_binding, node.annotations, step, node.span)
+
+
+def _if(mutator: Mutator, node: IfThenElse) -> Stmt:
+    condition, then = mutator.visit(node.condition), mutator.body(node.then_case)
+    other = None if node.else_case is None else mutator.body(node.else_case)
+    if condition.same_as(node.condition) and then.same_as(node.then_case):
+        if node.else_case is None or other.same_as(node.else_case):
+            return node
+    return IfThenElse(condition, then, other, node.span)
+
+
+def _attr(mutator: Mutator, node: AttrStmt) -> Stmt:
+    value, body = mutator.visit(node.value), mutator.body(node.body)
+    if value.same_as(node.value) and body.same_as(node.body):
         return node
+    return AttrStmt(node.node, node.attr_key, value, body, node.span)
+
+
+def _bind(mutator: Mutator, node: Bind) -> Stmt:
+    value = mutator.visit(node.value)
+    return node if value.same_as(node.value) else Bind(node.var, value, node.span)
+
+
+def _while(mutator: Mutator, node: While) -> Stmt:
+    condition, body = mutator.visit(node.condition), mutator.body(node.body)
+    return node if condition.same_as(node.condition) and body.same_as(node.body) else While(condition, body, node.span)
+
+
+_REBUILD: dict[type, Callable[[Mutator, Any], Any]] = {
+    Not: _unary,
+    BitwiseNot: _unary,
+    BinaryOpExpr: _binary,
+    CmpExpr: _binary,
+    LogicalExpr: _binary,
+    BufferLoad: _load,
+    BufferRegion: Mutator._descend_region,
+    Call: _call,
+    Cast: _cast,
+    Select: _select,
+    Let: _let,
+    Ramp: _ramp,
+    Broadcast: _broadcast,
+    SeqStmt: _seq,
+    Evaluate: _evaluate,
+    BufferStore: _store,
+    For: _for,
+    IfThenElse: _if,
+    AttrStmt: _attr,
+    Bind: _bind,
+    While: _while,
+}
 
 
 class _Substitute(Mutator):

@@ -10,6 +10,8 @@ from .. import ir
 from .kernel_program import KernelProgram
 from .ranged_mutator import RangedMutator
 
+_PREDICATED = frozenset(("tl.load", "tl.store", "tl.cp_async"))  # the third argument is a predicate
+
 
 class _Simplify(RangedMutator):
     def __init__(self, program: KernelProgram) -> None:
@@ -52,7 +54,10 @@ class _Simplify(RangedMutator):
         return ir.IfThenElse(condition, then, other, node.span)
 
     def visit_Call(self, node: ir.Call) -> Any:
-        if ir.call_name(node) != "prim.if_then_else":
+        name = ir.call_name(node)
+        if name in _PREDICATED and len(node.args) == 3:
+            return self._predicated(node)
+        if name != "prim.if_then_else":
             return self.descend(node)
         condition = self.condition(node.args[0])
         decided = ir.const_int(condition)
@@ -63,6 +68,13 @@ class _Simplify(RangedMutator):
         with self.assuming(ir.Not(condition)):
             no = self.visit(node.args[2])
         return ir.if_then_else(condition, yes, no)
+
+    def _predicated(self, node: ir.Call) -> Any:
+        """A guarded move; a guard that always holds goes."""
+        first, second = self.visit(node.args[0]), self.visit(node.args[1])
+        predicate = self.condition(node.args[2])
+        guard = [] if ir.const_int(predicate) == 1 else [predicate]
+        return ir.Call(node.op, [first, second, *guard], attrs=node.attrs, ty_args=node.ty_args, span=node.span, ret_ty=node.ty)
 
     def visit_For(self, node: ir.For) -> Any:
         start, extent = (ir.simplify(self.visit(e), self.analyzer) for e in (node.min, node.extent))
