@@ -168,11 +168,25 @@ class Simt:
     @staticmethod
     def binary(e, a, b):
         table = {
-            ir.Add: np.add, ir.Sub: np.subtract, ir.Mul: np.multiply, ir.FloorDiv: np.floor_divide, ir.FloorMod: np.mod,
-            ir.EQ: np.equal, ir.NE: np.not_equal, ir.LT: np.less, ir.LE: np.less_equal, ir.GT: np.greater, ir.GE: np.greater_equal,
-            ir.And: np.logical_and, ir.Or: np.logical_or, ir.BitwiseAnd: np.bitwise_and, ir.BitwiseOr: np.bitwise_or,
-            ir.BitwiseXor: np.bitwise_xor, ir.Max: _fmax, ir.Min: _fmin,
-        }  # fmt: skip
+            ir.Add: np.add,
+            ir.Sub: np.subtract,
+            ir.Mul: np.multiply,
+            ir.FloorDiv: np.floor_divide,
+            ir.FloorMod: np.mod,
+            ir.EQ: np.equal,
+            ir.NE: np.not_equal,
+            ir.LT: np.less,
+            ir.LE: np.less_equal,
+            ir.GT: np.greater,
+            ir.GE: np.greater_equal,
+            ir.And: np.logical_and,
+            ir.Or: np.logical_or,
+            ir.BitwiseAnd: np.bitwise_and,
+            ir.BitwiseOr: np.bitwise_or,
+            ir.BitwiseXor: np.bitwise_xor,
+            ir.Max: _fmax,
+            ir.Min: _fmin,
+        }
         with np.errstate(all="ignore"):
             return table[type(e)](a, b)
 
@@ -343,8 +357,15 @@ def combine(op: str, a, b):
             return (a + b) if op == "sum" else np.abs(a) + np.abs(b)
         if op == "absmax":
             return np.fmax(np.abs(a), np.abs(b))
-        table = {"max": np.fmax, "min": np.fmin, "max_nan": np.maximum, "min_nan": np.minimum, "bitand": np.bitwise_and,
-                 "bitor": np.bitwise_or, "bitxor": np.bitwise_xor}  # fmt: skip
+        table = {
+            "max": np.fmax,
+            "min": np.fmin,
+            "max_nan": np.maximum,
+            "min_nan": np.minimum,
+            "bitand": np.bitwise_and,
+            "bitor": np.bitwise_or,
+            "bitxor": np.bitwise_xor,
+        }
         return table[op](a, b)
 
 

@@ -28,8 +28,19 @@ def random(shape, dtype):
     )
 
 
-def run_atomic(shape, dst_shape, start, kind="sum", dtype="float32", src_dtype=None, layout=None, src_scope="local.fragment",
-               dst_scope="global", threads=128, arch="sm_90a"):  # fmt: skip
+def run_atomic(
+    shape,
+    dst_shape,
+    start,
+    kind="sum",
+    dtype="float32",
+    src_dtype=None,
+    layout=None,
+    src_scope="local.fragment",
+    dst_scope="global",
+    threads=128,
+    arch="sm_90a",
+):
     ctx = LoweringContext(Target("cuda", arch), threads, ir.var("tid"))
     src_dtype = src_dtype or dtype
     src, dst = ir.buffer(shape, src_dtype, "S", src_scope), ir.buffer(dst_shape, dtype, "D", dst_scope)
@@ -87,8 +98,17 @@ def test_out_of_bounds_is_skipped(start):
     run_atomic((8, 24), (16, 48), start)
 
 
-@pytest.mark.parametrize("dtype,arch,start,vector", [("float16", "sm_80", 8, True), ("bfloat16", "sm_80", 8, False), ("bfloat16", "sm_90a", 8, True),
-                                                     ("float32", "sm_80", 8, False), ("float32", "sm_90a", 8, True), ("float16", "sm_80", 3, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    "dtype,arch,start,vector",
+    [
+        ("float16", "sm_80", 8, True),
+        ("bfloat16", "sm_80", 8, False),
+        ("bfloat16", "sm_90a", 8, True),
+        ("float32", "sm_80", 8, False),
+        ("float32", "sm_90a", 8, True),
+        ("float16", "sm_80", 3, False),
+    ],
+)
 def test_vectors_only_where_legal(dtype, arch, start, vector):
     sim = run_atomic((16, 64), (16, 128), (0, start), dtype=dtype, arch=arch)
     assert ("tl.atomic_add_vec" in sim.counts) == vector

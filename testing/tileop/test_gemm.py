@@ -29,8 +29,22 @@ def reference(a, b, c):
     return c.astype(wide) + a.astype(wide) @ b.astype(wide)
 
 
-def run_gemm(m, n, k, dtypes=("float16", "float16", "float32"), threads=128, ta=False, tb=False, policy=0, a_scope="shared.dyn",
-             b_scope="shared.dyn", c_scope="local.fragment", clear=False, arch="sm_90a", make_regions=None):  # fmt: skip
+def run_gemm(
+    m,
+    n,
+    k,
+    dtypes=("float16", "float16", "float32"),
+    threads=128,
+    ta=False,
+    tb=False,
+    policy=0,
+    a_scope="shared.dyn",
+    b_scope="shared.dyn",
+    c_scope="local.fragment",
+    clear=False,
+    arch="sm_90a",
+    make_regions=None,
+):
     """Lowers and interprets one gemm; returns (result, reference, simulator)."""
     ctx = LoweringContext(Target("cuda", arch), threads, ir.var("tid"))
     a = ir.buffer((k, m) if ta else (m, k), dtypes[0], "A", a_scope)
@@ -79,8 +93,19 @@ def test_f16_transposes(ta, tb, policy):
     assert sim.counts.get("tl.mma_m16n8k16")
 
 
-@pytest.mark.parametrize("m,n,k,threads", [(48, 80, 16, 128), (80, 48, 32, 96), (96, 112, 16, 160), (112, 24, 48, 256), (16, 8, 16, 128),
-                                           (16, 40, 64, 128), (48, 8, 16, 64), (128, 64, 16, 32)])  # fmt: skip
+@pytest.mark.parametrize(
+    "m,n,k,threads",
+    [
+        (48, 80, 16, 128),
+        (80, 48, 32, 96),
+        (96, 112, 16, 160),
+        (112, 24, 48, 256),
+        (16, 8, 16, 128),
+        (16, 40, 64, 128),
+        (48, 8, 16, 64),
+        (128, 64, 16, 32),
+    ],
+)
 @pytest.mark.parametrize("policy", [0, 1, 2])
 def test_padded_warp_tiles(m, n, k, threads, policy):
     result, expected, sim = run_gemm(m, n, k, threads=threads, policy=policy, tb=bool(policy % 2))
@@ -88,9 +113,18 @@ def test_padded_warp_tiles(m, n, k, threads, policy):
     assert sim.counts.get("tl.mma_m16n8k16")
 
 
-@pytest.mark.parametrize("dtypes", [("float16", "float16", "float16"), ("bfloat16", "bfloat16", "float32"), ("float32",) * 3,
-                                    ("int8", "int8", "int32"), ("uint8", "int8", "int32"), ("float8_e4m3fn", "float8_e5m2", "float32"),
-                                    ("float64",) * 3])  # fmt: skip
+@pytest.mark.parametrize(
+    "dtypes",
+    [
+        ("float16", "float16", "float16"),
+        ("bfloat16", "bfloat16", "float32"),
+        ("float32",) * 3,
+        ("int8", "int8", "int32"),
+        ("uint8", "int8", "int32"),
+        ("float8_e4m3fn", "float8_e5m2", "float32"),
+        ("float64",) * 3,
+    ],
+)
 @pytest.mark.parametrize("ta,tb", [(False, False), (False, True), (True, False), (True, True)])
 def test_instruction_dtypes(dtypes, ta, tb):
     result, expected, sim = run_gemm(48, 32, 64, dtypes, ta=ta, tb=tb)
@@ -108,11 +142,18 @@ def test_register_operands(dtypes, a, b, ta, tb):
     close(result, expected, dtypes[2], 64)
 
 
-FMA = [(24, 40, 12, ("float16", "float16", "float32"), 128), (1, 64, 33, ("float16", "float16", "float16"), 128),
-       (24, 1, 7, ("float32",) * 3, 96), (20, 12, 5, ("float64",) * 3, 64), (17, 33, 3, ("int8", "int8", "int32"), 48),
-       (16, 16, 16, ("int8", "int8", "float32"), 32), (16, 16, 16, ("bfloat16", "bfloat16", "bfloat16"), 128),
-       (32, 32, 16, ("float16", "float16", "float32"), 100), (16, 16, 8, ("int32", "int32", "int32"), 64),
-       (16, 24, 32, ("float8_e4m3fn", "float16", "float32"), 64)]  # fmt: skip
+FMA = [
+    (24, 40, 12, ("float16", "float16", "float32"), 128),
+    (1, 64, 33, ("float16", "float16", "float16"), 128),
+    (24, 1, 7, ("float32",) * 3, 96),
+    (20, 12, 5, ("float64",) * 3, 64),
+    (17, 33, 3, ("int8", "int8", "int32"), 48),
+    (16, 16, 16, ("int8", "int8", "float32"), 32),
+    (16, 16, 16, ("bfloat16", "bfloat16", "bfloat16"), 128),
+    (32, 32, 16, ("float16", "float16", "float32"), 100),
+    (16, 16, 8, ("int32", "int32", "int32"), 64),
+    (16, 24, 32, ("float8_e4m3fn", "float16", "float32"), 64),
+]
 
 
 @pytest.mark.parametrize("m,n,k,dtypes,threads", FMA)

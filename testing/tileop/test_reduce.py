@@ -41,8 +41,22 @@ def reference(x, kind, dim, old=None):
     return out if old is None else combine(op, old.astype(out.dtype), out)
 
 
-def run_reduce(shape, dim, kind="sum", dtype="float32", dst_dtype=None, threads=128, layout=None, src_scope="local.fragment",
-               dst_scope="local.fragment", clear=True, keep=False, nan=False, values=None, dst_layout=None):  # fmt: skip
+def run_reduce(
+    shape,
+    dim,
+    kind="sum",
+    dtype="float32",
+    dst_dtype=None,
+    threads=128,
+    layout=None,
+    src_scope="local.fragment",
+    dst_scope="local.fragment",
+    clear=True,
+    keep=False,
+    nan=False,
+    values=None,
+    dst_layout=None,
+):
     dst_dtype = dst_dtype or dtype
     ctx = LoweringContext(Target(), threads, ir.var("tid"))
     axis = dim % len(shape)

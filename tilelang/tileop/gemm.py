@@ -21,6 +21,8 @@ from .view import Region, extents, matrix_dims, starts, view, whole_layout
 
 FRAGMENT = "local.fragment"
 SHARED = ("shared.dyn", "shared")
+_COPY_FIRST = "copy it to a shared tile or a fragment first"
+_SCOPE_FIX = {"A": _COPY_FIRST, "B": _COPY_FIRST, "C": "accumulate in T.alloc_fragment and copy it out"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,7 @@ class Gemm(TileOp):
         How warps divide C where several divisions are equally much work.
 
     Matrix instructions of the target are used when whole instructions cover m, n and k, and the block consists of whole
-    warps. Otherwise each thread computes its elements of C. Then products are summed in C's dtype, or in float32 for
+    warps; float32 operands are then rounded to tf32 (10 mantissa bits). Otherwise each thread computes its elements of C. Then products are summed in C's dtype, or in float32 for
     C of 8 or 16 bits, which is rounded once.
     """
 
@@ -139,7 +141,7 @@ class Gemm(TileOp):
             if scope != FRAGMENT and scope not in SHARED:
                 raise UnsupportedError(
                     f"operand {operand.letter} of gemm, {operand.buffer.name}, is in {scope} memory",
-                    fix="copy it to a shared tile or a fragment first"
+                    fix=_SCOPE_FIX[operand.letter],
                     if operand.letter != "C"
                     else "accumulate in T.alloc_fragment and copy it out",
                     span=self.source,
