@@ -53,8 +53,8 @@ def hard_floats(rng: np.random.Generator, fmt: Format, count: int) -> np.ndarray
         middles = ((exact[:-1].astype(np.float64) + exact[1:].astype(np.float64)) / 2).astype(np.float32)
         near = np.concatenate([exact, middles])
         near = np.concatenate([near, np.nextafter(near, np.float32(np.inf)), np.nextafter(near, np.float32(-np.inf))])
-    special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e38, -1e38, 448, 449, 464, 465, 480, 57344, 61440, 65519.9, 65520], np.float32)
-    return np.concatenate([anywhere, near, special])
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e38, -1e38, 448, 449, 464, 465, 480, 57344, 61440, 65519.9, 65520]
+    return np.concatenate([anywhere, near, np.array(special, np.float32)])
 
 
 def assert_same(got: np.ndarray, expected: np.ndarray) -> None:

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from testing.simulator.formats import BFLOAT16, E4M3, E5M2, HALF, NARROW, Format, assert_same, every_value
 
 pytestmark = pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # NaN of ml_dtypes

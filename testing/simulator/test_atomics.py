@@ -51,7 +51,8 @@ def test_all_updates_arrive(build, rng, name):
     if op in ("and", "or", "xor"):
         x = rng.integers(0, 2**31, 1536).astype(dtype)
     else:  # small whole numbers: every order of summation is exact, also in 8 significant bits
-        x = rng.integers(0, 2, 1536).astype(dtype) if op == "add" else rng.integers(-100 if "u" not in cpp else 0, 100, 1536).astype(dtype)
+        low, high = (0, 2) if op == "add" else (0 if cpp.startswith("u") else -100, 100)
+        x = rng.integers(low, high, 1536).astype(dtype)
         if op == "add" and cpp == "bfloat16_t":
             x[rng.random(1536) < 0.8] = 0
     start = np.array([1, 2, 3]).astype(dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from testing.simulator.formats import BFLOAT16, FLOAT, HALF, NARROW, assert_same, every_value, hard_floats
 
 pytestmark = pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # NaN of ml_dtypes
@@ -87,8 +88,8 @@ def test_integers_round_once(cast, rng, source, fmt):
     info = np.iinfo(INTEGERS[source])
     bits = rng.integers(0, info.bits, 4000)
     x = (rng.integers(0, 2**63, 4000, dtype=np.uint64) >> (63 - bits).astype(np.uint64)).astype(INTEGERS[source])
-    near = [v for e in range(info.bits) for v in (2**e - 1, 2**e, 2**e + 1, 2**e + 2**e // 2048, 2**e + 2**e // 2048 + 1) if v <= info.max]
-    x = np.concatenate([x, np.array(near, INTEGERS[source]), np.array([info.min, info.max, 0], INTEGERS[source])])
+    near = [2**e + d for e in range(info.bits) for d in (-1, 0, 1, 2**e // 2048, 2**e // 2048 + 1) if 2**e + d <= info.max]
+    x = np.concatenate([x, np.array([*near, info.min, info.max, 0], INTEGERS[source])])
     # float64 holds 53 bits; make larger integers odd-sticky so that its own rounding decides nothing
     sticky = np.array([_fits_double(v) for v in x.tolist()], np.float64)
     assert_same(cast(x, source, fmt.cpp), fmt.round(sticky))

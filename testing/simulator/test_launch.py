@@ -114,7 +114,8 @@ extern "C" __global__ void k(int32_t n) {
 TL_ENTRY(k)"""
     module = build(text, "k")
     module.launch("k", (1,), (32,), [32])
-    with pytest.raises(SimulationError, match=r"assertion failed: thread within n \(line 4\), block \(0, 0, 0\), thread \(20, 0, 0\)"):
+    report = r"assertion failed: thread within n \(line 4\), block \(0, 0, 0\), thread \(20, 0, 0\)"
+    with pytest.raises(SimulationError, match=report):
         module.launch("k", (1,), (32,), [20])
 
 

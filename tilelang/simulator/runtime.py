@@ -94,7 +94,8 @@ def _outdated(library: Path) -> bool:
     if root.parent == _PACKAGE:
         return False
     built = library.stat().st_mtime
-    return any(p.stat().st_mtime > built for p in (*_sources(), *(root / "simulator").rglob("*.h"), *(root / "device").rglob("*.h")))
+    sources = (*_sources(), *(root / "simulator").rglob("*.h"), *(root / "device").rglob("*.h"))
+    return any(path.stat().st_mtime > built for path in sources)
 
 
 def _digest() -> str:

@@ -3,7 +3,8 @@
 // written once, here in src/device, and serve both. So every include names <tl/...>, never a neighbour by quotes.
 #pragma once
 
-#if defined(__CUDACC_RTC__)  // NVRTC brings no <stdint.h>
+#if defined(__CUDACC_RTC__)  // NVRTC brings no <stdint.h>, and does not know GCC's name of memcpy
+#define __builtin_memcpy memcpy
 typedef signed char int8_t;
 typedef short int16_t;
 typedef int int32_t;

@@ -119,7 +119,8 @@ TL_FUNC bool isfinite(T x) {
 template <class T>
 TL_FUNC int popcount(T x) {
   static_assert(is_integer<T>, "popcount takes an integer");
-  return detail::library_popcount(static_cast<typename unsigned_of_size<sizeof(T)>::type>(x));
+  if constexpr (sizeof(T) == 8) return detail::library_popcount(static_cast<uint64_t>(x));
+  else return detail::library_popcount(static_cast<uint32_t>(static_cast<typename unsigned_of_size<sizeof(T)>::type>(x)));
 }
 template <class T>
 TL_FUNC int clz(T x) {

@@ -1,0 +1,147 @@
+"""A kernel text that instantiates every function of the device library, for the types that each takes."""
+
+from __future__ import annotations
+
+INTEGERS = ("int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t")
+FLOATS = ("float", "double", "tl::half_t", "tl::bfloat16_t")
+FLOAT8 = ("tl::float8_e4m3_t", "tl::float8_e5m2_t")
+SCALARS = (*INTEGERS, *FLOATS, *FLOAT8, "bool")
+
+_UNARY = (
+    "exp exp2 exp10 log log2 log10 log1p expm1 sqrt rsqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh erf "
+    "floor ceil round trunc nearbyint fabs abs sigmoid fast_exp fast_exp2 fast_exp10 fast_log fast_log2 fast_log10 fast_sin "
+    "fast_cos fast_tan fast_tanh fast_sqrt fast_rsqrt fast_rcp"
+).split()
+_BINARY = "atan2 pow fmod hypot copysign fast_div fast_pow min max".split()
+
+
+def _casts() -> str:
+    body = "\n".join(
+        f"  {{ auto* p = reinterpret_cast<{s}*>(in); auto* q = reinterpret_cast<{t}*>(out); q[i] = tl::cast<{t}>(p[i]); }}"
+        for s in SCALARS
+        for t in SCALARS
+    )
+    arrays = "\n".join(
+        f"  tl::cast_array<4>(reinterpret_cast<{t}*>(out) + 4 * i, reinterpret_cast<const float*>(in) + 4 * i);"
+        for t in (*FLOATS, *FLOAT8)
+    )
+    return _kernel("casts", f"{body}\n{arrays}")
+
+
+def _arithmetic() -> str:
+    parts = []
+    for t in (*FLOATS, *FLOAT8):
+        lines = [f"auto* p = reinterpret_cast<{t}*>(in); auto* q = reinterpret_cast<{t}*>(out); {t} a = p[i], b = p[i + 1];"]
+        lines += [f"q[i] = a {op} b; a {op}= b;" for op in "+-*/"]
+        lines += ["q[i] = -a;", "*flag = a < b || a <= b || a > b || a >= b || a == b || a != b;"]
+        lines += ["q[i] = tl::min(a, b); q[i] = tl::max(a, b); *flag = tl::isnan(a) || tl::isinf(a) || tl::isfinite(a);"]
+        if t in FLOATS:
+            lines += [f"q[i] = tl::{f}(a);" for f in _UNARY] + [f"q[i] = tl::{f}(a, b);" for f in _BINARY]
+            lines.append("q[i] = tl::fma(a, b, a);")
+        parts.append("  { " + "\n    ".join(lines) + " }")
+    for t in INTEGERS:
+        lines = [f"auto* p = reinterpret_cast<{t}*>(in); auto* q = reinterpret_cast<{t}*>(out); {t} a = p[i], b = p[i + 1];"]
+        calls = ("floordiv(a, b)", "floormod(a, b)", "shl(a, b)", "shr(a, b)", "min(a, b)", "max(a, b)", "abs(a)")
+        lines += [f"q[i] = tl::{c};" for c in calls] + ["*flag = tl::popcount(a) + tl::clz(a);"]
+        parts.append("  { " + "\n    ".join(lines) + " }")
+    parts.append("  *flag = tl::reinterpret<int32_t>(*reinterpret_cast<float*>(in));")
+    return _kernel("arithmetic", "\n".join(parts))
+
+
+def _memory() -> str:
+    lines = ["  alignas(16) char local[32];", "  char* shared = tl::dyn_smem();"]
+    for b in (1, 2, 4, 8, 16, 32):
+        lines.append(f"  tl::load<{b}>(local, in + i * {b}); tl::store<{b}>(out + i * {b}, local);")
+        lines.append(f"  tl::load<{b}>(local, in + i * {b}, i < 9); tl::store<{b}>(out + i * {b}, local, i < 9);")
+    lines += [
+        f"  tl::cp_async<{b}>(shared + i * 16, in + i * 16); tl::cp_async<{b}>(shared + i * 16, in, i < 9);" for b in (4, 8, 16)
+    ]
+    lines.append("  tl::cp_async_commit(); tl::cp_async_wait<1>(); tl::cp_async_wait<0>();")
+    lines.append("  tl::sync_threads(); tl::sync_warp(); tl::bar_sync<1>(64); tl::bar_arrive<2>(64);")
+    lines.append("  tl::fence_block(); tl::fence_device();")
+    return _kernel("memory", "\n".join(lines))
+
+
+def _warp() -> str:
+    lines = []
+    for t in SCALARS:
+        lines.append(f"  {{ auto* p = reinterpret_cast<{t}*>(in); auto* q = reinterpret_cast<{t}*>(out); {t} a = p[i];")
+        lines.append(
+            "    q[i] = tl::shfl_xor(a, 1); q[i] = tl::shfl(a, 3); q[i] = tl::shfl_up(a, 1); q[i] = tl::shfl_down(a, 1);"
+        )
+        if t != "bool":
+            operators = ["sum", "max", "min", "absmax", "abssum", "max_nan", "min_nan"]
+            operators += ["bitand", "bitor", "bitxor"] if t in INTEGERS else []
+            lines += [f"    q[i] = tl::warp_reduce<tl::op_{op}, 8, 4>(a);" for op in operators]
+        lines.append("  }")
+    lines.append("  struct wide { uint32_t x[4]; }; auto* w = reinterpret_cast<wide*>(in); w[i] = tl::shfl_xor(w[i], 16);")
+    lines.append("  *flag = tl::elect_one() + tl::ballot(i > 3) + tl::any(i > 3) + tl::all(i > 3);")
+    return _kernel("warp", "\n".join(lines))
+
+
+def _atomics() -> str:
+    lines = []
+    for t in ("int32_t", "uint32_t", "int64_t", "uint64_t", *FLOATS):
+        lines.append(f"  {{ auto* p = reinterpret_cast<{t}*>(in); auto* q = reinterpret_cast<{t}*>(out); {t} a = q[i];")
+        operations = ["add", "max", "min"] + (["and", "or", "xor"] if t in INTEGERS else [])
+        lines += [
+            f"    q[i] = tl::atomic_{op}(p, a); q[i] = tl::atomic_{op}<tl::memory_order::acq_rel>(p, a);" for op in operations
+        ]
+        lines.append("    q[i] = tl::atomic_load(p); tl::atomic_store<tl::memory_order::release>(p, a);")
+        lines.append("    tl::atomic_add_vec<2>(p, q); tl::atomic_add_vec<4>(p, q); }")
+    return _kernel("atomics", "\n".join(lines))
+
+
+def _matrix(float8: bool, stmatrix: bool) -> str:
+    lines = ["  char* shared = tl::dyn_smem();"]
+    for n in (1, 2, 4):
+        for form in (f"x{n}", f"x{n}_trans"):
+            lines.append(f"  {{ alignas(16) tl::half_t r[{2 * n}]; tl::ldmatrix_{form}(r, shared + i * 16);")
+            lines.append(f"    tl::store<{min(16, 4 * n)}>(out + i * 16, r);")
+            lines += [f"    tl::stmatrix_{form}(shared + i * 16, r);"] if stmatrix else []
+            lines.append("  }")
+    combinations = [("m16n8k16", "tl::half_t", "tl::half_t", c) for c in ("float", "tl::half_t")]
+    combinations += [("m16n8k16", "tl::bfloat16_t", "tl::bfloat16_t", "float"), ("m16n8k8", "float", "float", "float")]
+    combinations += [("m16n8k32", a, b, "int32_t") for a in ("int8_t", "uint8_t") for b in ("int8_t", "uint8_t")]
+    combinations += [("m16n8k32", a, b, "float") for a in FLOAT8 for b in FLOAT8] if float8 else []
+    combinations.append(("m8n8k4", "double", "double", "double"))
+    for shape, a, b, c in combinations:
+        lines.append(f"  {{ auto* p = reinterpret_cast<{a}*>(in); auto* s = reinterpret_cast<{b}*>(in);")
+        lines.append(f"    auto* q = reinterpret_cast<{c}*>(out);")
+        lines.append(f"    alignas(16) {a} x[16]; alignas(16) {b} y[8]; alignas(16) {c} z[4];")
+        lines.append("    for (int j = 0; j < 16; ++j) x[j] = p[i * 16 + j];")
+        lines.append("    for (int j = 0; j < 8; ++j) y[j] = s[i * 8 + j];")
+        lines.append("    for (int j = 0; j < 4; ++j) z[j] = q[i * 4 + j];")
+        lines.append(f"    tl::mma_{shape}(z, x, y); tl::mma_ready();")
+        lines.append("    for (int j = 0; j < 4; ++j) q[i * 4 + j] = z[j]; }")
+    return _kernel("matrix", "\n".join(lines))
+
+
+def _print() -> str:
+    lines = ['  tl::print_message("m"); tl::device_assert(i < 99, "message");']
+    for t in SCALARS:
+        lines.append(
+            f'  tl::print_value("m", *reinterpret_cast<{t}*>(in)); tl::print_element("m", "A", 3, *reinterpret_cast<{t}*>(in));'
+        )
+    return _kernel("print", "\n".join(lines))
+
+
+def _kernel(name: str, body: str) -> str:
+    return f"""extern "C" __global__ void __launch_bounds__(128) {name}(char* in, char* __restrict__ out, int32_t* flag) {{
+  const int i = threadIdx.x;
+{body}
+}}
+TL_ENTRY({name})
+"""
+
+
+KERNELS = ("casts", "arithmetic", "memory", "warp", "atomics", "matrix", "print")
+
+
+def text(arch: int) -> str:
+    """The whole library for an architecture, e.g. 80; the simulator has everything, as 90 does."""
+    headers = "".join(
+        f"#include <tl/{h}.h>\n" for h in ("core", "math", "shuffle", "reduce", "atomic", "cp_async", "ldmatrix", "mma", "print")
+    )
+    kernels = (_casts(), _arithmetic(), _memory(), _warp(), _atomics(), _matrix(arch >= 89, arch >= 90), _print())
+    return headers + "\n".join(kernels)
