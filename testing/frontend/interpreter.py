@@ -162,7 +162,7 @@ class Interpreter:
 
     def call(self, node):
         name = ir.call_name(node)
-        short = name.removeprefix("tirx.").removeprefix("tir.")
+        short = name.split(".")[-1]
         if short == "if_then_else":
             return self.expr(node.args[1]) if self.expr(node.args[0]) else self.expr(node.args[2])
         if name == "tl.atomic_add":

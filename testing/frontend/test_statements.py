@@ -1,11 +1,11 @@
+# ruff: noqa: F841  (in a kernel an assignment is a store)
 """Each accepted statement means what Python's does."""
 
 import numpy as np
 import pytest
 
 import tilelang.language as T
-
-from interpreter import evaluate
+from testing.frontend.interpreter import evaluate
 
 
 def ints(n, low=-9, high=10):

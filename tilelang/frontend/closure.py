@@ -11,7 +11,9 @@ from .hooks import Hooks
 from .rewrite import HOOKS, Rewriter
 from .source import Source
 
-_compiled: dict[tuple[CodeType, str], tuple[CodeType, Hooks]] = {}
+# By identity: code objects that compare equal may come of different texts (annotations in a body are not in the code).
+# The original code object is kept beside the result, so that its id is not reused.
+_compiled: dict[tuple[int, str], tuple[CodeType, Hooks, CodeType]] = {}
 
 
 def rewritten(
@@ -28,10 +30,10 @@ def rewritten(
     names : dict, optional
         Globals to use instead of the live ones, likewise.
     """
-    key = (func.__code__, kind)
+    key = (id(func.__code__), kind)
     if key not in _compiled:
-        _compiled[key] = _compile(func, kind)
-    code, hooks = _compiled[key]
+        _compiled[key] = (*_compile(func, kind), func.__code__)
+    code, hooks, _ = _compiled[key]
     live = dict(zip(func.__code__.co_freevars, func.__closure__ or (), strict=True))
     closure = []
     for name in code.co_freevars:

@@ -84,6 +84,11 @@ class _Digest:
             self.function(value.func, value.scope)
         elif isinstance(value, PrimFuncSource):
             self.prim_func(value)
+        elif hasattr(kind, "cache_identity"):  # eager and jitted functions say it themselves
+            identity = value.cache_identity()
+            if identity is None:
+                raise _NoDigest(repr(value))
+            self.tag("identity", identity)
         elif isinstance(value, ModuleType):
             self.tag("module", value.__name__)
         elif isinstance(value, FunctionType):
@@ -130,6 +135,8 @@ class _Digest:
             ours = base.__module__.split(".")[0] == "tilelang"
             if "__slots__" in vars(base) or (_pinned(base.__module__) and not ours) or base.__module__ == "builtins":
                 raise _NoDigest(repr(kind))
+        if not hasattr(value, "__dict__"):
+            raise _NoDigest(repr(kind))
         self.class_(kind)
         self.tag("fields")
         self.value(dict(sorted(vars(value).items())))

@@ -8,9 +8,11 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from .builder import JITNoBuilderError
+from .closure import snapshot_closure
 from .prim_func import PrimFuncSource
-from .source import Source
+from .source import Source, code_names
 
+_LANGUAGE = "tilelang.language"
 _BUILDER_NAMES = {"Kernel", "const", "empty", "alloc_shared", "alloc_fragment", "alloc_local", "alloc_var", "alloc_global"}
 
 
@@ -31,11 +33,19 @@ def static_mode(func: FunctionType) -> str | None:
             and any(_last_name(d) == "prim_func" for d in node.decorator_list)
         ):
             return "lazy"
-    if any(
-        isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in _BUILDER_NAMES for n in ast.walk(tree)
-    ):
-        return "eager"
+    aliases = _language_aliases(func)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in _BUILDER_NAMES:
+            if isinstance(node.value, ast.Name) and node.value.id in aliases:
+                return "eager"
     return None
+
+
+def _language_aliases(func: FunctionType) -> set[str]:
+    """Names under which the function sees the language module."""
+    seen = {**func.__globals__, **snapshot_closure(func)}
+    mentioned = code_names(func.__code__) | set(func.__code__.co_freevars)
+    return {name for name in mentioned if getattr(seen.get(name), "__name__", "") == _LANGUAGE}
 
 
 def detect_mode(func: FunctionType, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Mode:

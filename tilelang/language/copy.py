@@ -125,7 +125,8 @@ def _resize(start: Region, other: Region, what: str) -> Region:
         extents.pop(0)
     if len(extents) > rank:
         raise ShapeError(
-            f"{what} of {name_of(other)}, which is {shape_text(extents)}, to or from {start.buffer.name}, which has {rank} dimensions",
+            f"{what} of {name_of(other)}, which is {shape_text(extents)}, "
+            f"to or from {start.buffer.name}, which has {rank} dimension{'s' * (rank != 1)}",
             fix="index the larger side down to the rank of the other",
         )
     extents = [1] * (rank - len(extents)) + extents

@@ -16,7 +16,7 @@ _BITS = {**_FLOATS, **_INTS, "bool": 8}
 # e4m3 without "fn" is the same format as torch's float8_e4m3fn: one name in the IR.
 _ALIASES = {
     "float": "float32", "half": "float16", "double": "float64", "int": "int32", "uint": "uint32", "long": "int64",
-    "short": "int16", "float8_e4m3": "float8_e4m3fn", "e4m3_float8": "float8_e4m3fn", "e5m2_float8": "float8_e5m2", "boolean": "bool",
+    "short": "int16", "float8_e4m3": "float8_e4m3fn", "boolean": "bool",
 }  # fmt: skip
 _PYTHON = {int: "int32", float: "float32", bool: "bool"}
 _RANGE = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float32": 3.4028234663852886e38,

@@ -35,6 +35,7 @@ class Expr:
     """
 
     __slots__ = ("_node", "recipe", "_dtype", "pure", "cost", "__weakref__")
+    __array_ufunc__ = None  # NumPy scalars on the left leave the operation to us
 
     def __init__(self, node: Any, of: dtype, pure: bool = True, cost: int = 1, recipe: tuple | None = None) -> None:
         self._node, self._dtype, self.pure, self.cost, self.recipe = node, of, pure, cost, recipe
@@ -71,7 +72,7 @@ class Expr:
         if value is None:
             raise self._no_python(
                 "Python's truth value",
-                "use if, while, and, or, not directly in the kernel (not in a plain Python function), T.if_then_else, or T.min and T.max",
+                "use if, and, or, not in the kernel itself (not in a plain Python function), T.if_then_else, T.min, T.max",
             )
         return bool(value)
 
