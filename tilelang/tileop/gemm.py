@@ -83,8 +83,8 @@ class Gemm(TileOp):
         How warps divide C where several divisions are equally much work.
 
     Matrix instructions of the target are used when whole instructions cover m, n and k, and the block consists of whole
-    warps; float32 operands are then rounded to tf32 (10 mantissa bits). Otherwise each thread computes its elements of C. Then products are summed in C's dtype, or in float32 for
-    C of 8 or 16 bits, which is rounded once.
+    warps; float32 operands are then rounded to tf32 (10 mantissa bits). Otherwise each thread computes its
+    elements of C. Then products are summed in C's dtype, or in float32 for C of 8 or 16 bits, which is rounded once.
     """
 
     A: Region
@@ -142,8 +142,6 @@ class Gemm(TileOp):
                 raise UnsupportedError(
                     f"operand {operand.letter} of gemm, {operand.buffer.name}, is in {scope} memory",
                     fix=_SCOPE_FIX[operand.letter],
-                    if operand.letter != "C"
-                    else "accumulate in T.alloc_fragment and copy it out",
                     span=self.source,
                 )
         m, n, k = c.shape[0], c.shape[1], a.shape[1]
