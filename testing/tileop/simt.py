@@ -277,9 +277,7 @@ class Simt:
                 if trans:
                     assert bits == 16
                     tile = tile.T
-                for lane in range(32):
-                    piece = tile[lane // 4, lane % 4 * per_register : lane % 4 * per_register + per_register]
-                    out[lane, matrix * per_register : (matrix + 1) * per_register] = piece
+                out[:, matrix * per_register : (matrix + 1) * per_register] = tile.reshape(32, per_register)
             self._set_span(registers, lanes, out)
 
     def _check_read(self, buf, where) -> None:
@@ -290,23 +288,13 @@ class Simt:
         m, n, k = (int(x) for x in name.removeprefix("mma_m").replace("n", " ").replace("k", " ").split())
         a_at, b_at, c_at = _PTX[name]
         for lanes in self._warps(mask):
-            a_regs, b_regs, c_regs = (self._span(p, lanes, len(at)) for p, at in ((a, a_at), (b, b_at), (c, c_at)))
+            a_regs, b_regs, c_regs = (self._span(p, lanes, at[0].shape[1]) for p, at in ((a, a_at), (b, b_at), (c, c_at)))
             wide = np.int64 if c_regs.dtype.kind in "iu" else np.float64
             A, B = np.zeros((m, k), wide), np.zeros((k, n), wide)
-            for lane in range(32):
-                g, t = lane // 4, lane % 4
-                for i, at in enumerate(a_at):
-                    A[at(g, t)] = a_regs[lane, i]
-                for i, at in enumerate(b_at):
-                    B[at(g, t)] = b_regs[lane, i]
+            A[a_at], B[b_at] = a_regs, b_regs
             with np.errstate(all="ignore"):
                 D = A @ B
-            out = np.zeros_like(c_regs)
-            for lane in range(32):
-                g, t = lane // 4, lane % 4
-                for i, at in enumerate(c_at):
-                    out[lane, i] = (c_regs[lane, i].astype(wide) + D[at(g, t)]).astype(c_regs.dtype)
-            self._set_span(c, lanes, out)
+            self._set_span(c, lanes, (c_regs.astype(wide) + D[c_at]).astype(c_regs.dtype))
 
     def warp_reduce(self, template, value, mask):
         op, extent, stride = template[0].removeprefix("tl::op_"), int(template[1]), int(template[2])
@@ -369,6 +357,13 @@ def combine(op: str, a, b):
         return table[op](a, b)
 
 
+def _figure(*elements):
+    """A PTX figure as (rows, columns) of every lane's registers; `elements` map (group, member) to (row, column)."""
+    lane = np.arange(32)
+    places = [at(lane // 4, lane % 4) for at in elements]
+    return tuple(np.stack([np.broadcast_to(p[axis], 32) for p in places], axis=1) for axis in (0, 1))
+
+
 def _m16n8(packed: int, half: int):
     """PTX ISA figures for m16n8k*: `packed` elements a register along k, `half` = k / 2; independent of the compiler's table."""
     a = [
@@ -379,14 +374,18 @@ def _m16n8(packed: int, half: int):
     ]
     b = [(lambda g, t, h=h, p=p: (half * h + packed * t + p, g)) for h in range(2) for p in range(packed)]
     c = [(lambda g, t, r=r, p=p: (g + 8 * r, 2 * t + p)) for r in range(2) for p in range(2)]
-    return a, b, c
+    return _figure(*a), _figure(*b), _figure(*c)
 
 
 _PTX = {
     "mma_m16n8k16": _m16n8(2, 8),
     "mma_m16n8k8": _m16n8(1, 4),
     "mma_m16n8k32": _m16n8(4, 16),
-    "mma_m8n8k4": ([lambda g, t: (g, t)], [lambda g, t: (t, g)], [lambda g, t: (g, 2 * t), lambda g, t: (g, 2 * t + 1)]),
+    "mma_m8n8k4": (
+        _figure(lambda g, t: (g, t)),
+        _figure(lambda g, t: (t, g)),
+        _figure(lambda g, t: (g, 2 * t), lambda g, t: (g, 2 * t + 1)),
+    ),
 }
 
 
