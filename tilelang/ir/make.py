@@ -53,6 +53,12 @@ def call(name: str, args: Sequence[Any] = (), ret: str = "void", attrs: dict[str
     return Call(op, [as_expr(a) for a in args], attrs=attrs, ret_ty=ret, span=span)
 
 
+def pure_call(name: str, args: Sequence[Any], ret: str, span: Span | None = None) -> Call:
+    """A call without effects: its value depends on its arguments alone."""
+    register_op(name, "pure")
+    return call(name, args, ret, span=span)
+
+
 def is_call(node: Any, name: str) -> bool:
     """True if `node` is a call of the operator `name`."""
     return isinstance(node, Call) and isinstance(node.op, Op) and node.op.name == name

@@ -330,7 +330,7 @@ _BUILD: dict[str, Callable[..., Any]] = {
     "broadcast": lambda a, lanes: ir.Broadcast(a, lanes),
     "if_then_else": _branch,
     "select": _select,
-    "call": lambda name, of, *args: ir.call(name, args, ret=of),
+    "call": lambda name, of, *args: ir.pure_call(name, args, of),
 }
 
 
