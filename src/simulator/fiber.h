@@ -4,7 +4,9 @@
 
 namespace tl::sim {
 
-#if defined(__x86_64__) || (defined(__aarch64__) && !defined(__APPLE__))
+#if defined(TL_SIM_ASSEMBLY_SWITCH)
+// chosen on the command line, to test the portable switch
+#elif defined(__x86_64__) || (defined(__aarch64__) && !defined(__APPLE__))
 #define TL_SIM_ASSEMBLY_SWITCH 1
 #else
 #define TL_SIM_ASSEMBLY_SWITCH 0

@@ -19,11 +19,12 @@ def _number(arch: str) -> int:
 
 
 def _nvrtc(text: str, arch: str) -> bytes:
-    """NVRTC with nothing but the include path: the headers need no other option."""
+    """NVRTC with little but the include path (and a hurried ptxas): the headers need no other option."""
     nvrtc = pytest.importorskip("cuda.bindings.nvrtc")
     status, program = nvrtc.nvrtcCreateProgram(text.encode(), b"kernel.cu", 0, [], [])
     assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS
-    options = [f"--gpu-architecture={arch}".encode(), f"--include-path={source_root() / 'device'}".encode()]
+    options = [f"--gpu-architecture={arch}", f"--include-path={source_root() / 'device'}", "--ptxas-options=-O0"]
+    options = [option.encode() for option in options]
     (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
     log = bytearray(nvrtc.nvrtcGetProgramLogSize(program)[1])
     nvrtc.nvrtcGetProgramLog(program, log)
@@ -61,9 +62,9 @@ def test_nvrtc(arch):
         assert name.encode() in cubin
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", ("sm_80", "sm_90a"))
 def test_nvcc(nvcc, tmp_path, arch):
-    _run_nvcc(nvcc, everything.text(_number(arch)), arch, tmp_path)
+    _run_nvcc(nvcc, everything.text(_number(arch)), arch, tmp_path, "--ptxas-options=-O0")
 
 
 def test_host_compiler():

@@ -28,6 +28,7 @@ _FLAGS = [
     "-fno-asynchronous-unwind-tables",
     "-fno-stack-protector",
     "-fno-plt",
+    "-fstack-clash-protection",  # a frame larger than the guard page must meet it, not step over it
 ]
 _OPTIONAL_FLAGS = {"-ftrivial-auto-var-init=pattern"}  # g++ before 12 has no such flag
 

@@ -33,6 +33,9 @@ TL_ACCURATE(sqrt)
 inline float fast_rsqrt(float x) { return library_rsqrt(x); }
 inline float fast_rcp(float x) { return 1.0f / x; }
 inline float fast_div(float x, float y) { return x / y; }
-inline float fast_pow(float x, float y) { return __builtin_powf(x, y); }
+// As the GPU's: 2^(y log2 x), so that a negative base gives NaN.
+inline float fast_pow(float x, float y) {
+  return static_cast<float>(__builtin_exp2(static_cast<double>(y) * __builtin_log2(static_cast<double>(x))));
+}
 
 }  // namespace tl::detail
