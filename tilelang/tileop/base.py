@@ -60,9 +60,8 @@ class LoweringContext:
 
     def shared_layout(self, buf: ir.Var) -> Any:
         """The layout of a shared buffer; row-major unless something asked for more."""
-        if buf not in self.shared:
-            self.shared[buf] = SharedLayout.linear(ir.static_shape(buf), dtype_bits(ir.buffer_dtype(buf)))
-        return self.shared[buf]
+        found = self.shared.get(buf)
+        return SharedLayout.linear(ir.static_shape(buf), dtype_bits(ir.buffer_dtype(buf))) if found is None else found
 
     def analyzer(self, ranges: Mapping[ir.Var, tuple[Any, Any]] | None = None) -> ir.Analyzer:
         """An analyzer that knows the ranges and conditions around this operator (and `ranges`), and symbols not negative."""
@@ -120,7 +119,10 @@ class TileOp:
         return {}
 
     def shared_layouts(self, ctx: LoweringContext) -> dict[ir.Var, SharedLayout]:
-        """Layouts that the operator prefers for its shared operands; the first operator to ask decides."""
+        """Layouts that the operator prefers for its shared operands; the first operator to ask decides.
+
+        Asked before fragments are inferred, and once more after.
+        """
         return {}
 
     def scratch(self, ctx: LoweringContext) -> tuple[tuple[int, ...], str] | None:

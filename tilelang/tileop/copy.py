@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import ir
 from ..errors import SemanticError, ShapeError
-from ..layout import Fragment
+from ..layout import Fragment, SharedLayout
 from ..target import Target
 from ..transform.guards import GuardMemory
 from ..transform.loop_layout import loop_layout
@@ -78,6 +78,18 @@ class Copy(ElementwiseOp):
         if self.options.get("loop_layout") is not None:
             notes["tl.loop_layout"] = self.options["loop_layout"]
         return ParallelNest(variables, tuple(extents), store, notes, self.span)
+
+    def shared_layouts(self, ctx: LoweringContext) -> dict[ir.Var, SharedLayout]:
+        """A swizzle for a shared tile that meets a matrix instruction's fragment: its rows would share banks."""
+        sides = (self.src.source, self.dst.source)
+        shared = [b for b in sides if ir.scope_of(b).startswith("shared")]
+        fragments = [ctx.fragments[b] for b in sides if b in ctx.fragments]
+        if len(shared) != 1 or len(fragments) != 1 or not fragments[0].dims or len(ir.static_shape(shared[0])) < 2:
+            return {}
+        spread = any(f.is_thread for f in fragments[0].dims[-1]) and any(f.is_thread for d in fragments[0].dims[:-1] for f in d)
+        if not spread:
+            return {}
+        return {shared[0]: SharedLayout.for_matrix(ir.static_shape(shared[0]), dtype_bits(ir.buffer_dtype(shared[0])))}
 
     # ------------------------------------------------------------------ cp.async
 

@@ -66,6 +66,7 @@ class MatrixCopy:
             return None
         if layout.dims != ctx.fragments[fragment].dims:
             return None
+        layout = _split_blocks(layout)
         return MatrixCopy(nest, layout, fragment, shared, tuple(indices), _adjacent_blocks(layout), load)
 
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
@@ -76,7 +77,7 @@ class MatrixCopy:
         lane = ctx.tid % 32
         # Outer digits loop; block digits and the row digit come from the lane for addresses, and are 0 for registers.
         outer = LoopNest(self._without_blocks(), ctx.tid, ctx.num_threads)
-        registers = outer.register_index(_strip(ctx.fragments[self.fragment], self.blocks), self.nest.uses[self.fragment].index or ())
+        registers = outer.register_index(_strip(self.layout, self.blocks), self.nest.uses[self.fragment].index or ())
         at = dict(zip(self.nest.vars, self._addresses(outer, lane)))
         analyzer = ctx.analyzer(outer.ranges)
         address = ir.address_of(
@@ -144,6 +145,21 @@ def _strip(layout: Fragment, digits: Any) -> Fragment:
         shape[d] = -(-shape[d] // dims[d][k].extent)
         dims[d][k] = Factor(1, "local", 0)
     return Fragment(tuple(shape), tuple(tuple(f) for f in dims), layout.replication)
+
+
+def _split_blocks(layout: Fragment) -> Fragment:
+    """The layout with register digits cut so that the four adjacent blocks from stride 2 are digits of their own."""
+    dims = []
+    for factors in layout.dims:
+        row: list[Factor] = []
+        for f in factors:
+            inner = 8 // f.stride if not f.is_thread and f.stride in (2, 4) else 1
+            if inner > 1 and f.extent > inner and f.extent % inner == 0:
+                row += [local(f.extent // inner, f.stride * inner), local(inner, f.stride)]
+            else:
+                row.append(f)
+        dims.append(tuple(row))
+    return Fragment(layout.shape, tuple(dims), layout.replication)
 
 
 def _adjacent_blocks(layout: Fragment) -> tuple[tuple[int, int], ...]:

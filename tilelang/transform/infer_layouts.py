@@ -34,6 +34,7 @@ def infer_body(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
             unit.op.check(ctx.target)
     _shared_layouts(units, ctx)
     _fragments(units, body, ctx)
+    _shared_layouts(units, ctx)
     return convert_uses(body, ctx)
 
 
