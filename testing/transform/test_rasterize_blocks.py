@@ -10,14 +10,6 @@ from testing.codegen.execute import execute
 from tilelang import ir
 from tilelang.engine import compile_prim_func
 from tilelang.errors import SemanticError
-from tilelang.transform.rasterize_blocks import rasterized_index
-
-
-@pytest.mark.parametrize("minor,major,panel", [(1, 1, 4), (7, 5, 3), (4, 8, 4), (5, 3, 10), (1, 9, 2), (6, 1, 2)])
-def test_a_bijection_in_panels(minor, major, panel):
-    seen = [rasterized_index(k, minor, major, panel) for k in range(minor * major)]
-    assert sorted(seen) == sorted((x, y) for x in range(minor) for y in range(major))
-    assert max(y for _, y in seen[: min(panel, major)]) < panel
 
 
 def visits(m, n, configs, grid, order="row", panel=3):
@@ -44,9 +36,25 @@ def test_every_block_once(shape, order, dynamic):
     np.testing.assert_array_equal(where, np.arange(shape[0])[:, None] * 1000 + np.arange(shape[1]))
 
 
-def test_the_text_remaps_at_the_top():
-    source = visits(9, 12, {}, (12, 9)).source
-    assert "const int block = block_y * 12 + block_x;" in source and "const int bx = block % 36 / 3;" in source
+def test_panels_are_compact():
+    """The first blocks to start cover `panel` rows before they go on to the next column."""
+    out, bx, by = ir.buffer((7, 6), "int32", "out"), ir.var("bx"), ir.var("by")
+    clock = ir.buffer((1,), "int32", "clock")
+    swizzle = ir.evaluate(ir.call("tl.use_swizzle", [], attrs={"panel_size": 3, "order": "row"}), programs.span(3))
+    now = ir.var("now")
+    tick = ir.Bind(now, ir.call("tl.atomic_add", [ir.address_of(ir.load(clock, [0])), ir.const(1)], "int32"))
+    body = ir.seq([swizzle, tick, programs.store(out, [by, bx], now)])
+    func = programs.function([out, clock], programs.launch(body, (6, 7), (1,), {"blockIdx.x": bx, "blockIdx.y": by}))
+    source = compile_prim_func(func, programs.target(), {}, programs.DEVICE).source
+    assert "const int panel = block_y / 3 * 3;" in source and "const int bx = offset / panel_height;" in source
+    assert "floor" not in source and "int64" not in source
+
+
+@pytest.mark.parametrize("order", ["row", "column"])
+def test_symbolic_grids_keep_block_indices_in_32_bits(order):
+    m, n = ir.var("m"), ir.var("n")
+    source = visits(m, n, {}, ((n + 127) // 128, (m + 127) // 128), order).source
+    assert "const int bx = " in source and "const int by = " in source and "floor" not in source
 
 
 def test_senseless_panels():

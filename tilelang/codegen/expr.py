@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .. import ir
@@ -96,6 +97,8 @@ class ExprPrinter(CallPrinter):
 
     def _FloatImm(self, expr: ir.FloatImm) -> tuple[str, int]:
         text = float_literal(expr.value, ir.dtype_of(expr))
+        if not math.isfinite(expr.value):
+            self.use("tl/limits.h")
         return text, UNARY if text.startswith("-") else PRIMARY
 
     def _StringImm(self, expr: ir.StringImm) -> tuple[str, int]:

@@ -17,23 +17,6 @@ _FORMATS = {
     "float8_e4m3": (4, -6),
     "float8_e5m2": (3, -14),
 }
-# dtype: bit patterns of +infinity and of a quiet NaN; float8_e4m3 has no infinity
-_INFINITY = {
-    "float16": "0x7c00",
-    "bfloat16": "0x7f80",
-    "float8_e5m2": "0x7c",
-    "float32": "0x7f800000u",
-    "float64": "0x7ff0000000000000ull",
-}
-_NAN = {
-    "float16": "0x7e00",
-    "bfloat16": "0x7fc0",
-    "float8_e5m2": "0x7f",
-    "float8_e4m3fn": "0x7f",
-    "float8_e4m3": "0x7f",
-    "float32": "0x7fc00000u",
-    "float64": "0x7ff8000000000000ull",
-}
 _MAX_E4M3 = 448.0
 
 
@@ -55,25 +38,24 @@ def _shortest_float32(value: float) -> str:
     return text if any(c in text for c in ".e") else text + ".0"
 
 
-def _bits(pattern: str, dtype: str) -> str:
-    name = type_name(dtype)
-    return f"tl::reinterpret<{name}>({pattern})" if dtype in ("float32", "float64") else f"{name}::from_bits({pattern})"
+def _infinity(value: float, dtype: str) -> str:
+    return ("-" if value < 0 else "") + f"tl::infinity<{type_name(dtype)}>()"
 
 
 def float_literal(value: float, dtype: str) -> str:
-    """A floating constant of `dtype`."""
+    """A floating constant of `dtype`; infinities and NaN are calls of <tl/limits.h>."""
     value = float(value)
     if math.isnan(value):
-        return _bits(_NAN[dtype], dtype)
+        return f"tl::quiet_nan<{type_name(dtype)}>()"
     if dtype == "float64":
         if math.isinf(value):
-            return ("-" if value < 0 else "") + _bits(_INFINITY[dtype], dtype)
+            return _infinity(value, dtype)
         return repr(value)
     value = round_to(value, dtype)
     if dtype in ("float8_e4m3fn", "float8_e4m3"):
         value = max(-_MAX_E4M3, min(_MAX_E4M3, value))
     elif math.isinf(value) or (dtype == "float32" and abs(value) >= 2.0**128):
-        return ("-" if value < 0 else "") + _bits(_INFINITY[dtype], dtype)
+        return _infinity(value, dtype)
     text = _shortest_float32(value) + "f" if abs(value) < 2.0**128 else repr(value)
     return text if dtype == "float32" else f"{type_name(dtype)}({text})"
 

@@ -15,16 +15,44 @@ from ..tileop.base import attribute
 from .kernel_program import KernelProgram
 
 
-def rasterized_index(linear: Any, minor: Any, major: Any, panel: int, smallest: Any = None) -> tuple[Any, Any]:
-    """(index along `minor`, index along `major`) of the `linear`-th block in panels of `panel` majors.
+class _Scalars:
+    """Binds intermediate values to named scalars whose ranges are known."""
 
-    Works on ints and on expressions (`smallest` is then `ir.Min`).
-    """
-    smallest = smallest or min
-    first = linear // (minor * panel) * panel
-    height = smallest(major - first, panel)
-    offset = linear % (minor * panel)
+    def __init__(self, program: KernelProgram, span: Any) -> None:
+        self.ranges, self.span, self.binds = program.ctx.ranges, span, []
+
+    def bind(self, name: str, value: Any, start: Any, extent: Any) -> ir.Var:
+        """A fresh scalar with `start <= value < start + extent`."""
+        var = ir.var(name)
+        self.ranges[var] = (start, extent)
+        self.binds.append(ir.Bind(var, ir.as_expr(value), self.span))
+        return var
+
+
+def _panel_height(scalars: _Scalars, first: Any, major: Any, panel: int) -> Any:
+    """How many majors the panel that starts at `first` holds: at least one, since this block is in it."""
+    count = ir.const_int(major)
+    if count is not None and count % panel == 0:  # all panels are full
+        return ir.const(panel)
+    return scalars.bind("panel_height", ir.Min(major - first, ir.const(panel)), 1, panel)
+
+
+def _by_rows(scalars: _Scalars, x: Any, y: Any, columns: Any, rows: Any, panel: int) -> tuple[Any, Any]:
+    """Panels of `panel` rows. Blocks start with x fastest, so that a panel is started row by row: y alone tells which."""
+    first = scalars.bind("panel", y // panel * panel, 0, rows)
+    offset = scalars.bind("offset", y % panel * columns + x, 0, columns * panel)
+    height = _panel_height(scalars, first, rows, panel)
     return offset // height, first + offset % height
+
+
+def _by_columns(scalars: _Scalars, x: Any, y: Any, columns: Any, rows: Any, panel: int) -> tuple[Any, Any]:
+    """Panels of `panel` columns, walked row by row."""
+    size = scalars.bind("panel_size", rows * panel, 1, rows * panel) if ir.const_int(rows) is None else rows * panel
+    linear = scalars.bind("block", y * columns + x, 0, columns * rows)
+    first = scalars.bind("panel", linear // size * panel, 0, columns)
+    offset = scalars.bind("offset", linear % size, 0, rows * panel)
+    height = _panel_height(scalars, first, columns, panel)
+    return first + offset % height, offset // height
 
 
 def _options(program: KernelProgram) -> tuple[int, str, Any] | None:
@@ -54,19 +82,9 @@ def rasterize_blocks(program: KernelProgram) -> KernelProgram:
         return program
     bx, by, bz = program.block_vars
     hardware = tuple(ir.var(f"block_{axis}") for axis in "xy")
-    linear = ir.var("block")
-    minor, major = (columns, rows) if order == "row" else (rows, columns)
-    minor_index, major_index = _bindable(linear, minor, major, panel)
-    x, y = (minor_index, major_index) if order == "row" else (major_index, minor_index)
     ctx = program.ctx
     ctx.ranges[hardware[0]], ctx.ranges[hardware[1]] = (0, columns), (0, rows)
-    ctx.ranges[linear] = (0, columns * rows)
-    head = [ir.Bind(linear, hardware[0] + hardware[1] * columns, stmt.span), ir.Bind(bx, x, stmt.span), ir.Bind(by, y, stmt.span)]
+    scalars = _Scalars(program, stmt.span)
+    x, y = (_by_rows if order == "row" else _by_columns)(scalars, *hardware, columns, rows, panel)
+    head = [*scalars.binds, ir.Bind(bx, x, stmt.span), ir.Bind(by, y, stmt.span)]
     return replace(program, body=ir.seq([*head, program.body]), block_vars=(*hardware, bz))
-
-
-def _bindable(linear: Any, minor: Any, major: Any, panel: int) -> tuple[Any, Any]:
-    panels = ir.const_int(major)
-    if panels is not None and panels % panel == 0:  # all panels are full
-        return rasterized_index(linear, minor, major, panel, lambda _, full: ir.const(full))
-    return rasterized_index(linear, minor, major, panel, lambda rest, full: ir.Min(rest, ir.const(full)))

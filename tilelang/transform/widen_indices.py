@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from .. import ir
-from .bounds import Bounds
+from .bounds import INT32, Bounds
 from .kernel_program import KernelProgram
 from .ranged_mutator import RangedMutator
 
@@ -65,12 +65,19 @@ class _WidenScalars(RangedMutator):
     def visit_Bind(self, node: ir.Bind) -> Any:
         if ir.dtype_of(node.var) == "int32" and _is_index_arithmetic(node.value) and self.widener.needed(node.value):
             value = self.widener.wide(node.value)
+            if self._known_to_fit(node.var):
+                return ir.Bind(node.var, ir.Cast(ir.PrimType("int32"), self.visit(value)), node.span)
             wide = ir.var(str(node.var.name), "int64")
             self.widener.wide_vars[node.var] = wide
             self.bounds.bind_value(wide, value)
             self.bounds.bind(node.var, self.bounds.of(value))
             return ir.Bind(wide, self.visit(value), node.span)
         return super().visit_Bind(node)
+
+    def _known_to_fit(self, var: ir.Var) -> bool:
+        """True for scalars whose range is known by other means than their value, such as remapped block indices."""
+        low, high = self.bounds.of(var)
+        return var in self.program.ctx.ranges and INT32[0] <= low and high <= INT32[1]
 
     def visit_Var(self, node: ir.Var) -> Any:
         wide = self.widener.wide_vars.get(node)
