@@ -1,4 +1,4 @@
-# ruff: noqa: UP037, F821  (quoted annotations are what is tested)
+# ruff: noqa: UP037, F821, F841  (quoted annotations are what is tested)
 """Parameter annotations, as objects and as strings, wherever their names live."""
 
 from __future__ import annotations
@@ -115,3 +115,23 @@ def test_macro_reference_as_a_string():
     a = np.zeros(2, "int32")
     evaluate(main, a)
     assert a.tolist() == [0, 5]
+
+
+def test_body_annotation_names_an_enclosing_function():
+    """Under the future import `kind` and `width` are in no closure of f."""
+    from tilelang.frontend import EagerFunction
+
+    def factory(kind, width):
+        @EagerFunction
+        def f(A, B):
+            M = T.const("M")
+            A: T.Tensor((M, width), kind)
+            B: "T.Tensor((width,), kind)"
+            with T.Kernel(1):
+                x: kind = A[0, 0]
+
+        return f
+
+    eager = factory("int8", 3)
+    func = eager.trace(eager.bind((np.zeros((2, 3), "int8"), np.zeros(3, "int8")), {}))
+    assert [tuple(ir.shape_of(p)) for p in func.params] == [(2, 3), (3,)]

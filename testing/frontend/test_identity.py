@@ -1,3 +1,4 @@
+# ruff: noqa: F841, UP037
 """Digests: equal for equal programs in any process, different wherever the program could differ."""
 
 import enum
@@ -60,6 +61,29 @@ def test_globals_of_called_functions_count(monkeypatch):
     assert before[0] != after[0] and before[1] != after[1]
     monkeypatch.setitem(globals(), "BLOCK", 64)
     assert (build(3).cache_identity(), function_identity(lazy)) == before
+
+
+WIDTH = 2
+
+
+def in_annotations_only(kind):
+    from tilelang.frontend import EagerFunction
+
+    def f(A, B):
+        A: T.Tensor((4, WIDTH), kind)
+        B: "T.Tensor((WIDTH,), kind)"
+        with T.Kernel(1):
+            pass
+
+    return EagerFunction(f)
+
+
+def test_names_in_body_annotations_count(monkeypatch):
+    """Python puts them neither in the code nor, under the future import, in the closure."""
+    before = in_annotations_only("int8").cache_identity()
+    assert before == in_annotations_only("int8").cache_identity() != in_annotations_only("int16").cache_identity()
+    monkeypatch.setitem(globals(), "WIDTH", 3)
+    assert before != in_annotations_only("int8").cache_identity()
 
 
 def test_values():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import types
 from types import CodeType, FunctionType
 from typing import Any
 
 from .hooks import Hooks
 from .rewrite import HOOKS, Rewriter
-from .source import Source
+from .source import Source, annotation_names
 
 # By identity: code objects that compare equal may come of different texts (annotations in a body are not in the code).
 # The original code object is kept beside the result, so that its id is not reused.
@@ -17,7 +18,11 @@ _compiled: dict[tuple[int, str], tuple[CodeType, Hooks, CodeType]] = {}
 
 
 def rewritten(
-    func: FunctionType, kind: str, cells: dict[str, Any] | None = None, names: dict[str, Any] | None = None
+    func: FunctionType,
+    kind: str,
+    cells: dict[str, Any] | None = None,
+    names: dict[str, Any] | None = None,
+    scope: dict[str, Any] | None = None,
 ) -> FunctionType:
     """`func` rewritten to run on the builder.
 
@@ -29,6 +34,8 @@ def rewritten(
         Values of free variables to use instead of the live closure cells (a snapshot).
     names : dict, optional
         Globals to use instead of the live ones, likewise.
+    scope : dict, optional
+        Locals of the enclosing functions, for names that only an annotation in the body mentions.
     """
     key = (id(func.__code__), kind)
     if key not in _compiled:
@@ -41,8 +48,10 @@ def rewritten(
             closure.append(types.CellType(hooks))
         elif cells is not None and name in cells:
             closure.append(types.CellType(cells[name]))
-        else:
+        elif name in live:
             closure.append(live[name])
+        else:
+            closure.append(_annotation_name(name, func, scope or {}))
     space = func.__globals__ if names is None else {**func.__globals__, **names}
     new = FunctionType(code, space, func.__name__, func.__defaults__, tuple(closure))
     new.__kwdefaults__ = func.__kwdefaults__
@@ -52,10 +61,12 @@ def rewritten(
 
 def _compile(func: FunctionType, kind: str) -> tuple[CodeType, Hooks]:
     source = Source(func)
+    known = {*func.__code__.co_freevars, *func.__code__.co_varnames, *func.__code__.co_cellvars}
+    annotated = annotation_names(source.tree) - known
     definition = Rewriter(source, set()).function(source.tree, kind)
     definition.args.defaults = [ast.copy_location(ast.Constant(None), definition) for _ in definition.args.defaults]
     definition.args.kw_defaults = [d and ast.copy_location(ast.Constant(None), definition) for d in definition.args.kw_defaults]
-    free = [HOOKS, *func.__code__.co_freevars]
+    free = [HOOKS, *func.__code__.co_freevars, *sorted(annotated)]
     # A function around it makes the free variables of the original free variables again, and not globals.
     outer = ast.FunctionDef(
         "__tl_outer",
@@ -73,6 +84,13 @@ def _compile(func: FunctionType, kind: str) -> tuple[CodeType, Hooks]:
     outer_code = next(c for c in compiled.co_consts if isinstance(c, CodeType))
     code = next(c for c in outer_code.co_consts if isinstance(c, CodeType) and c.co_name == func.__name__)
     return code, Hooks(source)
+
+
+def _annotation_name(name: str, func: FunctionType, scope: dict[str, Any]) -> types.CellType:
+    for space in (scope, func.__globals__, vars(builtins)):
+        if name in space:
+            return types.CellType(space[name])
+    return types.CellType()  # empty: Python raises NameError where it is read
 
 
 def snapshot_closure(func: FunctionType) -> dict[str, Any]:

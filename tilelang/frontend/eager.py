@@ -154,7 +154,7 @@ class EagerFunction:
 
         builder.attributes.update(eager=True, declare=declare)
         arguments = {**values, **{n: self._proxy(tensors, n) for n in self.tensor_parameters}}
-        body = rewritten(self.func, "prim_func")
+        body = rewritten(self.func, "prim_func", scope=self.scope)
         with active(builder):
             try:
                 body(**arguments)
@@ -240,7 +240,7 @@ class EagerFunction:
         arguments: dict[str, Any] = dict(call.values)
         for name in self.tensor_parameters:
             arguments[name] = declare(name, self.annotated[name], self.place) if name in self.annotated else unbound(name)
-        result = run(builder, rewritten(self.func, "prim_func"), arguments)
+        result = run(builder, rewritten(self.func, "prim_func", scope=self.scope), arguments)
         missing = [n for n in self.tensor_parameters if n not in made]
         if missing:
             raise FrontendError(
@@ -255,7 +255,7 @@ class EagerFunction:
         """As `function_identity(func)`."""
         from .identity import function_identity
 
-        return function_identity(self.func)
+        return function_identity(self.func, self.scope)
 
 
 def body_annotations(tree: ast.FunctionDef) -> set[str]:

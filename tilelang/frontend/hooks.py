@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .._lazy import ir
-from ..errors import FrontendError, SourceSpan
+from ..errors import FrontendError
 from ..language.buffer import Buffer, Element, MutableScalar, Region, TypeErrorInKernel
 from ..language.dtypes import dtype
 from ..language.emit import snapshot, statement
@@ -349,10 +349,10 @@ class Hooks:
         builder.blocks[-1].dead = True
         return False
 
-    def with_(self, context: Any, hints: tuple[str, ...], place: int) -> Any:
+    def with_(self, context: Any, hints: tuple[str, ...], several: bool, place: int) -> Any:
         if not isinstance(context, Context):
             raise self.error(f"with {_what(context)}", "only T.Kernel opens a with block in a kernel", place, TypeErrorInKernel)
-        return _Opened(context, list(hints), self.spans[place])
+        return _Opened(context, list(hints), several)
 
     def ret(self, value: Any, entry: int, kind: str, place: int) -> Any:
         builder = require("return")
@@ -395,11 +395,12 @@ class StaticAssertionError(FrontendError, AssertionError):
 class _Opened:
     """Python's context manager protocol around a Context."""
 
-    def __init__(self, context: Context, hints: list[str], span: SourceSpan) -> None:
-        self.context, self.hints, self.span = context, hints, span
+    def __init__(self, context: Context, hints: list[str], several: bool) -> None:
+        self.context, self.hints, self.several = context, hints, several
 
     def __enter__(self) -> Any:
-        return self.context.open(self.hints)
+        value = self.context.open(self.hints)
+        return (value,) if self.several and not isinstance(value, tuple) else value  # `as (bx,)`
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         if kind is None:

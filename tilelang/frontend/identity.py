@@ -11,7 +11,7 @@ import enum
 import hashlib
 import inspect
 import sys
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from ..language.dtypes import dtype
@@ -19,7 +19,7 @@ from ..language.expr import Expr
 from ..language.tensor import TensorType
 from .macro import Macro
 from .prim_func import PrimFuncSource
-from .source import code_names
+from .source import Source, annotation_names, code_names
 
 # Modules whose behaviour is pinned by other parts of the cache key (versions), so that their names are enough.
 _PINNED = {"tilelang", "torch", "numpy", "tvm", "tvm_ffi"}
@@ -163,12 +163,19 @@ class _Digest:
                     cells[name] = cell.cell_contents
                 except ValueError:
                     cells[name] = None
-        mentioned = code_names(func.__code__)
+        if func.__name__ == "<lambda>":  # its source is the whole line, which may hold several
+            self.code(func.__code__)
+            unevaluated: set[str] = set()
+        else:
+            unevaluated = annotation_names(Source(func).tree, signatures=True) - set(cells)
+        mentioned = code_names(func.__code__) | unevaluated
         for name in sorted(cells):
             self.tag("cell", name)
             self.read(cells[name], mentioned)
         for name in sorted(mentioned):
             space = names if names is not None and name in names else func.__globals__
+            if name in unevaluated and name in scope:
+                space = scope
             if name in space:
                 self.tag("global", name)
                 self.read(space[name], mentioned)
@@ -178,6 +185,12 @@ class _Digest:
         self.value(func.__defaults__)
         self.value(func.__kwdefaults__)
         self.annotations(func, scope)
+
+    def code(self, code: CodeType) -> None:
+        """A code object, for functions whose text does not tell them apart."""
+        self.tag("code", sys.version_info[:2], code.co_code.hex(), code.co_names, code.co_varnames)
+        for constant in code.co_consts:
+            self.code(constant) if isinstance(constant, CodeType) else self.value(constant)
 
     def annotations(self, func: FunctionType, scope: dict[str, Any]) -> None:
         """Annotation values; of string annotations, the values of the names in them."""
@@ -238,11 +251,14 @@ def _identity(feed: Any) -> str | None:
     return digest.hash.hexdigest()
 
 
-def function_identity(func: FunctionType) -> str | None:
-    """A digest of a plain function: text, closure, globals, defaults and annotations, functions that it calls included."""
+def function_identity(func: FunctionType, scope: dict[str, Any] | None = None) -> str | None:
+    """A digest of a plain function: text, closure, globals, defaults and annotations, functions that it calls included.
+
+    `scope` has the locals of the enclosing functions, for names that only annotations mention; the caller's by default.
+    """
     from .annotations import caller_locals
 
-    scope = caller_locals(func)
+    scope = caller_locals(func) if scope is None else scope
     return _identity(lambda digest: digest.function(func, scope))
 
 

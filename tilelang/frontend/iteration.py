@@ -20,6 +20,7 @@ class _Carrying:
     """A loop that runs on the device: a name it assigns may not carry a Python value into, through or out of it."""
 
     span: SourceSpan
+    before: tuple = ()
 
     def enter(self, *values: Any) -> tuple:
         self.before = values

@@ -60,7 +60,7 @@ class Macro:
 
         builder = require(f"the macro {self.func.__name__}")
         if self._rewritten is None:
-            self._rewritten = rewritten(self.func, "macro")
+            self._rewritten = rewritten(self.func, "macro", scope=self.scope)
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:

@@ -76,6 +76,8 @@ class PrimFuncSource:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name in ("func", "cells", "names", "scope"):
             raise AttributeError(name)
+        if name == "prim_func":  # its property raised AttributeError, which Python took for a missing attribute: raise it again
+            return trace_prim_func(self)
         return getattr(self.prim_func, name)
 
 
@@ -128,7 +130,7 @@ def trace_prim_func(source: PrimFuncSource | FunctionType) -> Any:
                 fix=f'annotate it: {name}: T.Tensor((M, N), "float16"), or {name}: T.int32',
                 span=place,
             )
-    body = rewritten(func, "prim_func", source.cells, source.names)
+    body = rewritten(func, "prim_func", source.cells, source.names, source.scope)
     result = run(builder, body, arguments)
     return finish(builder, result, func.__name__, place)
 

@@ -117,8 +117,9 @@ class Rewriter(ast.NodeTransformer):
             for node in ast.walk(root):
                 if not hasattr(node, "lineno") and isinstance(node, (ast.expr, ast.stmt, ast.arg, ast.keyword)):
                     ast.copy_location(node, where)
-                    if not hasattr(node, "lineno"):
-                        node.lineno, node.col_offset = where.lineno, where.col_offset  # type: ignore[attr-defined]
+                    if getattr(node, "end_lineno", None) != node.lineno:
+                        # CPython reports a method call that spans lines at its last one: keep to the first.
+                        node.end_lineno, node.end_col_offset = node.lineno, node.col_offset + 1
 
     def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         out: list[ast.stmt] = []
@@ -311,7 +312,8 @@ class Rewriter(ast.NodeTransformer):
             body += self.stmt_With(ast.copy_location(ast.With(rest, node.body), node))
         else:
             body += self.block(node.body)
-        context = _hook("with_", self.visit(item.context_expr), _names_tuple(hints), self.mark(item.context_expr))
+        several = _constant(isinstance(item.optional_vars, (ast.Tuple, ast.List)))
+        context = _hook("with_", self.visit(item.context_expr), _names_tuple(hints), several, self.mark(item.context_expr))
         return [ast.With([ast.withitem(context, _name(entered, True))], body)]
 
     def stmt_FunctionDef(self, node: ast.FunctionDef) -> list[ast.stmt]:

@@ -61,3 +61,27 @@ def code_names(code: CodeType) -> set[str]:
         if isinstance(constant, CodeType):
             names |= code_names(constant)
     return names
+
+
+def annotation_names(tree: ast.AST, signatures: bool = False) -> set[str]:
+    """Names in the annotations of a body (and of nested signatures): Python does not evaluate those, so they may be in no
+    closure and in no code object."""
+    annotations = [n.annotation for n in ast.walk(tree) if isinstance(n, ast.AnnAssign)]
+    if signatures:
+        annotations += [n.annotation for n in ast.walk(tree) if isinstance(n, ast.arg) and n.annotation is not None]
+    names: set[str] = set()
+    for annotation in annotations:
+        for node in ast.walk(annotation):
+            if isinstance(node, ast.Name):
+                names.add(node.id)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names |= _names_in_text(node.value)
+    return names
+
+
+def _names_in_text(text: str) -> set[str]:
+    """Names in a quoted annotation; none if the string is no expression (a dtype's name is one, and harmless)."""
+    try:
+        return {n.id for n in ast.walk(ast.parse(text, mode="eval")) if isinstance(n, ast.Name)}
+    except SyntaxError:
+        return set()
