@@ -63,8 +63,9 @@ def test_text_reads_like_a_person_wrote_it():
     assert compiled(programs.elementwise(1000)).source == (
         """#include <tl/core.h>
 
-extern "C" __global__ void __launch_bounds__(128) add_kernel(const float* __restrict__ A, const float* __restrict__ B, float* __restrict__ C) {
-  const int bx = blockIdx.x;
+extern "C" __global__ void __launch_bounds__(128) add_kernel("""
+        "const float* __restrict__ A, const float* __restrict__ B, float* __restrict__ C) {\n"
+        """  const int bx = blockIdx.x;
   const int tx = threadIdx.x;
   #pragma unroll
   for (int i = 0; i < 4; ++i) {  // kernel.py:2

@@ -94,6 +94,13 @@ class CallPrinter:
 
     # ------------------------------------------------------------------ debugging
 
+    def _op_print(self, expr: ir.Call) -> tuple[str, int]:
+        self.use("tl/print.h")
+        message = string_literal(str(attribute(expr, "msg", "")))
+        if not len(expr.args):
+            return f"tl::print_message({message})", PRIMARY
+        return f"tl::print_value({message}, {self.argument(expr.args[0])})", PRIMARY
+
     def _op_device_assert(self, expr: ir.Call) -> tuple[str, int]:
         self.use("tl/print.h")
         if len(expr.args) > 1:
