@@ -9,7 +9,6 @@ from itertools import product
 
 from interpreter import Interpreter
 
-
 from tilelang.transform.effects import is_block_barrier, ordering_call, unit_accesses, wait_depth
 
 

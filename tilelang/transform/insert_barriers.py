@@ -169,7 +169,7 @@ class _Walker:
 
     def analyzer(self) -> ir.Analyzer:
         if self._analyzer is None:
-            ages = {self.ages[v]: age_range() for v in self.ranges if v in self.ages}
+            ages = {self.ages[v]: age_range(r[1]) for v, r in self.ranges.items()}
             known = {v: r for v, r in self.ranges.items() if not any(map(rg.is_opaque, r))}
             self._analyzer = self.ctx.analyzer({**known, **ages})
         return self._analyzer

@@ -105,9 +105,10 @@ def state_of(pending: Any) -> State:
     return {p.identity: p for p in pending}
 
 
-def age_range() -> tuple[int, int]:
-    """The values of an age variable."""
-    return 0, _LONG_AGO
+def age_range(extent: Any) -> tuple[int, int]:
+    """(start, extent) of an age variable: it counts iterations beyond the second before the current one."""
+    known = ir.const_int(extent)
+    return 0, _LONG_AGO if known is None else max(1, known - 2)
 
 
 class Conflicts:

@@ -1,8 +1,8 @@
 """Which values are the same in every thread of a block.
 
-A value is uniform if it depends on no thread index, no register-tile element, no lane of a warp, no result of an atomic, and
-no per-thread variable that any statement sets to a non-uniform value or under a non-uniform condition. Memory at uniform
-indices is uniform.
+A value is uniform if it depends on no thread index, no lane of a warp, no result of an atomic, and no per-thread variable that
+any statement sets to a non-uniform value or under a non-uniform condition. Memory at uniform indices is uniform; so is an
+element of a register tile that scalar code names: the tile has one value there, and layout inference makes it known to all.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Uniformity:
         if isinstance(node, ir.Var):
             return node not in self.varying
         if isinstance(node, ir.BufferLoad):
-            return ir.scope_of(node.source) != "local.fragment" and node.source not in self.varying
+            return node.source not in self.varying
         if isinstance(node, ir.Call):
             return not ir.call_name(node).startswith(_PER_THREAD) and _effect(node) <= _READS_STATE
         return True

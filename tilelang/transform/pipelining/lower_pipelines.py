@@ -64,6 +64,13 @@ class _LowerPipelines:
         return stmt
 
     def lower_loop(self, loop: ir.For, after: tuple[Continuation, ...]) -> ir.Stmt:
+        outer, self.ctx.ranges = self.ctx.ranges, {**self.ctx.ranges, **_range(loop)}
+        try:
+            return self.pipeline(loop, after)
+        finally:
+            self.ctx.ranges = outer
+
+    def pipeline(self, loop: ir.For, after: tuple[Continuation, ...]) -> ir.Stmt:
         body = self.lower(loop.body, (*after, Continuation(again=(loop.body,))))
         notes = {k: v for k, v in loop.annotations.items() if k not in PIPELINE_KEYS}
         plain = ir.For(loop.loop_var, loop.min, loop.extent, loop.kind, body, loop.thread_binding, notes, loop.step, loop.span)
@@ -117,10 +124,11 @@ class _Steps:
 
     def copy(self, copy: StagedCopy, k: Any) -> ir.Stmt:
         """One copy for the iteration at `k`, under its own conditions."""
-        stmt: ir.Stmt = ir.evaluate(_asynchronous(copy.call), copy.stmt.span)
+        call = _SimplifyRegions().visit(ir.substitute(copy.call, {self.loop.loop_var: k}))
+        stmt: ir.Stmt = ir.evaluate(_asynchronous(call), copy.stmt.span)
         for guard in reversed(copy.guards):
-            stmt = ir.IfThenElse(guard, stmt, None, copy.stmt.span)
-        return _add_version(ir.substitute(stmt, {self.loop.loop_var: k}), self.versioned, self.slot(k))
+            stmt = ir.IfThenElse(ir.simplify(ir.substitute(guard, {self.loop.loop_var: k})), stmt, None, copy.stmt.span)
+        return _add_version(stmt, self.versioned, self.slot(k))
 
     def prologue(self) -> list[ir.Stmt]:
         return [
@@ -159,6 +167,13 @@ def _single_stage(loop: ir.For, plan: PipelinePlan) -> ir.Stmt:
             body += [commit(), wait(0), barrier()]
         body.append(mark.visit(stmt))
     return _with_body(loop, ir.seq(body))
+
+
+def _range(loop: ir.For) -> dict[ir.Var, tuple[Any, Any]]:
+    """What proofs about a copy may assume of the loop variable."""
+    if ir.collect(loop.min, (ir.BufferLoad, ir.Call)) or ir.collect(loop.extent, (ir.BufferLoad, ir.Call)):
+        return {}
+    return {loop.loop_var: (loop.min, loop.extent)}
 
 
 def _with_body(loop: ir.For, body: ir.Stmt) -> ir.For:
@@ -201,6 +216,13 @@ class _Remove(ir.Mutator):
 
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
         return None if any(node.same_as(s) for s in self.stmts) else node
+
+
+class _SimplifyRegions(ir.Mutator):
+    """Folds what substituting a constant iteration leaves."""
+
+    def visit_BufferRegion(self, node: ir.BufferRegion) -> Any:
+        return ir.region(node.source, [(ir.simplify(r.min), r.extent) for r in node.region])
 
 
 class _MarkAsynchronous(_Remove):
