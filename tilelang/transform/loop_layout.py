@@ -35,14 +35,15 @@ def _fits(nest: ParallelNest, use: FragmentUse) -> bool:
 
 
 def _through(nest: ParallelNest, use: FragmentUse, layout: Fragment) -> Fragment | None:
-    """The fragment's layout seen from the loop variables; None if an outer index selects threads."""
+    """The fragment's layout seen from the loop variables that index it; None if an outer index selects threads."""
     dims: list[tuple[Factor, ...]] = [() for _ in nest.extents]
     for d, (kind, value) in enumerate(use.index or ()):
         if kind == "loop":
             dims[value] = layout.dims[d]
         elif any(f.is_thread for f in layout.dims[d]) and not (kind == "const" and value == 0):
             return None
-    return Fragment(nest.extents, tuple(dims), layout.replication).compacted()
+    counted = use.loop_dims()  # the other loops are not in the fragment: extent 1
+    return Fragment(tuple(n if d in counted else 1 for d, n in enumerate(nest.extents)), tuple(dims), layout.replication).compacted()
 
 
 def extended_layout(nest: ParallelNest, known: Mapping[ir.Var, Fragment], ctx: LoweringContext) -> Fragment | None:
