@@ -12,7 +12,7 @@
 namespace tl::sim {
 
 // Only callee-saved registers: the switch is an ordinary call, so the compiler has saved the others.
-#if defined(__x86_64__)
+#if TL_SIM_ASSEMBLY_SWITCH && defined(__x86_64__)
 asm(R"(.text
 .globl tl_sim_switch
 .hidden tl_sim_switch

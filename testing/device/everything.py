@@ -33,7 +33,10 @@ def _arithmetic() -> str:
     for t in (*FLOATS, *FLOAT8):
         lines = [f"auto* p = reinterpret_cast<{t}*>(in); auto* q = reinterpret_cast<{t}*>(out); {t} a = p[i], b = p[i + 1];"]
         lines += [f"q[i] = a {op} b; a {op}= b;" for op in "+-*/"]
-        lines += ["q[i] = -a;", "*flag = a < b || a <= b || a > b || a >= b || a == b || a != b;"]
+        lines += [
+            f"q[i] = tl::infinity<{t}>(); q[i] = tl::quiet_nan<{t}>(); q[i] = -a;",
+            "*flag = a < b || a <= b || a > b || a >= b || a == b || a != b;",
+        ]
         lines += ["q[i] = tl::min(a, b); q[i] = tl::max(a, b); *flag = tl::isnan(a) || tl::isinf(a) || tl::isfinite(a);"]
         if t in FLOATS:
             lines += [f"q[i] = tl::{f}(a);" for f in _UNARY] + [f"q[i] = tl::{f}(a, b);" for f in _BINARY]
@@ -141,7 +144,8 @@ KERNELS = ("casts", "arithmetic", "memory", "warp", "atomics", "matrix", "print"
 def text(arch: int) -> str:
     """The whole library for an architecture, e.g. 80; the simulator has everything, as 90 does."""
     headers = "".join(
-        f"#include <tl/{h}.h>\n" for h in ("core", "math", "shuffle", "reduce", "atomic", "cp_async", "ldmatrix", "mma", "print")
+        f"#include <tl/{h}.h>\n"
+        for h in ("core", "math", "limits", "shuffle", "reduce", "atomic", "cp_async", "ldmatrix", "mma", "print")
     )
     kernels = (_casts(), _arithmetic(), _memory(), _warp(), _atomics(), _matrix(arch >= 89, arch >= 90), _print())
     return headers + "\n".join(kernels)

@@ -10,8 +10,8 @@ from tilelang.errors import CompilationError
 from tilelang.simulator.runtime import include_directories
 from tilelang.simulator.toolchain import compiler_identity, host_compiler
 
-# -g1: lines for memory faults, at no measurable cost. Uninitialised locals get a pattern (NaN in every floating format),
-# so that reading one shows. Undefined symbols are the runtime library's and libm's, present in the process.
+# -g1: lines for memory faults, at no measurable cost. Uninitialised locals get a pattern (bytes 0xfe: NaN or a huge number),
+# so that reading one shows. Undefined symbols are the runtime library's, which is loaded first.
 _FLAGS = [
     "-std=c++17",
     "-g1",
@@ -64,7 +64,7 @@ def compile_kernel(source: str, entry_names: list[str], *, opt: str = "-O1") -> 
         target = Path(scratch, "kernel.so")
         text = Path(scratch, "kernel.cc")
         text.write_text(source)
-        flags = [*_FLAGS, opt, *includes, str(text), "-o", str(target)]
+        flags = [*_FLAGS, opt, *includes, str(text), "-o", str(target), "-lm"]
         done = subprocess.run([compiler, *flags], capture_output=True, text=True)
         if done.returncode and any(flag in done.stderr for flag in _OPTIONAL_FLAGS):
             flags = [flag for flag in flags if flag not in _OPTIONAL_FLAGS]
