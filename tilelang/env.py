@@ -69,7 +69,9 @@ class Variable(Generic[Value]):
         try:
             return self.parse(text)
         except ValueError as error:
-            raise EnvironmentVariableError(f"{self.name}={text!r}: {error}", fix=f"unset {self.name} or give it such a value") from None
+            raise EnvironmentVariableError(
+                f"{self.name}={text!r}: {error}", fix=f"unset {self.name} or give it such a value"
+            ) from None
 
     def __set__(self, instance: Any, value: Value) -> None:
         instance.forced[self.name] = value
@@ -84,7 +86,13 @@ class Environment:
     def __init__(self) -> None:
         self.forced: dict[str, Any] = {}
 
-    TILELANG_CACHE_DIR = Variable(lambda text: Path(text).expanduser(), Path.home() / ".tilelang" / "cache", "Where compiled kernels are kept.")
+    def snapshot(self, names: tuple[str, ...]) -> tuple:
+        """The unparsed values of variables: equal snapshots mean equal settings, and comparing them is cheap."""
+        return (*map(os.environ.get, names), *self.forced.items())
+
+    TILELANG_CACHE_DIR = Variable(
+        lambda text: Path(text).expanduser(), Path.home() / ".tilelang" / "cache", "Where compiled kernels are kept."
+    )
     TILELANG_DISABLE_CACHE = Variable(parse_bool, False, "Compile every kernel anew and write nothing.")
     TILELANG_SIMULATE = Variable(parse_bool, False, "Run CUDA kernels in the CPU simulator.")
     TILELANG_PRINT_ON_COMPILATION = Variable(parse_bool, True, "Log when a kernel's compilation begins and ends.")

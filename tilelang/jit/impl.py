@@ -10,11 +10,12 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from tilelang.cache import UnkeyableError
+from tilelang.env import env
 from tilelang.errors import ArgumentTypeError, FrontendError
 from tilelang.jit.compiler import compile_program, request_key
 from tilelang.jit.kernel import JITKernel
 from tilelang.jit.memo import Memo, argument_key
-from tilelang.jit.options import CompileOptions, resolve_options
+from tilelang.jit.options import VARIABLES, CompileOptions, resolve_options
 
 if TYPE_CHECKING:
     from tilelang.frontend.eager import BoundCall, EagerFunction
@@ -61,6 +62,7 @@ class JITImpl:
             compile_flags,
         )
         self._memo = Memo(func)
+        self._resolved: tuple[tuple, CompileOptions] | None = None
         self._eager = EagerFunction(func)  # now: annotations may name variables of the function around it
 
     # -- modes --------------------------------------------------------------------------------------------------------
@@ -91,7 +93,12 @@ class JITImpl:
         return inspect.getsource(self.func)
 
     def _options(self) -> CompileOptions:
-        return resolve_options(self.target, self.execution_backend, self.pass_configs, self.compile_flags, self.verbose)
+        """Resolved again only when an environment variable has changed: an eager call must not wait for it."""
+        now = env.snapshot(VARIABLES)
+        if self._resolved is None or self._resolved[0] != now:
+            options = resolve_options(self.target, self.execution_backend, self.pass_configs, self.compile_flags, self.verbose)
+            self._resolved = (now, options)
+        return self._resolved[1]
 
     # -- use ----------------------------------------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -115,7 +122,7 @@ class JITImpl:
 
     def _kernel(self, key: Any, program: Callable[[], Any], out_idx: Any) -> JITKernel:
         options = self._options()
-        key = (key, str(options.target), options.execution_backend)
+        key = (key, options.target, options.execution_backend)
         kernel = self._memo.find(key)
         if kernel is None:
             kernel = make_kernel(program(), options, out_idx)

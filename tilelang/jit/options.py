@@ -18,6 +18,10 @@ from tilelang.target import Target, resolve_target
 BACKENDS = ("auto", "tvm_ffi", "nvrtc", "simulator")
 
 
+# The variables that resolve_options reads.
+VARIABLES = ("TILELANG_EXECUTION_BACKEND", "TILELANG_SIMULATE", "TILELANG_DEFAULT_TARGET", "TILELANG_VERBOSE")
+
+
 class ExecutionBackendError(UnsupportedError, ValueError):
     """An execution backend that does not exist or does not fit the target."""
 

@@ -1,0 +1,73 @@
+"""A CUDA driver that only writes down what it is asked, and tensors that say they are on its devices."""
+
+from __future__ import annotations
+
+import ctypes
+
+DRIVER = r"""
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+static void say(const char* text) { FILE* f = fopen(getenv("FAKE_CUDA_LOG"), "a"); fprintf(f, "%s\n", text); fclose(f); }
+struct Attribute { unsigned id; char pad[4]; unsigned x, y, z; char rest[52]; };
+struct Config { unsigned g[3], b[3], shared; void* stream; Attribute* attributes; unsigned count; };
+static char line[256];
+extern "C" {
+int cuInit(unsigned) { return 0; }
+int cuGetErrorString(int, const char** text) { *text = "an illegal memory access was encountered"; return 0; }
+int cuDeviceGet(int* device, int ordinal) { *device = ordinal; return 0; }
+int cuDeviceGetAttribute(int* value, int attribute, int) { *value = attribute == 97 ? 227 << 10 : 9; return 0; }
+int cuDevicePrimaryCtxRetain(void** context, int device) { *context = (void*)(intptr_t)(100 + device); return 0; }
+int cuCtxPushCurrent_v2(void* context) { sprintf(line, "push %d", (int)(intptr_t)context); say(line); return 0; }
+int cuCtxPopCurrent_v2(void**) { say("pop"); return 0; }
+int cuModuleLoadData(void** module, const void* image) {
+  say("load");
+  *module = (void*)1;
+  return *(const char*)image == 'X' ? 209 : 0;
+}
+int cuModuleGetFunction(void** function, void*, const char* name) { *function = (void*)name; return 0; }
+int cuFuncSetAttribute(void*, int attribute, int value) { sprintf(line, "set %d = %d", attribute, value); say(line); return 0; }
+int cuLaunchKernelEx(const Config* c, void*, void** args, void**) {
+  sprintf(line, "launch grid %u %u %u block %u shared %u stream %d cluster %u of %u: address %lld n %d",
+          c->g[0], c->g[1], c->g[2], c->b[0], c->shared, (int)(intptr_t)c->stream, c->count ? c->attributes[0].x : 1,
+          c->count ? c->attributes[0].id : 0, *(long long*)args[0], *(int*)args[1]);
+  say(line);
+  return c->b[0] == 13 ? 700 : 0;
+}
+}
+"""
+
+
+class _DLTensor(ctypes.Structure):
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("device_type", ctypes.c_int32),
+        ("device_id", ctypes.c_int32),
+        ("ndim", ctypes.c_int32),
+        ("code", ctypes.c_uint8),
+        ("bits", ctypes.c_uint8),
+        ("lanes", ctypes.c_uint16),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+        ("byte_offset", ctypes.c_uint64),
+    ]
+
+
+class _Managed(ctypes.Structure):
+    _fields_ = [("tensor", _DLTensor), ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p)]
+
+
+class CudaTensor:
+    """A float32 vector at a made-up address; nothing reads it."""
+
+    def __init__(self, n: int, *, device: int = 0, address: int = 4096, byte_offset: int = 0) -> None:
+        self._shape = (ctypes.c_int64 * 1)(n)
+        self._managed = _Managed(_DLTensor(address, 2, device, 1, 2, 32, 1, self._shape, None, byte_offset), None, None)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (2, self._managed.tensor.device_id)
+
+    def __dlpack__(self, **_options):
+        make = ctypes.pythonapi.PyCapsule_New
+        make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+        return make(ctypes.addressof(self._managed), b"dltensor", None)

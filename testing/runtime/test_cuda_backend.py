@@ -1,0 +1,121 @@
+"""The CUDA back end against a driver that writes down what it is asked: contexts, modules, streams, attributes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from testing.runtime.fake_cuda import DRIVER
+
+PROGRAM = """
+import tvm_ffi
+from testing.runtime.fake_cuda import CudaTensor
+from tilelang.codegen.launch_plan import KernelArgument, KernelLaunch, LaunchPlan, Parameter
+from tilelang.errors import TileLangError
+from tilelang.runtime import Binary, Launcher
+
+
+def plan(**launch):
+    kernel = dict(grid=(["ceildiv", "n", 64], 1, 1), block=(64, 1, 1), shared_bytes=0)
+    arguments = (KernelArgument("tensor", 0, "float32"), KernelArgument("symbol", "n", "int32"))
+    return LaunchPlan(
+        "k",
+        (Parameter("A", "tensor", "float32", ("n",)), Parameter("B", "tensor", "float32", ("n",), used=False)),
+        (KernelLaunch(name="k", arguments=arguments, **{**kernel, **launch}),),
+        {"n": "int32"},
+    )
+
+
+def attempt(call, *args):
+    try:
+        call(*args)
+    except TileLangError as error:
+        print(type(error).__name__, str(error).splitlines()[0])
+
+
+"""
+
+
+@pytest.fixture(scope="module")
+def fake_driver(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("driver")
+    (directory / "driver.cc").write_text(DRIVER)
+    command = ["g++", "-shared", "-fPIC", "-o", str(directory / "libcuda.so.1"), str(directory / "driver.cc")]
+    subprocess.run(command, check=True)
+    return directory
+
+
+@pytest.fixture
+def run(fake_driver, tmp_path):
+    """Runs lines of a program on the fake driver; returns what they printed and what the driver was asked."""
+
+    def execute(lines: str) -> tuple[list[str], list[str]]:
+        log = tmp_path / "log"
+        path = os.pathsep.join([str(fake_driver), os.environ.get("LD_LIBRARY_PATH", "")])
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        environment = {**os.environ, "LD_LIBRARY_PATH": path, "FAKE_CUDA_LOG": str(log), "PYTHONPATH": root}
+        done = subprocess.run([sys.executable, "-c", PROGRAM + lines], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines(), log.read_text().splitlines() if log.exists() else []
+
+    return execute
+
+
+def test_launches(run):
+    printed, asked = run(
+        "kernel = Launcher(plan(), Binary.cuda(b'cubin'))\n"
+        "kernel(CudaTensor(100), None)\n"
+        "kernel(CudaTensor(0), None)\n"
+        "kernel(CudaTensor(65, address=8192, byte_offset=32), None)\n"
+        "with tvm_ffi.use_raw_stream(tvm_ffi.device('cuda', 0), 42):\n"
+        "    kernel(CudaTensor(1), None)\n"
+        "kernel(CudaTensor(1, device=1), None)\n"
+    )
+    assert not printed
+    assert asked == [
+        *("push 100", "load", "pop"),
+        *("push 100", "launch grid 2 1 1 block 64 shared 0 stream 0 cluster 1 of 0: address 4096 n 100", "pop"),
+        *("push 100", "pop"),
+        *("push 100", "launch grid 2 1 1 block 64 shared 0 stream 0 cluster 1 of 0: address 8224 n 65", "pop"),
+        *("push 100", "launch grid 1 1 1 block 64 shared 0 stream 42 cluster 1 of 0: address 4096 n 1", "pop"),
+        *("push 101", "load", "pop"),
+        *("push 101", "launch grid 1 1 1 block 64 shared 0 stream 0 cluster 1 of 0: address 4096 n 1", "pop"),
+    ]
+
+
+def test_shared_memory_and_clusters(run):
+    _, asked = run(
+        "Launcher(plan(shared_bytes=48 << 10), Binary.cuda(b'cubin'))(CudaTensor(1), None)\n"
+        "Launcher(plan(shared_bytes=200 << 10), Binary.cuda(b'cubin'))(CudaTensor(1), None)\n"
+        "Launcher(plan(cluster=(2, 1, 1), grid=(4, 1, 1)), Binary.cuda(b'cubin'))(CudaTensor(1), None)\n"
+        "Launcher(plan(cluster=(16, 1, 1), grid=(16, 1, 1)), Binary.cuda(b'cubin'))(CudaTensor(1), None)\n"
+    )
+    assert [line for line in asked if line.startswith("set")] == [f"set 8 = {200 << 10}", "set 14 = 1"]
+    assert any("grid 4 1 1" in line and "cluster 2 of 4:" in line for line in asked)
+
+
+def test_errors(run):
+    printed, _ = run(
+        "kernel = Launcher(plan(), Binary.cuda(b'cubin'))\n"
+        "attempt(kernel, CudaTensor(4), CudaTensor(4, device=1))\n"
+        "attempt(kernel, CudaTensor(4, byte_offset=4), None)\n"
+        "attempt(Launcher(plan(), Binary.cuda(b'X')), CudaTensor(4), None)\n"
+        "attempt(Launcher(plan(block=(13, 1, 1)), Binary.cuda(b'cubin')), CudaTensor(4), None)\n"
+        "attempt(Launcher(plan(shared_bytes=300 << 10), Binary.cuda(b'cubin')), CudaTensor(4), None)\n"
+        "attempt(Launcher(plan(cluster=(2, 1, 1), grid=(3, 1, 1)), Binary.cuda(b'cubin')), CudaTensor(4), None)\n"
+    )
+    assert [line.split()[0] for line in printed] == [
+        "ArgumentError",
+        "ArgumentError",
+        "UnavailableError",
+        "LaunchError",
+        "ResourceError",
+        "ArgumentError",
+    ]
+    for line, words in zip(
+        printed, ["cuda:1", "multiple of 16", "not compiled for", "illegal memory access", "307200 bytes", "not a multiple"]
+    ):
+        assert words in line
