@@ -94,29 +94,31 @@ def test_dynamic_strides(device):
 
 
 def rows(dtype):
-    """A shape that is an expression of two symbols, and a loop bound that is one."""
+    """A dimension that is an expression of a symbol, which is also a loop bound."""
     b, t = T.dynamic("b, t")
 
     @T.prim_func
-    def main(A: T.Tensor((b * t, 32), dtype), C: T.Tensor((b, 32), "float32")):
+    def main(A: T.Tensor((b, 2 * t + 1, 32), dtype), C: T.Tensor((b, 32), "float32")):
         with T.Kernel(b, threads=32) as bx:
             total = T.alloc_fragment((32,), "float32")
             T.clear(total)
-            for k in T.serial(t):
+            for k in T.serial(2 * t + 1):
                 for j in T.Parallel(32):
-                    total[j] += A[bx * t + k, j]
+                    total[j] += A[bx, k, j]
             T.copy(total, C[bx, 0])
 
     return main
 
 
 def test_dynamic_loop_bound(device):
-    """`t` is in no shape by itself: it is an argument that only the ratio of two extents determines."""
-    b, t = 3, 7
-    a = random((b * t, 32), "float32", device)
-    out = run(tilelang.compile(rows("float32")), [a], ((b, 32), "float32"), device=device)
-    x = a.double().view(b, t, 32)
-    assert_close(out, x.sum(1), terms=t, scale=x.abs().sum(1))
+    """`t` is in no shape by itself: the launcher solves 2 * t + 1 for it."""
+    kernel = tilelang.compile(rows("float32"))
+    for b, t in [(3, 3), (1, 0), (5, 1)]:
+        a = random((b, 2 * t + 1, 32), "float32", device)
+        x = a.double()
+        assert_close(run(kernel, [a], ((b, 32), "float32"), device=device), x.sum(1), terms=2 * t + 1, scale=x.abs().sum(1))
+    with pytest.raises(ValueError, match="2"):
+        run(kernel, [random((3, 4, 32), "float32", device)], ((3, 32), "float32"), device=device)
 
 
 def scalar_bound(N):

@@ -78,7 +78,9 @@ class Kernel(Context):
         body = builder.pop(self.frame)
         extents = [*self.blocks, *[1] * (3 - len(self.blocks)), *self.threads]
         for tag, var, extent in reversed(list(zip(_TAGS, self.variables, extents, strict=True))):
-            extent_node = ir.Cast("int32", node_of(extent)) if ir.dtype_of(node_of(extent)) != "int32" else node_of(extent)  # CUDA grids are 32-bit
+            extent_node = node_of(extent)
+            if ir.dtype_of(extent_node) != "int32":  # grids are 32-bit; the launcher checks the extent that it computes
+                extent_node = ir.Cast("int32", extent_node)
             iter_var = ir.IterVar(ir.Range.from_min_extent(ir.const(0, "int32"), extent_node), var.node, 1, tag)
             body = ir.AttrStmt(iter_var, "thread_extent", extent_node, body, self.span)
         builder.emit(body)
