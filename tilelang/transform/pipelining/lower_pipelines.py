@@ -89,6 +89,8 @@ class _LowerPipelines:
         self.replaced.update(versioned)
         for old, new in versioned.items():
             head.append(ir.alloc(new, loop.span))
+            if old in self.ctx.shared:
+                self.ctx.shared[new] = self.ctx.shared[old].versions(plan.versions)
             if old in self.layouts:
                 head.append(_versioned_layout(self.layouts[old], new, plan.versions))
         steps = _Steps(loop, plan, versioned)

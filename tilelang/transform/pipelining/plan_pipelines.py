@@ -8,7 +8,7 @@ change inside the loop. Every other copy stays where it is, with a remark that s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ... import ir
@@ -157,7 +157,8 @@ def _stage(unit: BodyUnit, body: LoopBody, versions: int, is_live: IsLive, ctx: 
         return "its condition depends on values that the loop changes"
     if is_live(buf):
         return f"{name} is read after the loop"
-    if not as_tile_op(unit.stmt).can_be_async(ctx):
+    # Asking must not settle a layout: shared layouts are inferred later.
+    if not as_tile_op(unit.stmt).can_be_async(replace(ctx, shared=dict(ctx.shared))):
         return "its elements cannot be moved by cp.async (dtype conversion, or pieces not provably of 4, 8 or 16 aligned bytes)"
     consumer = min(u.position for u in readers)
     if versions == 1 and consumer == unit.position:
