@@ -110,6 +110,7 @@ def test_too_large_names_the_stages_that_fit():
         plan_shared_memory(lower_pipelines(body, ctx), ctx)
     text = str(error.value)
     assert "num_stages=2 instead of 4" in text and "256 x 128" in text and str(4 * 64 * KB) in text and "float16" in text
+    assert "kernel.py:7" in text
 
 
 def test_too_large_without_stages():

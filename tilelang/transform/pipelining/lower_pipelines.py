@@ -39,6 +39,7 @@ class _LowerPipelines:
     def __init__(self, body: ir.Stmt, ctx: LoweringContext) -> None:
         self.ctx, self.original = ctx, body
         self.layouts = {c.args[0].source: c for c in ir.collect(body, ir.Call) if ir.is_call(c, "tl.annotate_layout")}
+        self.spans = {n.buffer: n.span for n in ir.collect(body, ir.AllocBuffer) if n.span is not None}
         self.replaced: set[ir.Var] = set()
 
     def run(self) -> ir.Stmt:
@@ -88,7 +89,7 @@ class _LowerPipelines:
         versioned = {buf: _versioned(buf, plan.versions) for buf in plan.buffers}
         self.replaced.update(versioned)
         for old, new in versioned.items():
-            head.append(ir.alloc(new, loop.span))
+            head.append(ir.alloc(new, self.spans.get(old, loop.span)))
             if old in self.ctx.shared:
                 self.ctx.shared[new] = self.ctx.shared[old].versions(plan.versions)
             if old in self.layouts:
