@@ -221,3 +221,39 @@ def test_local_tiles_in_python_containers():
     b = poison(2)
     evaluate(main, b)
     assert b.tolist() == [14, 4]
+
+
+def test_items_of_a_list_are_taken_at_assignment():
+    @T.prim_func
+    def main(A: T.Tensor((4,), "int32")):
+        with T.Kernel(1, threads=1):
+            old = [A[i] for i in range(4)]
+            for i in range(4):
+                A[i] = 0
+            for k in [0, 1, 2, 3]:
+                A[k] = old[3 - k]
+
+    a = np.array([1, 2, 3, 4], "int32")
+    evaluate(main, a)
+    assert a.tolist() == [4, 3, 2, 1]
+
+
+def test_a_value_read_before_a_write_is_not_evaluated_after():
+    def helper(A):  # plain Python: v is an unevaluated load
+        v = A[0] + 1
+        A[0] = 5
+        A[1] = v
+
+    @T.prim_func
+    def by_helper(A: T.Tensor((4,), "int32")):
+        with T.Kernel(1, threads=1):
+            helper(A)
+
+    @T.prim_func
+    def by_atomic(A: T.Tensor((4,), "int32")):
+        with T.Kernel(1, threads=1):
+            A[1] = A[0] + T.atomic_add(A[0], 1, return_prev=True)
+
+    for func in (by_helper, by_atomic):
+        with pytest.raises(FrontendError, match="an element of A was read before"):
+            func.get()

@@ -154,7 +154,7 @@ def test_value_of_a_finished_loop_through_a_container(tmp_path):
     with pytest.raises(FrontendError, match="outside the loop") as caught:
         trace(
             tmp_path,
-            "found = []\nfor i in range(3):\n    found.append(A[0, i] + 0)\n    A[1, i] = i\nA[0, 0] = found[0] + 1",
+            "found = []\nfor i in range(3):\n    found.append(i * 2)\n    A[1, i] = i\nA[0, 0] = found[0] + 1",
             "escape",
         )
     assert marked(caught.value) == "A[0, 0] = found[0] + 1"

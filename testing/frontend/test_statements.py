@@ -269,3 +269,17 @@ def test_typed_assignment():
     a = np.array([300, 0], "int32")
     evaluate(main, a)
     assert a[1] == 44 + 3
+
+
+def test_bounds_of_a_loop_are_read_once():
+    @T.prim_func
+    def main(A: T.Tensor((8,), "int32"), n: T.Tensor((2,), "int32")):
+        with T.Kernel(1, threads=1):
+            for i in range(n[0], n[1], 2):
+                n[0] = 0
+                n[1] = 3
+                A[i] = i
+
+    a, n = poison(8), np.array([1, 8], "int32")
+    evaluate(main, a, n)
+    assert a.tolist() == [77, 1, 77, 3, 77, 5, 77, 7]

@@ -40,6 +40,7 @@ def boxes(statement):
         (lambda A, D, S, V, L, bx, by: T.copy(S, V[bx % 3, :, :]), [32, 64], [1, 32, 64]),
         (lambda A, D, S, V, L, bx, by: T.copy(A[0, 0, 0, 0:64], L), [1, 1, 1, 64], [64]),
         (lambda A, D, S, V, L, bx, by: T.copy(A[0, 0, 0, ...], L[0]), [1, 1, 1, 64], [64]),
+        (lambda A, D, S, V, L, bx, by: T.copy(A[0, 250:282, 0, :], S), [1, 32, 1, 64], [32, 64]),
         (lambda A, D, S, V, L, bx, by: T.copy(S[0:16, 32:], V[2, -16:, 0:32]), [16, 32], [1, 16, 32]),
     ],
 )

@@ -22,7 +22,7 @@ class Branch:
         if known is None:
             builder.need_kernel("an if on a value of the device")
             self.statement_span = builder.span()
-            self.condition = as_condition(test)
+            self.condition = as_condition(test).node
 
     def then(self, *values: Any) -> bool:
         if self.known is None:
@@ -58,7 +58,7 @@ class Branch:
             ends = values
         else:
             ends = self.before
-        self.builder.emit(ir.IfThenElse(self.condition.node, self.then_case, self.else_case, self.statement_span))
+        self.builder.emit(ir.IfThenElse(self.condition, self.then_case, self.else_case, self.statement_span))
         out = []
         for before, then_value, else_value in zip(self.before, self.ends, ends, strict=True):
             if survives(then_value, else_value) and not isinstance(then_value, MutableScalar):

@@ -54,6 +54,9 @@ class Builder:
         self.attributes: dict[str, Any] = {}
         self.taken: dict[str, int] = {}
         self._spans: dict[SourceSpan, Any] = {}
+        # When each buffer was last written: an expression that was read before must not be evaluated after.
+        self.epoch = 0
+        self.writes: dict[Any, int] = {}
 
     # -- names and places ---------------------------------------------------------------------------------------------
     def unique(self, name: str) -> str:
@@ -86,6 +89,11 @@ class Builder:
         block = self.blocks[-1]
         if not block.dead:
             block.append(statement)
+
+    def wrote(self, buffer: Any) -> None:
+        """A statement that may write `buffer` was emitted."""
+        self.epoch += 1
+        self.writes[buffer] = self.epoch
 
     def need_kernel(self, what: str) -> Frame:
         """The enclosing T.Kernel frame; an error if there is none."""

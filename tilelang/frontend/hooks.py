@@ -91,7 +91,7 @@ class Hooks:
                 f"{name} is a scalar made by T.alloc_var; it cannot become {_what(value)}", "use another name", place
             )
         else:
-            value = snapshot(value, name)
+            value = _snapshot_items(value, name) if fresh else snapshot(value, name)
         builder.pending = []
         return value
 
@@ -405,6 +405,20 @@ class _Opened:
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         if kind is None:
             self.context.close()
+
+
+def _snapshot_items(value: Any, name: str) -> Any:
+    """A new value, and the items of a new list, tuple or dict, as they are now; mutable scalars stay what they are."""
+    if type(value) is list:
+        value[:] = [_snapshot_items(v, name) for v in value]
+        return value
+    if type(value) is tuple:
+        return tuple(_snapshot_items(v, name) for v in value)
+    if type(value) is dict:
+        for key, item in value.items():
+            value[key] = _snapshot_items(item, name)
+        return value
+    return value if isinstance(value, MutableScalar) and value.fresh else snapshot(value, name)
 
 
 def _returned(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from .._lazy import ir
 from ..errors import FrontendError, SourceSpan
 from ..language.buffer import MutableScalar
+from ..language.emit import snapshot
 from ..language.expr import Expr, as_condition
 from ..language.loops import Loop, bound_node, loop_dtype
 from .builder import Builder, Frame
@@ -66,21 +67,20 @@ class DeviceLoop(_Carrying):
         names = list(self.hints) if len(self.hints) == count else [f"{self.hints[0]}_{k}" for k in range(count)]
         variables, values = [], []
         for (start, extent, step), name in zip(loop.ranges, names, strict=True):
+            start, extent = snapshot(start, "start"), snapshot(extent, "extent")  # bounds are read once, as in Python
             kind = loop_dtype(start, extent)
             var = Expr(ir.var(builder.unique("i" if name.startswith("_") else name), str(kind)), kind)
-            variables.append((var, start, extent, step, kind))
+            low = bound_node(0 if step is not None else start, kind)
+            variables.append((var.node, low, bound_node(extent, kind)))
             values.append(var if step is None else var * step + start)
         frame = builder.push(Frame("for", loop.what, loop=loop))
         yield values[0] if count == 1 else tuple(values)
         body = builder.pop(frame)
         for depth in range(count - 1, -1, -1):
-            var, start, extent, step, kind = variables[depth]
-            low = 0 if step is not None else start
-            annotations = loop.annotations if depth == 0 else {}
-            body = ir.For(
-                var.node, bound_node(low, kind), bound_node(extent, kind), getattr(ir.ForKind, _KINDS[loop.kind]), body,
-                None, annotations or None, None, statement_span,
-            )  # fmt: skip
+            var, low, extent = variables[depth]
+            annotations = loop.annotations if depth == 0 else None
+            kind = getattr(ir.ForKind, _KINDS[loop.kind])
+            body = ir.For(var, low, extent, kind, body, None, annotations or None, None, statement_span)
         builder.emit(body)
 
 
@@ -119,11 +119,11 @@ class WhileLoop(_Carrying):
                 "the condition of while is always true", "loop over T.serial, or test a T.alloc_var", self.place, EndlessLoopError
             )
         self.builder.need_kernel("a while loop")
-        statement_span = self.builder.span()
+        statement_span, node = self.builder.span(), as_condition(value).node
         frame = self.builder.push(Frame("while", "while"))
         yield None
         body = self.builder.pop(frame)
-        self.builder.emit(ir.While(as_condition(value).node, body, statement_span))
+        self.builder.emit(ir.While(node, body, statement_span))
 
 
 class EndlessLoopError(FrontendError, RuntimeError):

@@ -40,8 +40,8 @@ def _atomic(kind: str, dst: Any, value: Any, memory_order: str | None, return_pr
                 else convert(value, dst.dtype)
             )
             if return_prev:
-                return effect(name, (address_of(dst).node, value), dst.dtype, "prev", attrs)
-            statement(name, (address_of(dst).node, value), attrs, what)
+                return effect(name, (address_of(dst), value), dst.dtype, "prev", attrs)
+            statement(name, (address_of(dst), value), attrs, what)
             return None
     if return_prev:
         raise SemanticError(f"{what} of a tile with return_prev", fix="return_prev is for single elements: loop with T.Parallel")
@@ -139,7 +139,7 @@ def atomic_load(src: Any, memory_order: str = "seq_cst") -> Expr:
     if not isinstance(src, Element):
         raise DTypeError(f"T.atomic_load of {src}, which is not one element", fix="index it")
     _target(src, "T.atomic_load")
-    return effect("tl.atomic_load", (address_of(src).node,), src.dtype, "loaded", {"memory_order": _order(memory_order)})
+    return effect("tl.atomic_load", (address_of(src),), src.dtype, "loaded", {"memory_order": _order(memory_order)})
 
 
 def atomic_store(dst: Any, src: Any, memory_order: str = "seq_cst") -> None:
@@ -147,4 +147,4 @@ def atomic_store(dst: Any, src: Any, memory_order: str = "seq_cst") -> None:
     if not isinstance(dst, Element):
         raise DTypeError(f"T.atomic_store to {dst}, which is not one element", fix="index it")
     _target(dst, "T.atomic_store")
-    statement("tl.atomic_store", (address_of(dst).node, convert(src, dst.dtype)), {"memory_order": _order(memory_order)})
+    statement("tl.atomic_store", (address_of(dst), convert(src, dst.dtype)), {"memory_order": _order(memory_order)})

@@ -173,9 +173,12 @@ class Element(Expr):
     def __init__(self, buffer: Buffer, indices: tuple[Extent, ...]) -> None:
         super().__init__(None, buffer.dtype, pure=False, cost=1 + sum(i.cost for i in indices if isinstance(i, Expr)))
         self.buffer, self.indices = buffer, indices
+        builder = current()
+        self.reads, self.epoch = (buffer,), builder.epoch if builder is not None else 0
 
     @property
     def node(self) -> Any:
+        self.check_current()
         if self._node is None:
             self._node = ir.load(self.buffer.node, [node_of(i) for i in self.indices])
         return self._node
@@ -186,6 +189,7 @@ class Element(Expr):
         builder.need_kernel(f"a store to {self.buffer.name}")
         value = convert(as_storable(value, self.buffer), self.buffer.dtype)
         builder.emit(ir.BufferStore(self.buffer.node, value.node, [node_of(i, "int32") for i in self.indices], builder.span()))
+        builder.wrote(self.buffer)
 
     def __str__(self) -> str:
         return f"{self.buffer.name}[{', '.join(str(i) for i in self.indices)}]"
@@ -199,6 +203,13 @@ class MutableScalar(Element):
     def __init__(self, buffer: Buffer, indices: tuple[Extent, ...] = (0,), fresh: bool = False) -> None:
         super().__init__(buffer, indices)
         self.fresh = fresh
+
+    def check_current(self) -> None:
+        """Always current: the name stands for what the scalar holds when it is used."""
+
+    def read_epoch(self) -> int:
+        builder = current()
+        return builder.epoch if builder is not None else 0
 
     def __str__(self) -> str:
         return self.buffer.name if self.buffer.scope() == "local.var" else super().__str__()
@@ -233,15 +244,18 @@ def expand_index(index: Any, ndim: int, name: str) -> list[Any]:
     return parts
 
 
-def one_index(part: Any, extent: Extent, name: str, dim: int) -> tuple[Extent, Extent, bool]:
-    """(start, extent, is a single value) of one entry of an index, bounds checked where both are constant."""
+def one_index(part: Any, extent: Extent, name: str, dim: int, past_end: bool = False) -> tuple[Extent, Extent, bool]:
+    """(start, extent, is a single value) of one entry of an index, bounds checked where both are constant.
+
+    With `past_end` a slice may end beyond the axis, as the last tile of a ragged tensor does: copies guard it.
+    """
     if isinstance(part, slice):
         if part.step is not None and part.step != 1:
             raise FrontendError(
                 f"slice step {part.step} in an index of {name}", fix="slices of a tile are contiguous; loop with a step instead"
             )
         start = _index(0 if part.start is None else part.start, extent, name, dim, True)
-        stop = extent if part.stop is None else _index(part.stop, extent, name, dim, True)
+        stop = extent if part.stop is None else _index(part.stop, extent, name, dim, True, past_end)
         length = simplify(stop - start)
         if isinstance(length, int) and length <= 0:
             raise ShapeError(f"the slice {extent_text(start)}:{extent_text(stop)} of axis {dim} of {name} is empty")
@@ -249,7 +263,7 @@ def one_index(part: Any, extent: Extent, name: str, dim: int) -> tuple[Extent, E
     return _index(part, extent, name, dim, False), 1, True
 
 
-def _index(part: Any, extent: Extent, name: str, dim: int, is_bound: bool) -> Extent:
+def _index(part: Any, extent: Extent, name: str, dim: int, is_bound: bool, past_end: bool = False) -> Extent:
     if isinstance(part, bool) or (not isinstance(part, Expr) and not hasattr(part, "__index__")):
         raise DTypeError(f"index {part!r} of axis {dim} of {name} is not an integer")
     if isinstance(part, Expr):
@@ -264,7 +278,7 @@ def _index(part: Any, extent: Extent, name: str, dim: int, is_bound: bool) -> Ex
         if isinstance(extent, int) and part + extent < 0:
             raise SemanticError(f"index {part} is outside axis {dim} of {name}, which has extent {extent}")
         return simplify(extent + part)
-    if isinstance(extent, int) and (part > extent if is_bound else part >= extent):
+    if isinstance(extent, int) and not past_end and (part > extent if is_bound else part >= extent):
         raise SemanticError(f"index {part} is outside axis {dim} of {name}, which has extent {extent}")
     return part
 
@@ -279,7 +293,7 @@ def access(buffer: Buffer, index: Any) -> Element | Region:
     starts, extents, points = [], [], []
     for dim, extent in enumerate(buffer.shape):
         part = parts[dim] if dim < len(parts) else slice(None)
-        start, length, point = one_index(part, extent, buffer.name, dim)
+        start, length, point = one_index(part, extent, buffer.name, dim, past_end=buffer.scope() == "global")
         starts.append(start)
         extents.append(length)
         points.append(point)

@@ -52,6 +52,8 @@ def argument(value: Any) -> Any:
         return region_node(value)
     if isinstance(value, Buffer):
         return region_node(whole(value, value.name))
+    if hasattr(value, "element"):  # an Address
+        return value.node
     return as_expr(value).node if isinstance(value, (Expr, int, float, bool)) else value
 
 
@@ -63,6 +65,16 @@ def statement(name: str, args: tuple = (), attrs: dict[str, Any] | None = None, 
     kept = {k: v for k, v in (attrs or {}).items() if v is not None}
     call = ir.call(name, [argument(a) for a in args], attrs=kept or None, span=builder.span())
     builder.emit(ir.evaluate(call, builder.span()))
+    _note_writes(builder, args)
+
+
+def _note_writes(builder: Any, args: tuple) -> None:
+    """Any region or address among the arguments may have been written."""
+    for arg in args:
+        if isinstance(arg, (Buffer, Region)):
+            builder.wrote(arg.buffer if isinstance(arg, Region) else arg)
+        elif hasattr(arg, "element"):
+            builder.wrote(arg.element.buffer)
 
 
 def effect(name: str, args: tuple, of: dtype, hint: str, attrs: dict[str, Any] | None = None) -> Expr:
@@ -72,7 +84,9 @@ def effect(name: str, args: tuple, of: dtype, hint: str, attrs: dict[str, Any] |
     builder.need_kernel(what)
     kept = {k: v for k, v in (attrs or {}).items() if v is not None}
     call = ir.call(name, [argument(a) for a in args], ret=str(of), attrs=kept or None, span=builder.span())
-    return bind(Expr(call, of), hint)
+    result = bind(Expr(call, of), hint)
+    _note_writes(builder, args)
+    return result
 
 
 def bind(value: Expr, hint: str) -> Expr:

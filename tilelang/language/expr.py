@@ -34,18 +34,41 @@ class Expr:
         About how many nodes it has.
     """
 
-    __slots__ = ("_node", "recipe", "_dtype", "pure", "cost", "__weakref__")
+    __slots__ = ("_node", "recipe", "_dtype", "pure", "cost", "reads", "epoch", "__weakref__")
     __array_ufunc__ = None  # NumPy scalars on the left leave the operation to us
 
     def __init__(self, node: Any, of: dtype, pure: bool = True, cost: int = 1, recipe: tuple | None = None) -> None:
         self._node, self._dtype, self.pure, self.cost, self.recipe = node, of, pure, cost, recipe
+        self.reads: tuple = ()  # buffers, at `epoch`
+        self.epoch = 0
 
     @property
     def node(self) -> Any:
         """The TIR expression."""
+        if self.reads:
+            self.check_current()
         if self._node is None:
             self._node = _build(self.recipe)
         return self._node
+
+    def check_current(self) -> None:
+        """Refuse a value that was read before a write and would be evaluated after it.
+
+        Assignment in a kernel binds such values; this happens inside one expression, and in plain Python functions.
+        """
+        builder = current()
+        if builder is None:
+            return
+        for buffer in self.reads:
+            if builder.writes.get(buffer, 0) > self.epoch:
+                raise FrontendError(
+                    f"an element of {buffer} was read before a statement that may change it, and is used after",
+                    fix="assign the element to a name of the kernel first (in a helper: decorate it with @T.macro)",
+                )
+
+    def read_epoch(self) -> int:
+        """When its memory was read."""
+        return self.epoch
 
     @property
     def dtype(self) -> dtype:
@@ -350,15 +373,23 @@ def _describe(recipe: tuple) -> str:
 
 def apply(name: str, args: tuple, of: dtype, pure: bool = True, cost: int = 0) -> Expr:
     """The expression `name(args)`; args are expressions of the right dtypes, and plain data."""
+    reads: tuple = ()
+    epoch = None
     for a in args:
         if isinstance(a, Expr):
             pure = pure and a.pure
             cost += a.cost
+            if a.reads:
+                reads += tuple(b for b in a.reads if b not in reads)
+                epoch = a.read_epoch() if epoch is None else min(epoch, a.read_epoch())
     recipe = (name, *args)
     builder = current()
     if builder is not None and builder.recording:
-        return Expr(_build(recipe), of, pure, cost + 1)
-    return Expr(None, of, pure, cost + 1, recipe)
+        result = Expr(_build(recipe), of, pure, cost + 1)
+    else:
+        result = Expr(None, of, pure, cost + 1, recipe)
+    result.reads, result.epoch = reads, epoch or 0
+    return result
 
 
 def symbol(name: str, of: Any = "int32") -> Expr:

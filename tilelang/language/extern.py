@@ -67,16 +67,12 @@ def call_extern(dtype: Any, func_name: str, *args: Any, span: Any = None) -> Exp
         raise DTypeError(
             f"T.call_extern: the function's name must be a string, got {func_name!r}", fix='T.call_extern("float32", "name", x)'
         )
-    nodes = tuple(_node(_argument(a)) for a in args)
+    nodes = tuple(_argument(a) for a in args)
     name = ir.StringImm(func_name)
     if dtype in ("void", "handle", None, ""):
         statement("tl.call_extern", (name, *nodes))
         return None
     return effect("tl.call_extern", (name, *nodes), _as_dtype(dtype), "result")
-
-
-def _node(value: Any) -> Any:
-    return value.node if isinstance(value, (Expr, Address)) else value
 
 
 def _as_dtype(value: Any) -> dtype:
