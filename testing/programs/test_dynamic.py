@@ -98,27 +98,30 @@ def rows(dtype):
     b, t = T.dynamic("b, t")
 
     @T.prim_func
-    def main(A: T.Tensor((b, 2 * t + 1, 32), dtype), C: T.Tensor((b, 32), "float32")):
+    def main(A: T.Tensor((b, 2 * t + 1, 32), dtype), W: T.Tensor((t,), dtype), C: T.Tensor((b, 32), "float32")):
         with T.Kernel(b, threads=32) as bx:
             total = T.alloc_fragment((32,), "float32")
             T.clear(total)
             for k in T.serial(2 * t + 1):
                 for j in T.Parallel(32):
                     total[j] += A[bx, k, j]
+            for k in T.serial(t):
+                for j in T.Parallel(32):
+                    total[j] += W[k]
             T.copy(total, C[bx, 0])
 
     return main
 
 
 def test_dynamic_loop_bound(device):
-    """`t` is in no shape by itself: the launcher solves 2 * t + 1 for it."""
     kernel = tilelang.compile(rows("float32"))
     for b, t in [(3, 3), (1, 0), (5, 1)]:
-        a = random((b, 2 * t + 1, 32), "float32", device)
-        x = a.double()
-        assert_close(run(kernel, [a], ((b, 32), "float32"), device=device), x.sum(1), terms=2 * t + 1, scale=x.abs().sum(1))
-    with pytest.raises(ValueError, match="2"):
-        run(kernel, [random((3, 4, 32), "float32", device)], ((3, 32), "float32"), device=device)
+        a, w = random((b, 2 * t + 1, 32), "float32", device), random(t, "float32", device)
+        x, y = a.double(), w.double()
+        scale = x.abs().sum(1) + y.abs().sum()
+        assert_close(run(kernel, [a, w], ((b, 32), "float32"), device=device), x.sum(1) + y.sum(), terms=3 * t + 1, scale=scale)
+    with pytest.raises(ValueError, match="2 \\* t"):
+        run(kernel, [random((3, 4, 32), "float32", device), random(1, "float32", device)], ((3, 32), "float32"), device=device)
 
 
 def scalar_bound(N):

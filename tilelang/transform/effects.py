@@ -68,7 +68,7 @@ def is_unit(stmt: ir.Stmt) -> bool:
 
 def is_collective(stmt: ir.Stmt) -> bool:
     """True for units whose work is spread over the threads of the block."""
-    return isinstance(stmt, ir.For) or as_tile_op(stmt) is not None
+    return (isinstance(stmt, ir.For) and stmt.kind == ir.ForKind.PARALLEL) or as_tile_op(stmt) is not None
 
 
 def ordering_call(stmt: ir.Stmt) -> ir.Call | None:
