@@ -203,15 +203,19 @@ def make_kernel(program: Any, options: CompileOptions, out_idx: int | Sequence[i
     out_idx : int or sequence of int, optional
         The parameters to return.
     """
-    identity = program.cache_identity() if hasattr(program, "cache_identity") else None
-    request = None
-    if identity is not None:
-        try:
-            request = request_key(identity, options, out_idx)
-        except UnkeyableError:
-            request = None  # a pass configuration of unknown content: only the generated text is looked up
-    artifact = compile_program(lambda: traced(program), options, out_idx, request)
+    artifact = compile_program(lambda: traced(program), options, out_idx, _request(program, options, out_idx))
     return JITKernel(artifact, options, lambda: traced(program))
+
+
+def _request(program: Any, options: CompileOptions, out_idx: int | Sequence[int] | None) -> str | None:
+    """The key under which a kernel is found without tracing; None where nothing is cached or something has no digest."""
+    if env.TILELANG_DISABLE_CACHE or not hasattr(program, "cache_identity"):
+        return None
+    identity = program.cache_identity()
+    try:
+        return None if identity is None else request_key(identity, options, out_idx)
+    except UnkeyableError:  # a pass configuration of unknown content: only the generated text is looked up
+        return None
 
 
 def kernel_of_prim_func(
