@@ -41,6 +41,7 @@ class Uniformity:
 
     def __init__(self, body: ir.Stmt, thread_vars: Iterable[ir.Var]) -> None:
         self.varying: set[ir.Var] = set(thread_vars)
+        self._in_nest = False
         known = -1
         while known != len(self.varying):
             known = len(self.varying)
@@ -79,7 +80,9 @@ class Uniformity:
             same = all(self.is_uniform(x) for x in (stmt.min, stmt.extent, 1 if stmt.step is None else stmt.step))
             if not same or stmt.kind == ir.ForKind.PARALLEL:
                 self.varying.add(stmt.loop_var)
+            outside, self._in_nest = self._in_nest, self._in_nest or stmt.kind == ir.ForKind.PARALLEL
             self._loop(stmt.body, divergent or not same)
+            self._in_nest = outside
         elif isinstance(stmt, ir.While):
             self._loop(stmt.body, divergent or not self.is_uniform(stmt.condition))
         elif isinstance(stmt, ir.AttrStmt):
@@ -99,7 +102,8 @@ class Uniformity:
             if not self.is_uniform(stmt.value):
                 self.varying.add(stmt.var)
         elif isinstance(stmt, ir.BufferStore):
-            if divergent or not all(self.is_uniform(x) for x in (*stmt.indices, stmt.value)):
+            tile = self._in_nest and ir.scope_of(stmt.buffer) == "local.fragment"  # each element by the threads that hold it
+            if not tile and (divergent or not all(self.is_uniform(x) for x in (*stmt.indices, stmt.value))):
                 self.varying.add(stmt.buffer)
         elif (op := as_tile_op(stmt)) is not None:
             effects = op.effects()
@@ -109,7 +113,8 @@ class Uniformity:
                 b in self.varying or ir.scope_of(b) == "local.fragment" for b in sources
             )
             if divergent or not same or effects.atomic:
-                self._mark(region.source for region in effects.writes)
+                targets = [region.source for region in effects.writes]
+                self._mark(b for b in targets if divergent or ir.scope_of(b) != "local.fragment")
         elif isinstance(stmt, ir.Evaluate):
             self._mark(_reachable(stmt.value))
 

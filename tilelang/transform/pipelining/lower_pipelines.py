@@ -163,7 +163,7 @@ class _Steps:
 def _single_stage(loop: ir.For, plan: PipelinePlan) -> ir.Stmt:
     """Copies start where they stand and are waited for where they are first read."""
     mark = _MarkAsynchronous([c.stmt for g in plan.groups for c in g.copies])
-    positions = {g.position for g in plan.groups}
+    positions = {c.consumer for g in plan.groups for c in g.copies}  # groups are for copies that all start in one place
     body: list[ir.Stmt] = []
     for position, stmt in enumerate(ir.statements(loop.body)):
         if position in positions:
