@@ -101,6 +101,9 @@ def normalize_pass_configs(configs: dict[str | PassConfigKey, Any] | None) -> di
         known = _BY_STRING.get(text) or _ALIASES.get(text) or PassConfigKey.__members__.get(text)
         if known is None:
             near = difflib.get_close_matches(text, [*_BY_STRING, *PassConfigKey.__members__], n=1)
-            raise PassConfigError(f"Invalid config option {text!r} in pass_configs", fix=f"did you mean {near[0]!r}?" if near else "see tilelang.PassConfigKey")
+            raise PassConfigError(
+                f"Invalid config option {text!r} in pass_configs",
+                fix=f"did you mean {near[0]!r}?" if near else "see tilelang.PassConfigKey",
+            )
         result[known.value] = value
     return result

@@ -36,5 +36,7 @@ def library_path(name: str) -> Path:
     if not path.is_file():
         from tilelang.errors import UnavailableError
 
-        raise UnavailableError(f"the native library {path} is missing", fix="run `python -m tilelang.runtime.build` in the checkout")
+        raise UnavailableError(
+            f"the native library {path} is missing", fix="run `python -m tilelang.runtime.build` in the checkout"
+        )
     return path

@@ -102,7 +102,9 @@ def test_keys_do_not_depend_on_the_process():
 
     code = "from tilelang.cache import digest; print(digest(a={'x', 'y', 'z'}, b={'k': 1.5}))"
     outputs = {
-        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
         for seed in ("1", "2")
     }
     assert len(outputs) == 1

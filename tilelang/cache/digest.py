@@ -39,7 +39,11 @@ def canonical(value: Any) -> Any:
     if isinstance(value, dict):
         return ["dict", sorted(([canonical(k), canonical(v)] for k, v in value.items()), key=json.dumps)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return ["dataclass", type(value).__qualname__, [[f.name, canonical(getattr(value, f.name))] for f in dataclasses.fields(value)]]
+        return [
+            "dataclass",
+            type(value).__qualname__,
+            [[f.name, canonical(getattr(value, f.name))] for f in dataclasses.fields(value)],
+        ]
     kind = type(value)
     if kind.__name__ in ("dtype", "DataType", "DType"):  # of torch, numpy, tvm-ffi or ours: the name says it all
         return ["dtype", kind.__module__, str(value)]

@@ -118,7 +118,9 @@ class _EventTimer:
 
         self.fn, self.device = fn, device
         width = 4 if fast_flush else 1
-        self.flush = torch.empty(cache_size * 2**20 // width, dtype=torch.int32 if fast_flush else torch.int8, device=device or "cuda")
+        self.flush = torch.empty(
+            cache_size * 2**20 // width, dtype=torch.int32 if fast_flush else torch.int8, device=device or "cuda"
+        )
 
     def warm(self, count: int) -> None:
         for _ in range(count):

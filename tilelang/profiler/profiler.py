@@ -29,7 +29,9 @@ class Profiler:
         What is called.
     """
 
-    def __init__(self, params: list[KernelParam], result_idx: list[int], supply_type: TensorSupplyType, adapter: JITKernel) -> None:
+    def __init__(
+        self, params: list[KernelParam], result_idx: list[int], supply_type: TensorSupplyType, adapter: JITKernel
+    ) -> None:
         self.params, self.result_idx, self.supply_type, self.adapter = params, result_idx, supply_type, adapter
 
     @property
@@ -66,7 +68,14 @@ class Profiler:
         assert len(expected) == len(got), f"the reference returns {len(expected)} tensor(s), the kernel {len(got)}"
         for ours, theirs in zip(got, expected):
             torch_assert_close(
-                ours, theirs, rtol=rtol, atol=atol, max_mismatched_ratio=max_mismatched_ratio, check_dtype=False, base_name="kernel", ref_name="reference"
+                ours,
+                theirs,
+                rtol=rtol,
+                atol=atol,
+                max_mismatched_ratio=max_mismatched_ratio,
+                check_dtype=False,
+                base_name="kernel",
+                ref_name="reference",
             )
 
     def manual_assert_close(
@@ -133,7 +142,10 @@ class Profiler:
     def _with_values(self, values: dict[str, int]) -> Profiler:
         import dataclasses
 
-        params = [dataclasses.replace(p, shape=tuple(values.get(e, e) if isinstance(e, str) else e for e in p.shape)) for p in self.params]
+        params = [
+            dataclasses.replace(p, shape=tuple(values.get(e, e) if isinstance(e, str) else e for e in p.shape))
+            for p in self.params
+        ]
         return Profiler(params, self.result_idx, self.supply_type, self.adapter)
 
 

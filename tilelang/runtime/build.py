@@ -23,13 +23,27 @@ def build(*, quiet: bool = False) -> list[Path]:
     """
     root = checkout_root()
     if root is None:
-        raise UnavailableError("this package is not a checkout; its libraries came with the wheel", fix="run this from a checkout")
+        raise UnavailableError(
+            "this package is not a checkout; its libraries came with the wheel", fix="run this from a checkout"
+        )
     cmake = shutil.which("cmake", path=f"{Path(sys.executable).parent}:{_search_path()}")
     if cmake is None:
         raise UnavailableError("cmake was not found", fix="pip install cmake ninja")
     directory = root / "build" / "native"
     generator = ["-G", "Ninja"] if shutil.which("ninja", path=f"{Path(sys.executable).parent}:{_search_path()}") else []
-    _run([cmake, "-S", str(root), "-B", str(directory), *generator, "-DTILELANG_IN_TREE=ON", f"-DPython_EXECUTABLE={sys.executable}"], quiet)
+    _run(
+        [
+            cmake,
+            "-S",
+            str(root),
+            "-B",
+            str(directory),
+            *generator,
+            "-DTILELANG_IN_TREE=ON",
+            f"-DPython_EXECUTABLE={sys.executable}",
+        ],
+        quiet,
+    )
     _run([cmake, "--build", str(directory), "--parallel"], quiet)
     return sorted((PACKAGE / "lib").glob("lib*.so"))
 
