@@ -79,7 +79,9 @@ void BindExtent(Frame* frame, int parameter, int axis, const Expression& express
     }
     return;
   }
-  if (actual > INT32_MAX && plan.symbols[symbol].dtype == "int32") {
+  // The compiler proves 32-bit index arithmetic up to here: SYMBOL_LIMIT in tilelang/transform/bounds.py.
+  constexpr int64_t kSymbolLimit = (int64_t{1} << 31) - (int64_t{1} << 16);
+  if (actual > kSymbolLimit && plan.symbols[symbol].dtype == "int32") {
     Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", place(), " is ", actual, ", which does not fit the int32 symbol `", plan.symbols[symbol].name, "`"),
           Text("declare it as T.dynamic(\"", plan.symbols[symbol].name, "\", \"int64\")"));
   }

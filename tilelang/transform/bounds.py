@@ -11,7 +11,8 @@ from typing import Any
 
 from .. import ir
 
-# An int32 shape symbol may take any value up to here. The margin lets `n + 127` in a ceiling division stay in 32 bits.
+# An int32 shape symbol may take any value up to here; the launcher refuses larger ones (src/runtime/frame.cc). The margin
+# lets `n + 127` in a ceiling division stay in 32 bits.
 SYMBOL_LIMIT = 2**31 - 2**16
 INT32 = (-(2**31), 2**31 - 1)
 
