@@ -23,7 +23,9 @@ def of(*stmts):
 def test_expressions():
     u, n = of(ir.noop()), ir.var("n")
     assert u.is_uniform(n * 3 + 1) and u.is_uniform(ir.load(A, (n,)))
-    assert not u.is_uniform(tid // 32) and not u.is_uniform(ir.load(A, (tid,))) and not u.is_uniform(ir.load(f, (0,)))
+    assert not u.is_uniform(tid // 32) and not u.is_uniform(ir.load(A, (tid,)))
+    # A register tile has one value at (0,): scalar code of every thread reads that one.
+    assert u.is_uniform(ir.load(f, (0,))) and not u.is_uniform(ir.load(f, (tid,)))
     assert not u.is_uniform(ir.call("tl.atomic_add", [ir.address_of(ir.load(A, (0,))), 1.0], "float32"))
     assert not u.is_uniform(ir.call("tl.shfl_xor", [n, 1], "int32"))
 
