@@ -199,3 +199,13 @@ def test_calling_a_prim_func():
 
     with pytest.raises(FrontendError, match="T.macro"):
         main(1)
+
+
+def test_file_changed_after_import(tmp_path):
+    path = tmp_path / "changing.py"
+    path.write_text("import tilelang.language as T\n@T.prim_func\ndef main(A: T.Tensor((4,), 'int32')):\n    pass\n")
+    space: dict = {"__name__": "changing"}
+    exec(compile(path.read_text(), str(path), "exec"), space)
+    path.write_text("# a new first line\nimport tilelang.language as T\ndef other():\n    pass\n")
+    with pytest.raises(FrontendError, match="changed after it was imported"):
+        space["main"].get()

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import builtins
 import sys
+from contextvars import ContextVar
 from types import CodeType, FunctionType
 from typing import Any
 
 from ..errors import FrontendError
 from .closure import snapshot_closure
+
+
+# The @tilelang.jit function that is running, and the locals that enclosed it when it was decorated: a lazy function often runs
+# after the functions around it have returned, and takes names that only annotations inside of it mention out of no closure.
+running: ContextVar[tuple[CodeType, dict[str, Any]] | None] = ContextVar("running", default=None)
 
 
 def caller_locals(func: FunctionType) -> dict[str, Any]:
@@ -27,10 +33,13 @@ def caller_locals(func: FunctionType) -> dict[str, Any]:
         frame = frame.f_back
     found: dict[str, Any] = {}
     code: CodeType = func.__code__
+    known = running.get()
     while frame is not None:
         if code in frame.f_code.co_consts and frame.f_code.co_flags & 1:  # optimised: a function, not a module
             found = {**frame.f_locals, **found}
             code = frame.f_code
+            if known is not None and code is known[0]:
+                return {**known[1], **found}
         frame = frame.f_back
     return found
 

@@ -37,9 +37,16 @@ class Source:
         module = ast.parse("if 1:\n" + text if indented else text)
         body = module.body[0].body if indented else module.body  # type: ignore[attr-defined]
         node = body[0]
-        if not isinstance(node, ast.FunctionDef):
+        if func.__name__ == "<lambda>":
             raise FrontendError(f"{func.__qualname__} is not written with def", fix="a kernel is a def function")
+        if not _is_text_of(node, func.__code__):
+            raise FrontendError(
+                f"{self.file}, line {first}, does not hold {func.__qualname__}: the file changed after it was imported",
+                fix="reload the module, or start again",
+            )
         ast.increment_lineno(module, first - (2 if indented else 1))
+        if isinstance(node, ast.AsyncFunctionDef):
+            raise FrontendError(f"{func.__qualname__} is async", fix="a kernel is a plain def", span=self.span_of(node))
         self.tree = node
         self.spans: list[SourceSpan] = []
 
@@ -52,6 +59,14 @@ class Source:
         line, column = node.lineno, node.col_offset + 1  # type: ignore[attr-defined]
         end = getattr(node, "end_lineno", None) or line
         return SourceSpan(self.file, line, column, end, (getattr(node, "end_col_offset", None) or column) + 1)
+
+
+def _is_text_of(node: ast.AST, code: CodeType) -> bool:
+    """Whether a definition has the name and the parameters of the code object."""
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    written = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    return node.name == code.co_name and written == list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
 
 def code_names(code: CodeType) -> set[str]:
