@@ -131,7 +131,13 @@ class JITImpl:
         return kernel
 
     def _returned_prim_func(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        result = self.func(*args, **kwargs)
+        from tilelang.frontend.annotations import running
+
+        token = running.set((self.func.__code__, self._eager.scope))
+        try:
+            result = self.func(*args, **kwargs)
+        finally:
+            running.reset(token)
         if not is_prim_func(result):
             raise FrontendError(
                 f"`{self.__name__}` returned {type(result).__name__}, expected a T.prim_func",
