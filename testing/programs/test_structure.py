@@ -248,6 +248,7 @@ def test_annotated_layouts_and_swizzled_grid(name, order, panel, device):
         pytest.skip("covered with rows")
     M, N, K = 150, 170, 100
     a, b = random((M, K), "float16", device), random((K, N), "float16", device)
+
     def make(buffer):
         wide = name == "make_full_bank_swizzled_layout" and buffer.shape[1] != 64  # rows of 128 bytes only
         return getattr(layout, "make_swizzled_layout" if wide else name)(buffer)

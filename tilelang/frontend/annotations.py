@@ -11,7 +11,6 @@ from typing import Any
 from ..errors import FrontendError
 from .closure import snapshot_closure
 
-
 # The @tilelang.jit function that is running, and the locals that enclosed it when it was decorated: a lazy function often runs
 # after the functions around it have returned, and takes names that only annotations inside of it mention out of no closure.
 running: ContextVar[tuple[CodeType, dict[str, Any]] | None] = ContextVar("running", default=None)
