@@ -371,7 +371,6 @@ def test_print(device, capfd):
         assert word in text
 
 
-@pytest.mark.xfail(raises=NotImplementedError, strict=True, reason="T.print of a tile is refused")
 def test_print_of_tiles(device, capfd):
     text = printed(printing_tiles(16), device, capfd)
     for word in ("fragment", "shared"):
