@@ -6,6 +6,12 @@ import os
 import zlib
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: a failure is a defect, never luck. HYPOTHESIS_PROFILE=explore draws new ones.
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -103,7 +103,7 @@ def test_do_bench_counts():
 
 
 def test_a_fault_is_reported_with_its_place():
-    text = TEXT.replace("C[i] =", "C[i + 100000000] =")
+    text = TEXT.replace("C[i] =", "C[i + (int64_t(1) << 44)] =")
     artifact = Artifact("simulator", PLAN, text, compile_kernel(text, ["add_kernel"]))
     with pytest.raises(SimulationError):
         JITKernel(artifact, resolve_options("cuda", "simulator"), lambda: None)(torch.randn(4), torch.randn(4))

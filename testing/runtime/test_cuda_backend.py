@@ -56,7 +56,8 @@ def run(fake_driver, tmp_path):
         log = tmp_path / "log"
         path = os.pathsep.join([str(fake_driver), os.environ.get("LD_LIBRARY_PATH", "")])
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        environment = {**os.environ, "LD_LIBRARY_PATH": path, "FAKE_CUDA_LOG": str(log), "PYTHONPATH": root}
+        modules = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "LD_LIBRARY_PATH": path, "FAKE_CUDA_LOG": str(log), "PYTHONPATH": modules}
         done = subprocess.run([sys.executable, "-c", PROGRAM + lines], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines(), log.read_text().splitlines() if log.exists() else []

@@ -283,7 +283,8 @@ def test_random_pipelines_have_no_races(program, reuse):
 def loops_over_pieces(draw):
     """Nested loops of operators, nests and leaves on moving pieces of two shared buffers and a tensor."""
     ctx = context(threads=8)
-    bufs = [shared("S", 40), shared("X", 40), tensor("G", 40)]
+    # Three loops of up to 8 steps of 4, and offsets: no index reaches 160.
+    bufs = [shared("S", 160), shared("X", 160), tensor("G", 160)]
     x = ir.buffer((1,), "float32", "x", "local.var")
     loops = []
 
