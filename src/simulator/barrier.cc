@@ -6,6 +6,7 @@ namespace tl::sim {
 namespace {
 
 void release(Block& block, Barrier& barrier) {
+  if (block.observer) block.observer->barrier_complete(block, static_cast<int>(&barrier - block.barriers));
   for (int w = 0; w < block.warp_count; ++w) {
     make_ready(block, w, barrier.waiting[w]);
     barrier.waiting[w] = 0;
@@ -46,6 +47,7 @@ void tl_sim_barrier(int id, uint32_t count, int arrive_only, int site) {
     fail(block, "barrier %d with a count of %u (line %d) while other threads wait there with %u (0: all threads), %s", id, count, site,
          barrier.expected, name_thread(*thread).c_str());
   }
+  if (block.observer) block.observer->barrier_arrive(*thread, id, !arrive_only, site_of(site));
   ++barrier.arrived;
   if (barrier.arrived == expected_now(block, barrier)) {
     release(block, barrier);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fiber.h"
+#include "observer.h"
 #include "tl_sim_abi.h"
 
 namespace tl::sim {
@@ -39,6 +40,7 @@ struct Thread : tl_sim_thread {
   int wait_barrier, site;
   std::vector<Copy> copies;              // issued and not executed, oldest first
   std::vector<uint32_t> group_ends;      // committed groups: index past the last copy, oldest first
+  uint32_t groups_committed;             // since the thread began
   std::unique_ptr<char[]> context_storage;
 };
 
@@ -85,6 +87,7 @@ struct Block {
   Context launcher;
   bool failed;
   std::string report;
+  Observer* observer = nullptr;
   sigjmp_buf fault_return;
   // memory, kept from launch to launch
   StackPool stacks;

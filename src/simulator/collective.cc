@@ -44,6 +44,8 @@ void complete(Warp& warp, Block& block, int warp_index) {
   execute_mma_log(warp);
   switch (warp.request[__builtin_ctz(warp.arrived)]->kind) {
     case Collective::sync:
+      if (block.observer) block.observer->warp_sync(block, warp_index, warp.arrived);
+      break;
     case Collective::mma_ready: break;
     case Collective::shuffle: execute_shuffle(warp); break;
     case Collective::ballot: execute_ballot(warp); break;
@@ -90,6 +92,10 @@ void tl_sim_warp_sync(int site) {
 }
 
 void tl_sim_shuffle(uint32_t* words, int count, int mode, int argument, int site) {
+  Thread* thread = self();
+  if (Observer* observer = thread->block->observer) {
+    observer->registers(*thread, words, static_cast<size_t>(count) * 4, Access::write, site_of(site));
+  }
   Request request{Collective::shuffle, static_cast<uint8_t>(mode), static_cast<uint8_t>(count), argument, words, nullptr, site, 0};
   rendezvous(request);
 }

@@ -25,16 +25,32 @@ void tl_sim_cp_async(void* shared, const void* global, int bytes, int source_byt
   if (source_bytes && (reinterpret_cast<uintptr_t>(global) & low_bits)) {
     tl_sim_misaligned(global, bytes, "cp.async source", site);
   }
+  if (Observer* observer = thread->block->observer) {
+    Agent agent{AgentKind::cp_async, static_cast<uint32_t>(thread->index)};
+    uint32_t ticket = thread->groups_committed + 1;
+    if (source_bytes) {
+      observer->async_access(*thread, agent, ticket, global, static_cast<size_t>(source_bytes), Access::read, Proxy::generic, site_of(site));
+    }
+    observer->async_access(*thread, agent, ticket, shared, static_cast<size_t>(bytes), Access::write, Proxy::generic, site_of(site));
+    observer->work(*thread, Work::copy, static_cast<uint64_t>(bytes), site_of(site));
+  }
   thread->copies.push_back({static_cast<char*>(shared), static_cast<const char*>(global), bytes, source_bytes, site});
 }
 
 void tl_sim_cp_async_commit(void) {
   Thread* thread = self();
+  ++thread->groups_committed;
   thread->group_ends.push_back(static_cast<uint32_t>(thread->copies.size()));
 }
 
 void tl_sim_cp_async_wait(int pending) {
   Thread* thread = self();
+  if (Observer* observer = thread->block->observer) {
+    if (thread->groups_committed > static_cast<uint32_t>(pending)) {
+      Agent agent{AgentKind::cp_async, static_cast<uint32_t>(thread->index)};
+      observer->async_done(*thread, agent, thread->groups_committed - static_cast<uint32_t>(pending));
+    }
+  }
   size_t groups = thread->group_ends.size();
   if (groups <= static_cast<size_t>(pending)) return;
   size_t finished = groups - static_cast<size_t>(pending);

@@ -12,6 +12,8 @@
 
 namespace tl::sim {
 
+thread_local Observer* current_observer = nullptr;
+
 namespace {
 
 std::atomic<int> requested_threads{0};
@@ -39,6 +41,7 @@ struct Launch {
   tl_sim_dim3 grid, extent;
   uint32_t shared_bytes;
   uint64_t block_count;
+  Observer* observer;
   std::atomic<uint64_t> next{0};
   std::atomic<bool> failed{false};
   std::mutex report_mutex;
@@ -60,6 +63,7 @@ bool prepare(Block& block, const Launch& launch) {
   block.warp_count = (block.thread_count + lanes_per_warp - 1) / lanes_per_warp;
   block.failed = false;
   block.report.clear();
+  block.observer = launch.observer;
   if (block.threads.size() < static_cast<size_t>(block.thread_count)) block.threads.resize(static_cast<size_t>(block.thread_count));
   return block.stacks.reserve(static_cast<size_t>(block.thread_count)) && reserve_shared_memory(block);
 }
@@ -87,6 +91,7 @@ void work(Launch& launch) {
     }
   }
   running_block = outer;
+  block.observer = nullptr;
   if (block.failed) launch.fail(block.report);
   give_back(std::move(borrowed));
 }
@@ -149,12 +154,15 @@ int tl_sim_launch(void (*entry)(void**), void** arguments, const uint32_t grid[3
   launch.extent = {block[0], block[1], block[2]};
   launch.shared_bytes = shared_bytes;
   launch.block_count = uint64_t{grid[0]} * grid[1] * grid[2];
+  launch.observer = current_observer;
   if (launch.block_count == 0) return answer(0, "");
+  if (launch.observer) launch.observer->launch_begin(grid, block, shared_bytes, reinterpret_cast<const void*>(entry));
   try {
     FaultGuard faults;
     std::vector<std::thread> helpers;
+    // An observed launch runs on one OS thread: its observer sees one block after the other, in an order that repeats.
     try {
-      for (int i = worker_count(launch.block_count); i > 1; --i) helpers.emplace_back(work, std::ref(launch));
+      for (int i = launch.observer ? 1 : worker_count(launch.block_count); i > 1; --i) helpers.emplace_back(work, std::ref(launch));
     } catch (const std::system_error&) {
       // No more threads to be had: those that started, and this one, do the work.
     }
@@ -163,6 +171,7 @@ int tl_sim_launch(void (*entry)(void**), void** arguments, const uint32_t grid[3
   } catch (const std::exception& error) {
     return answer(2, error.what());
   }
+  if (launch.observer) launch.observer->launch_end();
   fflush(stdout);
   return answer(launch.failed ? 1 : 0, launch.report);
 }

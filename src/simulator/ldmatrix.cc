@@ -80,12 +80,22 @@ using namespace tl::sim;
 
 void tl_sim_ldmatrix(void* registers, const void* row, int matrices, int transposed, int site) {
   check(row, matrices, "ldmatrix", site);
+  Thread* thread = self();
+  if (Observer* observer = thread->block->observer) {
+    if (thread->lane < matrices * 8) observer->access(*thread, row, 16, Access::read, site_of(site));
+    observer->registers(*thread, registers, static_cast<size_t>(matrices) * 4, Access::write, site_of(site));
+  }
   Request request{Collective::ldmatrix, static_cast<uint8_t>(transposed), static_cast<uint8_t>(matrices), 0, registers, row, site, 0};
   rendezvous(request);
 }
 
 void tl_sim_stmatrix(void* row, const void* registers, int matrices, int transposed, int site) {
   check(row, matrices, "stmatrix", site);
+  Thread* thread = self();
+  if (Observer* observer = thread->block->observer) {
+    observer->registers(*thread, registers, static_cast<size_t>(matrices) * 4, Access::read, site_of(site));
+    if (thread->lane < matrices * 8) observer->access(*thread, row, 16, Access::write, site_of(site));
+  }
   Request request{Collective::stmatrix, static_cast<uint8_t>(transposed), static_cast<uint8_t>(matrices), 0, row, registers, site, 0};
   rendezvous(request);
 }

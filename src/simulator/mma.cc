@@ -59,6 +59,24 @@ namespace {
        name_thread(*thread).c_str());
 }
 
+// Rows x columns x depth of one instruction for a warp, over its 32 lanes.
+uint64_t multiply_adds_per_lane(int operation) {
+  if (operation == TL_SIM_MMA_F64) return 8 * 8 * 4 / lanes_per_warp;
+  int depth = operation == TL_SIM_MMA_TF32 ? 8 : operation <= TL_SIM_MMA_BF16 ? 16 : 32;
+  return static_cast<uint64_t>(16 * 8 * depth / lanes_per_warp);
+}
+
+__attribute__((noinline)) void observe_mma(Thread& thread, int operation, void* c, const void* a, const void* b, int site) {
+  Observer& observer = *thread.block->observer;
+  bool is_double = operation == TL_SIM_MMA_F64;
+  size_t accumulator = operation == TL_SIM_MMA_F16_F16 ? 8 : 16;
+  observer.registers(thread, a, is_double ? 8 : 16, Access::read, site_of(site));
+  observer.registers(thread, b, 8, Access::read, site_of(site));
+  observer.registers(thread, c, accumulator, Access::read, site_of(site));
+  observer.registers(thread, c, accumulator, Access::write, site_of(site));
+  observer.work(thread, Work::gemm, multiply_adds_per_lane(operation), site_of(site));
+}
+
 __attribute__((noinline, cold)) void make_log(Warp& warp) {
   warp.log = std::make_unique<MmaLog>();
   reset_mma_log(warp);
@@ -81,6 +99,7 @@ void tl_sim_mma(int operation, void* c, const void* a, const void* b, int site) 
   } else if (instruction.operation != operation || instruction.site != site) {
     refuse_divergence(instruction.site, site);
   }
+  if (thread->block->observer) observe_mma(*thread, operation, c, a, b, site);
   MmaOperands& operands = log.operands[index][thread->lane];
   memcpy(operands.a, a, 8);
   if (operation != TL_SIM_MMA_F64) memcpy(operands.a + 2, static_cast<const char*>(a) + 8, 8);

@@ -28,7 +28,10 @@ void leave_to_next(Thread* thread) {
   Block& block = *thread->block;
   Thread* next = pick(block);
   if (!next) {
-    if (block.live > 0) report_deadlock(block);
+    if (block.live > 0) {
+      if (block.observer) block.observer->deadlock(block);
+      report_deadlock(block);
+    }
     tl_sim_self = nullptr;
     switch_context(&thread->context, block.launcher);
   }
@@ -43,6 +46,7 @@ void thread_main() {
   block.entry(block.arguments);
   block.ready[thread->warp] &= ~(1u << thread->lane);
   thread->wait = Wait::exited;
+  if (block.observer) block.observer->thread_exit(*thread);
   --block.live;
   Warp& warp = *thread->home;
   warp.live &= ~(1u << thread->lane);
@@ -68,6 +72,7 @@ void start_thread(Block& block, int index) {
   thread.shared_memory = block.shared;
   thread.copies.clear();
   thread.group_ends.clear();
+  thread.groups_committed = 0;
   if (context_storage && !thread.context_storage) thread.context_storage.reset(new char[context_storage]);
   // Tops of stacks at equal offsets would share a few sets of the first-level cache: spread them.
   size_t colour = static_cast<size_t>(index % 64) * 576;
@@ -80,8 +85,10 @@ void suspend(Thread* thread, Wait wait, int site) {
   thread->wait = wait;
   thread->site = site;
   thread->block->ready[thread->warp] &= ~(1u << thread->lane);
+  if (Observer* observer = thread->block->observer) observer->wait_begin(*thread, wait, site_of(site));
   leave_to_next(thread);
   thread->wait = Wait::none;
+  if (Observer* observer = thread->block->observer) observer->wait_end(*thread);
 }
 
 void run_block(Block& block) {
@@ -97,11 +104,15 @@ void run_block(Block& block) {
     reset_mma_log(block.warps[w]);
   }
   for (int i = 0; i < block.thread_count; ++i) start_thread(block, i);
+  if (block.observer) block.observer->block_begin(block);
   Thread* first = pick(block);
   tl_sim_self = first;
   switch_context(&block.launcher, first->context);
   tl_sim_self = nullptr;
-  if (!block.failed) check_shared_canaries(block);
+  if (!block.failed) {
+    check_shared_canaries(block);
+    if (block.observer) block.observer->block_end(block);
+  }
 }
 
 }  // namespace tl::sim
