@@ -1,6 +1,8 @@
 # ruff: noqa: F841  (in a kernel an assignment is a store)
 """Each accepted statement means what Python's does."""
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -244,7 +246,7 @@ def test_grid_and_threads_and_dynamic_shape():
         assert a.tolist() == [(i // 4) * 100 + i % 4 + 1000 for i in range(n)]
 
 
-def test_statements_after_break_do_nothing():
+def test_statements_after_break_do_nothing(caplog):
     @T.prim_func
     def main(A: T.Tensor((4,), "int32")):
         with T.Kernel(1, threads=1):
@@ -252,10 +254,17 @@ def test_statements_after_break_do_nothing():
                 A[i] = i
                 break
                 A[i] = 5
+                A[i] = 6
 
-    a = poison(4)
-    evaluate(main, a)
+    with caplog.at_level("WARNING", logger="tilelang"):
+        logger, propagate = logging.getLogger("tilelang"), logging.getLogger("tilelang").propagate
+        logger.propagate = True
+        a = poison(4)
+        evaluate(main, a)
+        logger.propagate = propagate
     assert a.tolist() == [0, 77, 77, 77]
+    told = [r.getMessage() for r in caplog.records if "after break" in r.getMessage()]
+    assert len(told) == 1 and "test_statements.py" in told[0]
 
 
 def test_typed_assignment():

@@ -17,7 +17,20 @@ from testing.fuzz.program import Program
 
 _SIZES = (1, 2, 3, 4, 5, 7, 8, 8, 12, 15, 16, 16, 16, 17, 24, 31, 32, 32, 32, 33, 48, 64, 64, 65, 80, 96, 100, 112, 127, 128, 130)
 _THREADS = (32, 64, 64, 96, 128, 128, 128, 160, 256)
-_TYPES = ("float32", "float32", "float16", "float16", "bfloat16", "int32", "int32", "int8", "uint8", "int64", "float64", "float8_e4m3")
+_TYPES = (
+    "float32",
+    "float32",
+    "float16",
+    "float16",
+    "bfloat16",
+    "int32",
+    "int32",
+    "int8",
+    "uint8",
+    "int64",
+    "float64",
+    "float8_e4m3",
+)
 _GEMM = (
     ("float16", "float32"),
     ("float16", "float16"),
@@ -77,7 +90,10 @@ class _Generator:
     def tensors(self) -> None:
         blocks = self.p.blocks
         for name in ("A", "B")[: self.rng.randint(1, 2)]:
-            shape = [max(1, self.rng.choice(self.sizes) * self.pick(1, 1, 2) + self.pick(0, 0, 0, 1, -1, 5)) for _ in range(self.pick(1, 2, 2))]
+            shape = [
+                max(1, self.rng.choice(self.sizes) * self.pick(1, 1, 2) + self.pick(0, 0, 0, 1, -1, 5))
+                for _ in range(self.pick(1, 2, 2))
+            ]
             tensor = self.tensor(name, tuple(shape), self.rng.choice(self.types))
             high = min(4, LIMITS[tensor.dtype])
             low = 0 if tensor.dtype.startswith("uint") else -high
@@ -113,7 +129,9 @@ class _Generator:
             shape = tuple(self.rng.choice(self.sizes) for _ in range(self.pick(1, 2, 2, 2, 3)))
             while np.prod(shape) > 6000:
                 shape = (*shape[:-1], max(1, shape[-1] // 2)) if shape[-1] > 1 else shape[:-1]
-        tile = Tile(self.fresh("t"), scope or self.pick("shared", "fragment", "fragment"), shape, dtype or self.rng.choice(self.types))
+        tile = Tile(
+            self.fresh("t"), scope or self.pick("shared", "fragment", "fragment"), shape, dtype or self.rng.choice(self.types)
+        )
         self.p.tiles.append(tile)
         for frame in self.frames:
             frame.memory[tile.name] = Memory.empty(shape)
@@ -286,7 +304,12 @@ class _Generator:
             if all(not s.text().isdigit() or int(s.text()) < n for s, n in zip(starts, src.shape)):
                 return st.Copy(st.Slice(src, starts, tile.shape), self.all_of(tile))
         i, j = self.fresh("i"), self.fresh("j")
-        value = Binary("%", Binary("+", Binary("*", Name(i), Number(self.rng.randint(1, 5), "int32"), "int32"), Name(j), "int32"), Number(3, "int32"), "int32")
+        value = Binary(
+            "%",
+            Binary("+", Binary("*", Name(i), Number(self.rng.randint(1, 5), "int32"), "int32"), Name(j), "int32"),
+            Number(3, "int32"),
+            "int32",
+        )
         return st.Nest((i, j), tile.shape, (st.Store(tile, (Name(i), Name(j)), Cast(tile.dtype, value)),))
 
     def scalar(self) -> Any:
@@ -317,7 +340,12 @@ class _Generator:
             self.p.scalars.append(counter)
             for frame in self.frames:
                 frame.variables[counter] = 0
-            return st.Inner(var, extent, (st.Assign(counter, Number(0, "int32")), st.While(counter, self.rng.randint(0, 3), tuple(body))), head)
+            return st.Inner(
+                var,
+                extent,
+                (st.Assign(counter, Number(0, "int32")), st.While(counter, self.rng.randint(0, 3), tuple(body))),
+                head,
+            )
         return st.Inner(var, extent, tuple(body), head)
 
     def body(self, variable: tuple[str, int] | None, count: int) -> list[Any]:
@@ -344,7 +372,9 @@ class _Generator:
         if not then:
             return None
         choices: list[Any] = [Compare(self.pick("<", "==", ">", "!="), Name("bx"), Number(self.rng.randint(0, 2), "int32"))]
-        choices += [Compare(self.pick("<", "==", ">"), Name(n), Number(self.rng.randint(0, max(0, e)), "int32")) for n, e in self.outer] * 2
+        choices += [
+            Compare(self.pick("<", "==", ">"), Name(n), Number(self.rng.randint(0, max(0, e)), "int32")) for n, e in self.outer
+        ] * 2
         choices += [Compare("<", Name(s), Number(self.rng.randint(0, 3), "int32")) for s in self.p.scalars]
         inputs = [t for t in self.p.tensors if t.name in ("A", "B") and t.has_arithmetic]
         tile = self.rng.choice(inputs) if inputs else None
@@ -425,7 +455,11 @@ class _Generator:
         tile = self.rng.choice(targets)
         place = tuple(self.index(n, variables, False) for n in tile.shape)
         value = self.value(tile.dtype, variables, 1, {tile.name: None, "Acc": None})
-        kind = self.pick("add", "add", "add", "max", "min") if tile.dtype in ("int32", "float32") and tile.scope == "shared" else "add"
+        kind = (
+            self.pick("add", "add", "add", "max", "min")
+            if tile.dtype in ("int32", "float32") and tile.scope == "shared"
+            else "add"
+        )
         return st.Nest(tuple(n for n, _ in variables), tuple(e for _, e in variables), (st.Atomic(tile, place, value, kind),))
 
     def condition(self, variables: Variables, written: dict[str, Any]) -> Any:
@@ -472,7 +506,9 @@ class _Generator:
             return None if written[tile.name] is None else Load(tile, written[tile.name])
         place = []
         for d in range(len(tile.shape)):
-            index = self.index(self.limit(tile, d), variables, tile.scope != "fragment" and tile.name in self.p.initial and self.chance(0.3))
+            index = self.index(
+                self.limit(tile, d), variables, tile.scope != "fragment" and tile.name in self.p.initial and self.chance(0.3)
+            )
             own = self.own_start(tile, d)
             if index.text().isdigit() and int(index.text()) >= tile.shape[d]:
                 return None

@@ -37,7 +37,9 @@ class Program:
 
     def frames(self) -> list[Frame]:
         """One frame for each block; the tensors are common."""
-        shared = {t.name: Memory.of(self.initial[t.name]) if t.name in self.initial else Memory.empty(t.shape) for t in self.tensors}
+        shared = {
+            t.name: Memory.of(self.initial[t.name]) if t.name in self.initial else Memory.empty(t.shape) for t in self.tensors
+        }
         return [
             Frame(
                 {**shared, **{t.name: Memory.empty(t.shape) for t in self.tiles}},

@@ -56,10 +56,8 @@ def compare(program: Program, arguments: list[torch.Tensor], before: list[torch.
         wrong = memory.defined & ~(out == memory.values)
         if wrong.any():
             spot = tuple(int(x) for x in np.argwhere(wrong)[0])
-            return Outcome(
-                "failed",
-                f"{tensor.name}{list(spot)} = {out[spot]}, expected {memory.values[spot]} ({int(wrong.sum())} of {wrong.size} wrong)",
-            )
+            found = f"{tensor.name}{list(spot)} = {out[spot]}, expected {memory.values[spot]}"
+            return Outcome("failed", f"{found} ({int(wrong.sum())} of {wrong.size} wrong)")
         if tensor.name.startswith("R_"):
             continue
         same = _bytes(got) == _bytes(old)

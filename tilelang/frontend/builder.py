@@ -11,6 +11,7 @@ from typing import Any
 
 from .._lazy import ir
 from ..errors import FrontendError, SourceSpan
+from ..log import logger
 
 
 class JITNoBuilderError(FrontendError, RuntimeError):
@@ -24,9 +25,10 @@ class StopSignature(BaseException):
 
 
 class Block(list):
-    """Statements of one nesting level; `dead` once a break or continue made the rest unreachable."""
+    """Statements of one nesting level; `dead` once a break or continue made the rest unreachable, `told` once that was said."""
 
     dead = False
+    told = False
 
 
 class Frame:
@@ -89,6 +91,9 @@ class Builder:
         block = self.blocks[-1]
         if not block.dead:
             block.append(statement)
+        elif not block.told:
+            block.told = True
+            logger.warning("%s: statements after break or continue never run; they are ignored", self.place)
 
     def wrote(self, buffer: Any) -> None:
         """A statement that may write `buffer` was emitted."""
