@@ -33,7 +33,18 @@ class CompiledProgram:
     @property
     def passes(self) -> list[tuple[str, str]]:
         """(pass, TVMScript text after it) of every launch in turn; the text is made when asked for."""
-        return [(name, program_text(program)) for name, program in self._snapshots]
+        return [(name, _decisions(name, program) + program_text(program)) for name, program in self._snapshots]
+
+
+def _decisions(name: str, program: KernelProgram) -> str:
+    """What a pass decided beside the program: layouts, the arena."""
+    lines: list[str] = []
+    if name == "infer_layouts":
+        lines += [f"{buf.name}: {layout}" for buf, layout in program.ctx.fragments.items()]
+        lines += [f"{buf.name}: {layout}" for buf, layout in program.ctx.shared.items()]
+    elif name == "plan_shared_memory" and program.shared_plan is not None:
+        lines += program.shared_plan.lines
+    return "".join(f"# {line}\n" for line in lines)
 
 
 def program_text(program: KernelProgram) -> str:
