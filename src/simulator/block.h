@@ -1,13 +1,12 @@
-// The state of the block that an OS thread is running, and the scheduler's interface.
+// The state of a block, its threads and warps, and the interfaces of the simulator's parts.
 #pragma once
-#include <csetjmp>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "fiber.h"
-#include "observer.h"
+#include "options.h"
 #include "tl_sim_abi.h"
 
 namespace tl::sim {
@@ -15,14 +14,20 @@ namespace tl::sim {
 constexpr int lanes_per_warp = 32;
 constexpr int max_threads = 1024;
 constexpr int max_warps = max_threads / lanes_per_warp;
+constexpr int warpgroup_threads = 128;
+constexpr int max_warpgroups = max_threads / warpgroup_threads;
 constexpr int barrier_count = 16;
-constexpr size_t fault_stack_bytes = 1 << 16;
+// Where dynamic shared memory begins in the shared window: the first KiB is the system's.
+constexpr uint32_t shared_window_start = 1024;
 
+struct Team;
 struct Block;
 struct Warp;
 struct MmaLog;
+struct Mbarrier;
+struct WgmmaQueue;
 
-enum class Wait : uint8_t { none, barrier, warp, exited };
+enum class Wait : uint8_t { none, barrier, warp, mbarrier, wgmma, bulk_group, cluster, grid, registers, spinning, exited };
 
 struct Copy {  // one cp.async
   char* target;
@@ -37,10 +42,21 @@ struct Thread : tl_sim_thread {
   Context context;
   int index, warp, lane;
   Wait wait;
-  int wait_barrier, site;
-  std::vector<Copy> copies;              // issued and not executed, oldest first
-  std::vector<uint32_t> group_ends;      // committed groups: index past the last copy, oldest first
-  uint32_t groups_committed;             // since the thread began
+  int wait_barrier, site;  // wait_barrier: number of the named barrier, or shared memory offset of the mbarrier
+  uint64_t wait_value;     // mbarrier: phase parity; wgmma: operations that must be done; bulk_group: groups
+  bool wait_read;          // bulk_group: only the reads of the sources
+  // cp.async
+  std::vector<Copy> copies;          // issued and not executed, oldest first
+  std::vector<uint32_t> group_ends;  // committed groups: index past the last copy, oldest first
+  uint64_t copies_executed;          // since the block began
+  // bulk copies: numbers of groups, counted from 1; operations join the group `bulk_group`
+  uint64_t bulk_group;
+  // wgmma
+  uint64_t wgmma_issued;                  // by this thread since the block began
+  std::vector<uint64_t> wgmma_group_ends;  // wgmma_issued at each commit
+  bool wgmma_fenced;
+  bool cluster_arrived, grid_arrived;
+  uint32_t spins;
   std::unique_ptr<char[]> context_storage;
 };
 
@@ -71,10 +87,9 @@ struct Barrier {
 };
 
 struct Block {
-  // the launch
-  void (*entry)(void**);
-  void** arguments;
-  tl_sim_dim3 grid, extent, index;
+  Team* team;
+  uint32_t rank;  // in the team
+  tl_sim_dim3 extent, index;
   uint32_t shared_bytes;
   int thread_count, warp_count;
   // the running block
@@ -84,17 +99,15 @@ struct Block {
   std::vector<Thread> threads;
   Warp warps[max_warps];
   Barrier barriers[barrier_count];
-  Context launcher;
-  bool failed;
-  std::string report;
-  Observer* observer = nullptr;
-  sigjmp_buf fault_return;
+  std::vector<std::unique_ptr<Mbarrier>> mbarriers;
+  std::unique_ptr<WgmmaQueue> wgmma[max_warpgroups];
+  int registers[max_warpgroups];  // of each thread (setmaxnreg)
+  int free_registers;
   // memory, kept from launch to launch
   StackPool stacks;
   char* shared_map = nullptr;
   size_t shared_mapped = 0;
   char* shared = nullptr;
-  char* fault_stack = nullptr;
 
   Block();
   ~Block();
@@ -102,13 +115,11 @@ struct Block {
 
 inline Thread* self() { return static_cast<Thread*>(tl_sim_self); }
 
-// The block that this OS thread runs, or null.
-extern thread_local Block* running_block;
-
 // scheduler.cc
-void run_block(Block& block);                     // all threads from entry to exit; block.failed tells
 void suspend(Thread* thread, Wait wait, int site);  // until somebody makes it ready
+void yield(Thread* thread);                          // lets others run first, if there are any
 void make_ready(Block& block, int warp, uint32_t lanes);
+inline void make_ready(Thread& thread) { make_ready(*thread.block, thread.warp, 1u << thread.lane); }
 
 // barrier.cc
 void barrier_on_exit(Block& block);
@@ -116,6 +127,10 @@ void barrier_on_exit(Block& block);
 // collective.cc
 void collective_on_exit(Warp& warp, Block& block, int warp_index);
 void rendezvous(Request& request);
+
+// cp_async.cc
+void execute_copies(Thread& thread, uint32_t count);  // the oldest `count`
+void maybe_execute_copies(Thread& thread);            // at a point where time may pass
 
 // mma.cc
 void reset_mma_log(Warp& warp);
@@ -125,7 +140,7 @@ void execute_mma_log(Warp& warp);
 [[noreturn]] void fail(Block& block, const char* format, ...) __attribute__((format(printf, 2, 3)));
 void note(Block& block, const char* format, ...) __attribute__((format(printf, 2, 3)));
 std::string name_thread(const Thread& thread);
-void report_deadlock(Block& block);
+void report_deadlock(Team& team);
 
 // shared_memory.cc
 bool reserve_shared_memory(Block& block);
@@ -135,20 +150,10 @@ inline bool in_shared_memory(const Block& block, const void* pointer, size_t byt
   auto offset = static_cast<size_t>(static_cast<const char*>(pointer) - block.shared);
   return offset < block.shared_bytes && bytes <= block.shared_bytes - offset;
 }
-
-// fault.cc
-class FaultGuard {  // while one exists, memory faults of simulated threads become reports
- public:
-  FaultGuard();
-  ~FaultGuard();
-};
-class FaultStack {  // the calling OS thread's alternate signal stack
- public:
-  explicit FaultStack(Block& block);
-  ~FaultStack();
-
- private:
-  char saved_[64];
-};
+inline uint32_t shared_offset(const Block& block, const void* pointer) {
+  return static_cast<uint32_t>(static_cast<const char*>(pointer) - block.shared);
+}
+// The block of the calling thread's cluster in whose shared memory the bytes lie; fails where there is none.
+Block& shared_owner(const void* pointer, size_t bytes, const char* what, int site);
 
 }  // namespace tl::sim

@@ -17,7 +17,15 @@ def points(shape):
 
 @pytest.mark.parametrize(
     "shape, threads, vector",
-    [((64,), 128, 1), ((1, 8192), 256, 8), ((100, 3), 128, 1), ((48, 80), 128, 8), ((7, 5, 9), 96, 1), ((112, 96), 256, 4), ((1,), 32, 1)],
+    [
+        ((64,), 128, 1),
+        ((1, 8192), 256, 8),
+        ((100, 3), 128, 1),
+        ((48, 80), 128, 8),
+        ((7, 5, 9), 96, 1),
+        ((112, 96), 256, 4),
+        ((1,), 32, 1),
+    ],
 )
 def test_blocked_places_every_element_once(shape, threads, vector):
     layout = Fragment.blocked(shape, threads, vector)
@@ -75,9 +83,7 @@ def test_idle_conditions_single_out_the_holders():
 
 def test_functions_become_digits():
     layout = fragment_from_function((16, 8), lambda i, j: (i % 8 * 4 + j // 2, i // 8 * 2 + j % 2))
-    assert all(
-        layout.thread_of(p) == MMA_C.thread_of(p) and layout.local_of(p) == MMA_C.local_of(p) for p in points(MMA_C.shape)
-    )
+    assert all(layout.thread_of(p) == MMA_C.thread_of(p) and layout.local_of(p) == MMA_C.local_of(p) for p in points(MMA_C.shape))
     copies = fragment_from_function((8,), lambda i, rep: (i + 8 * rep, 0), replicate=4)
     assert copies.replication == (thread(4, 8),)
 

@@ -19,7 +19,6 @@ from .make import (
     dtype_of,
     evaluate,
     full_region,
-    if_then_else,
     is_call,
     is_noop,
     load,

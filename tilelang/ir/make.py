@@ -47,7 +47,9 @@ def register_op(name: str, effect: str = "opaque") -> Op:
     return _registered[name]
 
 
-def call(name: str, args: Sequence[Any] = (), ret: str = "void", attrs: dict[str, Any] | None = None, span: Span | None = None) -> Call:
+def call(
+    name: str, args: Sequence[Any] = (), ret: str = "void", attrs: dict[str, Any] | None = None, span: Span | None = None
+) -> Call:
     """Call operator `name`; unregistered names are registered as opaque."""
     op = _registered.get(name) or register_op(name)
     return Call(op, [as_expr(a) for a in args], attrs=attrs, ret_ty=ret, span=span)
@@ -243,9 +245,3 @@ def zero(dtype: str) -> Expr:
     if dtype.startswith(("int", "uint")):
         return IntImm(dtype, 0)
     return FloatImm(dtype, 0.0)
-
-
-def if_then_else(condition: Expr, then: Expr, other: Expr) -> Expr:
-    """A value chosen by a condition; only the chosen side is evaluated."""
-    return tirx.if_then_else(condition, then, other)
-

@@ -1,3 +1,4 @@
+# ruff: noqa: F401 - this module is a list of names for others
 """The TIR node classes that the rest of the package may name, under one roof.
 
 TVM renames something in every release: a rename is mended here and nowhere else.

@@ -190,7 +190,9 @@ class Fragment:
 
     def at(self, dim: int) -> Fragment:
         """The layout of the slice at index 0 of `dim`, with `dim` removed: only the threads that hold it."""
-        return Fragment(self.shape[:dim] + self.shape[dim + 1 :], self.dims[:dim] + self.dims[dim + 1 :], self.replication).compacted()
+        return Fragment(
+            self.shape[:dim] + self.shape[dim + 1 :], self.dims[:dim] + self.dims[dim + 1 :], self.replication
+        ).compacted()
 
     def permuted(self, order: Sequence[int]) -> Fragment:
         """Dimension `k` of the result is dimension `order[k]` of this."""
@@ -198,9 +200,11 @@ class Fragment:
 
     def same_threads(self, other: Fragment) -> bool:
         """True if every element lives in the same threads and the digit sequences agree, whatever the register order."""
-        return self.shape == other.shape and all(
-            _signature(a) == _signature(b) for a, b in zip(self.dims, other.dims)
-        ) and _span(self.replication) == _span(other.replication)
+        return (
+            self.shape == other.shape
+            and all(_signature(a) == _signature(b) for a, b in zip(self.dims, other.dims))
+            and _span(self.replication) == _span(other.replication)
+        )
 
     # ------------------------------------------------------------------ constructors
 

@@ -42,7 +42,9 @@ def fragment_from_function(
     """
     shape = tuple(int(n) for n in shape)
     if forward_fn is None and forward_thread_fn is None:
-        raise LayoutError("a Fragment needs forward_fn or forward_thread_fn", fix="pass forward_fn=lambda i, j: (thread, register)")
+        raise LayoutError(
+            "a Fragment needs forward_fn or forward_thread_fn", fix="pass forward_fn=lambda i, j: (thread, register)"
+        )
 
     def place(*point: int) -> tuple[int, int]:
         args = point if replicate > 1 else point[:-1]

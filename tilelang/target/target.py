@@ -105,10 +105,14 @@ def _parse(spec: Any) -> tuple[str, str | None]:
         for option in rest.split():
             key, _, value = option.lstrip("-").partition("=")
             if key != "arch" or not value:
-                raise UnsupportedError(f"target option {option!r} of {spec!r} is unknown", fix='write target={"kind": "cuda", "arch": "sm_90a"}')
+                raise UnsupportedError(
+                    f"target option {option!r} of {spec!r} is unknown", fix='write target={"kind": "cuda", "arch": "sm_90a"}'
+                )
             arch = value
         return kind, arch
     kind = getattr(getattr(spec, "kind", None), "name", None)  # a tvm.target.Target
     if kind is not None:
         return str(kind), spec.attrs.get("arch") if hasattr(spec, "attrs") else None
-    raise UnsupportedError(f"a target cannot be made from {spec!r}", fix='use "auto", "cuda" or {"kind": "cuda", "arch": "sm_90a"}')
+    raise UnsupportedError(
+        f"a target cannot be made from {spec!r}", fix='use "auto", "cuda" or {"kind": "cuda", "arch": "sm_90a"}'
+    )

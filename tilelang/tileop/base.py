@@ -115,7 +115,7 @@ class TileOp:
         return {}
 
     def required_fragments(self, ctx: LoweringContext) -> dict[ir.Var, Fragment]:
-        """The layouts that `lower` needs its operands to have, given `ctx.fragments`; others are converted around the operator."""
+        """The layouts that `lower` needs its operands to have, given `ctx.fragments`; others are converted around it."""
         return {}
 
     def shared_layouts(self, ctx: LoweringContext) -> dict[ir.Var, SharedLayout]:

@@ -90,7 +90,7 @@ class _Convert(ir.Mutator):
             op = as_tile_op(node)
         nest = op.nest() if hasattr(op, "nest") else None
         if nest is not None:
-            staged_nest = self._stage(nest, getattr(op, "layout")(self.ctx))
+            staged_nest = self._stage(nest, op.layout(self.ctx))
             if staged_nest is not None:
                 return ir.seq([*before, staged_nest, *after])
         wanted_scratch = op.scratch(self.ctx)

@@ -64,7 +64,11 @@ def _fragments(units: list[Unit], body: ir.Stmt, ctx: LoweringContext) -> None:
     for buf in list(missing):  # touched only by scalar code, or through indices that no layout follows
         shape = ir.static_shape(buf)
         scalar_only = not any(buf in names and (u.op or u.nest) for u, names in touching)
-        _accept({buf: Fragment.replicated(shape, ctx.num_threads) if scalar_only else Fragment.blocked(shape, ctx.num_threads)}, missing, ctx)
+        _accept(
+            {buf: Fragment.replicated(shape, ctx.num_threads) if scalar_only else Fragment.blocked(shape, ctx.num_threads)},
+            missing,
+            ctx,
+        )
 
 
 def _accept(found: dict[ir.Var, Fragment], missing: set[ir.Var], ctx: LoweringContext) -> bool:

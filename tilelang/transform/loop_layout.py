@@ -43,7 +43,9 @@ def _through(nest: ParallelNest, use: FragmentUse, layout: Fragment) -> Fragment
         elif any(f.is_thread for f in layout.dims[d]) and not (kind == "const" and value == 0):
             return None
     counted = use.loop_dims()  # the other loops are not in the fragment: extent 1
-    return Fragment(tuple(n if d in counted else 1 for d, n in enumerate(nest.extents)), tuple(dims), layout.replication).compacted()
+    return Fragment(
+        tuple(n if d in counted else 1 for d, n in enumerate(nest.extents)), tuple(dims), layout.replication
+    ).compacted()
 
 
 def extended_layout(nest: ParallelNest, known: Mapping[ir.Var, Fragment], ctx: LoweringContext) -> Fragment | None:

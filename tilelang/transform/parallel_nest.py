@@ -62,7 +62,9 @@ class ParallelNest:
                 )
             variables.append(body.loop_var)
             extents.append(extent)
-            inner = body.body if ir.const_int(body.min) == 0 else ir.substitute(body.body, {body.loop_var: body.loop_var + body.min})
+            inner = (
+                body.body if ir.const_int(body.min) == 0 else ir.substitute(body.body, {body.loop_var: body.loop_var + body.min})
+            )
             body = inner
         return ParallelNest(tuple(variables), tuple(extents), body, dict(loop.annotations), loop.span)
 
@@ -72,7 +74,13 @@ class ParallelNest:
         for depth in reversed(range(len(self.vars))):
             notes = {**self.annotations, "tl.parallel_depth": len(self.vars)} if depth == 0 else {}
             body = ir.For(
-                self.vars[depth], ir.const(0), ir.const(self.extents[depth]), ir.ForKind.PARALLEL, body, annotations=notes, span=self.span
+                self.vars[depth],
+                ir.const(0),
+                ir.const(self.extents[depth]),
+                ir.ForKind.PARALLEL,
+                body,
+                annotations=notes,
+                span=self.span,
             )
         return body
 
@@ -109,7 +117,9 @@ class ParallelNest:
                 note(node.source, node.indices, False)
             elif isinstance(node, ir.BufferStore):
                 note(node.buffer, node.indices, True)
-            elif isinstance(node, ir.Call) and any(isinstance(a, ir.Call) and ir.is_call(a, "tirx.address_of") for a in node.args):
+            elif isinstance(node, ir.Call) and any(
+                isinstance(a, ir.Call) and ir.is_call(a, "tirx.address_of") for a in node.args
+            ):
                 for a in node.args:  # device functions and atomics may write through a pointer
                     if ir.is_call(a, "tirx.address_of") and isinstance(a.args[0], ir.BufferLoad):
                         note(a.args[0].source, a.args[0].indices, True)

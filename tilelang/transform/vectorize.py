@@ -12,7 +12,6 @@ from typing import Any
 
 from .. import ir
 from ..tileop.base import LoweringContext, dtype_bits
-
 from .vector_width import MAX_VECTOR_BYTES, is_aligned
 
 _MEMORY = ("global", "shared.dyn", "shared")
@@ -106,7 +105,9 @@ class _Vectorizer:
             call = load.value
             offset = call.args[0].args[0].indices[0]
             pointer = ir.address_of(ir.load(stmt.buffer, [ir.simplify(start + offset)]))
-            moved.append(ir.evaluate(ir.call("tl.load", [pointer, *list(call.args)[1:]], attrs=call.attrs, span=call.span), stmt.span))
+            moved.append(
+                ir.evaluate(ir.call("tl.load", [pointer, *list(call.args)[1:]], attrs=call.attrs, span=call.span), stmt.span)
+            )
         return ir.seq(moved)
 
     def _start(self, index: Any) -> Any:
@@ -212,6 +213,3 @@ def _conjuncts(condition: Any) -> list[Any]:
     if isinstance(condition, ir.And):
         return _conjuncts(condition.a) + _conjuncts(condition.b)
     return [condition]
-
-
-
