@@ -32,8 +32,16 @@ class CompiledProgram:
 
     @property
     def passes(self) -> list[tuple[str, str]]:
-        """(pass, TVMScript text after it) of every launch in turn; the text is made when asked for."""
-        return [(name, _decisions(name, program) + program_text(program)) for name, program in self._snapshots]
+        """(pass, what it decided and the program after it as TVMScript) of every launch in turn, made when asked for.
+
+        The program is left out where the pass did not change it.
+        """
+        out, before = [], ""
+        for name, program in self._snapshots:
+            text = program_text(program)
+            out.append((name, _decisions(name, program) + (text if text != before else "(no change)")))
+            before = text
+        return out
 
 
 def _decisions(name: str, program: KernelProgram) -> str:

@@ -174,10 +174,8 @@ class JITKernel:
         """Print the program after each pass that changed it, with the layouts and the arena; compiles it again."""
         from tilelang.engine import compile_prim_func
 
-        before = ""
         for title, text in compile_prim_func(self.prim_func, self.options.target, self.options.pass_configs).passes:
-            print(f"==== {title} ====\n{text}\n" if text != before else f"==== {title}: no change ====\n")
-            before = text
+            print(f"==== {title} ====\n{text}\n")
 
     # -- how fast and how right it is ---------------------------------------------------------------------------------
     def get_profiler(self, tensor_supply_type: Any = None) -> Profiler:
