@@ -108,7 +108,7 @@ def assert_close(
     expected: torch.Tensor,
     dtype: str | None = None,
     *,
-    terms: int = 1,
+    terms: int | None = None,
     scale: torch.Tensor | float | None = None,
     arithmetic: str | None = None,
     ulps: float = 2.0,
@@ -123,8 +123,8 @@ def assert_close(
         The reference, float64 for floats.
     dtype : str, optional
         The precision of the result where it is coarser than the dtype of `out`.
-    terms : int
-        How many numbers were added for one element.
+    terms : int, optional
+        How many numbers were added for one element; 1 with `scale`, else 0: only the last rounding counts.
     scale : torch.Tensor or float, optional
         The sum of their magnitudes.
     arithmetic : str, optional
@@ -139,8 +139,9 @@ def assert_close(
         return
     name = dtype or str(out.dtype).removeprefix("torch.").removesuffix("fn")
     got, want = out.double(), expected.double()
+    count = terms if terms is not None else 0 if scale is None else 1
     size = want.abs() if scale is None else torch.as_tensor(scale, dtype=torch.float64).cpu()
-    bound = ulps * eps(name) * want.abs() + 8 * math.sqrt(max(1, terms)) * eps(arithmetic or name) * size
+    bound = ulps * eps(name) * want.abs() + 8 * math.sqrt(count) * eps(arithmetic or name) * size
     # Results below the smallest normal number are rounded to multiples of the smallest subnormal one.
     bound = bound + torch.finfo(out.dtype).smallest_normal * eps(name)
     same = (got == want) | (got.isnan() & want.isnan())

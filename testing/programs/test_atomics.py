@@ -153,3 +153,22 @@ def test_tile_atomics(source, device):
     run(tiles(35, 70, source), [a, s], device=device, inout=(1,))
     x = a.double()
     assert_close(s, x.sum(0), terms=4, scale=x.abs().sum(0))
+
+
+def ordered(N):
+    @T.prim_func
+    def main(A: T.Tensor((N,), "int32"), total: T.Tensor((1,), "int32"), high: T.Tensor((1,), "int32")):
+        with T.Kernel(T.ceildiv(N, 64), threads=64) as bx:
+            at = bx * 64 + T.get_thread_binding()
+            if at < N:
+                T.atomic_add(total[0], A[at], memory_order="relaxed")
+                T.atomic_max(high[0], A[at], memory_order="acq_rel")
+
+    return main
+
+
+def test_memory_orders(device):
+    a = random(200, "int32", device, -1000, 1000)
+    total, high = (torch.full((1,), v, dtype=torch.int32, device=device) for v in (0, -5000))
+    run(ordered(200), [a, total, high], device=device, inout=(1, 2))
+    assert int(total) == int(a.sum()) and int(high) == int(a.max())

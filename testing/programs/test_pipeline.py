@@ -316,3 +316,31 @@ def test_trip_count_at_run_time(stages, device):
         out = run(kernel, [a, steps], ((16, 32), "float32"), device=device)
         x = a.double().view(16, 8, 32)[:, :steps]
         assert_close(out, x.sum(1), terms=8, scale=x.abs().sum(1))
+
+
+def scheduled(M, N, K, order, stage):
+    """Copies and products in the order and the stages that the author gives."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, K), "float16"), B: T.Tensor((K, N), "float16"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(1, threads=64) as _:
+            As = T.alloc_shared((M, 32), "float16")
+            Bs = T.alloc_shared((32, N), "float16")
+            Cl = T.alloc_fragment((M, N), "float32")
+            T.clear(Cl)
+            for k in T.Pipelined(T.ceildiv(K, 32), num_stages=2, order=order, stage=stage):
+                T.copy(A[0, k * 32], As)
+                T.copy(B[k * 32, 0], Bs)
+                T.gemm(As, Bs, Cl)
+            T.copy(Cl, C)
+
+    return main
+
+
+@pytest.mark.parametrize("order, stage", [([0, 1, 2], [0, 0, 1]), ([1, 0, 2], [0, 0, 2]), ([1, 2, 0], [0, 0, 1])], ids=str)
+def test_schedule_by_hand(order, stage, device):
+    M, N, K = 32, 48, 150
+    a, b = random((M, K), "float16", device), random((K, N), "float16", device)
+    out = run(scheduled(M, N, K, order, stage), [a, b], ((M, N), "float32"), device=device)
+    x, y = a.double(), b.double()
+    assert_close(out, x @ y, terms=K, scale=x.abs() @ y.abs())

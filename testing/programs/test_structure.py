@@ -239,13 +239,20 @@ def swizzled(M, N, K, layout, order, panel):
     return main
 
 
-@pytest.mark.parametrize("name", ["make_swizzled_layout", "make_linear_layout", "make_full_bank_swizzled_layout", None])
-@pytest.mark.parametrize("order, panel", [("row", 2), ("column", 3), ("row", 10)])
+@pytest.mark.parametrize(
+    "name, order, panel",
+    [
+        ("make_swizzled_layout", "row", 2),
+        ("make_swizzled_layout", "column", 3),
+        ("make_linear_layout", "row", 10),
+        ("make_full_bank_swizzled_layout", "column", 1),
+        (None, "row", 3),
+        (None, "column", 10),
+    ],
+)
 def test_annotated_layouts_and_swizzled_grid(name, order, panel, device):
     from tilelang import layout
 
-    if name == "make_full_bank_swizzled_layout" and order == "column":
-        pytest.skip("covered with rows")
     M, N, K = 150, 170, 100
     a, b = random((M, K), "float16", device), random((K, N), "float16", device)
 
@@ -278,6 +285,102 @@ def test_blocks_of_any_shape(threads, device):
     for start in range(0, M - 7, 8):
         expected[:, start : start + 8] = expected[:, start : start + 8].flip(1)
     assert_close(run(block_shapes(M, N, threads), [a], ((3, M, N), "float32"), device=device), expected, ulps=0)
+
+
+def placed(M, N):
+    """A register tile in the layout that the author gives, and a nest in that of the tile."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), B: T.Tensor((M, N), "float32")):
+        with T.Kernel(1, threads=64) as _:
+            x = T.alloc_fragment((M, N), "float32")
+            y = T.alloc_fragment((M, N), "float32")
+            where = T.Fragment(
+                (M, N), forward_fn=lambda i, j: (i % 4 * 16 + j // 2 % 16, i // 4 * (N // 16) + j // 32 * 2 + j % 2)
+            )
+            T.annotate_layout({x: where})
+            T.copy(A, x)
+            for i, j in T.Parallel(M, N, loop_layout=where):
+                y[i, j] = x[i, j] * 2.0
+            for i, j in T.Parallel(M, N, coalesced_width=2):
+                B[i, j] = y[i, j] + x[i, j]
+
+    return main
+
+
+def test_author_places_a_fragment(device):
+    a = random((8, 64), "float32", device)
+    assert_close(run(placed(8, 64), [a], ((8, 64), "float32"), device=device), a.double() * 3)
+
+
+def with_workspace(M, N):
+    """A workspace that the launcher allocates, written by one launch and read by the next."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), B: T.Tensor((M, N), "float32")):
+        work = T.alloc_global((N, M), "float32")
+        with T.Kernel(T.ceildiv(M, 8), threads=64) as bx:
+            for i, j in T.Parallel(8, N):
+                if bx * 8 + i < M:
+                    work[j, bx * 8 + i] = A[bx * 8 + i, j]
+        with T.Kernel(T.ceildiv(M, 8), threads=64) as bx:
+            for i, j in T.Parallel(8, N):
+                if bx * 8 + i < M:
+                    B[bx * 8 + i, j] = work[N - 1 - j, bx * 8 + i]
+
+    return main
+
+
+def test_workspace(device):
+    a = random((20, 30), "float32", device)
+    assert_close(run(with_workspace(20, 30), [a], ((20, 30), "float32"), device=device), a.double().flip(1), ulps=0)
+
+
+def far_row(M, N):
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "int8"), row: T.int32, B: T.Tensor((N,), "int8")):
+        with T.Kernel(T.ceildiv(N, 1024), threads=64) as bx:
+            s = T.alloc_shared((1024,), "int8")
+            T.copy(A[row, bx * 1024], s)
+            for i in T.Parallel(1024):
+                B[bx * 1024 + i] = s[i] + A[row - 1, bx * 1024 + i]
+
+    return main
+
+
+def test_indices_beyond_32_bits(device):
+    """More than 2**31 elements; all but two rows are never touched, so they take no memory on a CPU."""
+    M, N = 70000, 32768
+    a = torch.empty((M, N), dtype=torch.int8, device=device)
+    a[M - 2 :] = random((2, N), "int8", device, -50, 50)
+    b = torch.empty(N, dtype=torch.int8, device=device)
+    tilelang.compile(far_row(M, N))(a, M - 1, b)
+    assert_close(b, a[M - 1] + a[M - 2])
+
+
+def checked(M, N, block=16, *, scale=2.0):
+    """Defaults, assertions of Python values, and names of the enclosing function that only annotations use."""
+    shape, kind = (M, N), "float32"
+    assert block > 0
+
+    @T.prim_func
+    def main(A: T.Tensor(shape, kind), B: T.Tensor(shape, kind)):
+        assert N > 0
+        with T.Kernel(T.ceildiv(M, block), threads=32) as bx:
+            assert N % 2 == 0, "columns come in pairs"
+            for i, j in T.Parallel(block, N // 2):
+                left, right = A[bx * block + i, j * 2], A[bx * block + i, j * 2 + 1]
+                (B[bx * block + i, j * 2], B[bx * block + i, j * 2 + 1]) = (right * scale, left * scale)
+
+    return main
+
+
+def test_python_in_a_kernel(device):
+    a = random((20, 30), "float32", device)
+    out = run(checked(20, 30, scale=0.5), [a], ((20, 30), "float32"), device=device)
+    assert_close(out, a.double().view(20, 15, 2).flip(2).reshape(20, 30) * 0.5, ulps=0)
+    with pytest.raises(Exception, match="columns come in pairs"):
+        tilelang.compile(checked(20, 31))
 
 
 def many_tiles(N):
