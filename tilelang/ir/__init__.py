@@ -1,3 +1,4 @@
+# ruff: noqa: F401 - this module is a list of names for others
 """The one door to TVM: nodes, constructors, visitors, analysis. No other package imports `tvm`."""
 
 from __future__ import annotations
@@ -40,52 +41,3 @@ from .make import (
 from .nodes import *  # noqa: F403
 from .select import if_then_else
 from .visit import Mutator, Visitor, bound_vars, collect, declared_buffers, substitute, uses_var, walk
-
-__all__ = nodes.__all__ + [
-    "Mutator",
-    "Visitor",
-    "address_of",
-    "alloc",
-    "analyzer_for",
-    "as_expr",
-    "bound_vars",
-    "buffer",
-    "buffer_dtype",
-    "buffer_region",
-    "call",
-    "call_name",
-    "can_prove",
-    "collect",
-    "const",
-    "const_int",
-    "const_number",
-    "declared_buffers",
-    "dtype_of",
-    "evaluate",
-    "full_region",
-    "if_then_else",
-    "is_call",
-    "is_noop",
-    "load",
-    "make_span",
-    "noop",
-    "pure_call",
-    "region",
-    "register_op",
-    "scope_of",
-    "script",
-    "seq",
-    "shape_of",
-    "simplify",
-    "simplify_func",
-    "span_to_source",
-    "statements",
-    "static_shape",
-    "strides_of",
-    "structural_equal",
-    "substitute",
-    "uses_var",
-    "var",
-    "walk",
-    "zero",
-]

@@ -13,11 +13,17 @@ from .make import as_expr, const_int
 from .nodes import Analyzer, Expr, PrimFunc, Range, Var
 
 _plain = Analyzer()
+# TVM folds no unsigned difference below zero and no cast of a constant out of range (`uint8(0) - uint8(3)`): it raises.
+_CANNOT_FOLD = (tvm.error.InternalError, ValueError)
 
 
 def simplify(expr: Any, analyzer: Analyzer | None = None) -> Any:
-    """The simplified expression; a constant stays a node."""
-    return (analyzer or _plain).simplify(as_expr(expr))
+    """The simplified expression, or the expression itself where TVM cannot fold it; a constant stays a node."""
+    node = as_expr(expr)
+    try:
+        return (analyzer or _plain).simplify(node)
+    except _CANNOT_FOLD:
+        return node
 
 
 def can_prove(condition: Any, analyzer: Analyzer | None = None) -> bool:
@@ -27,7 +33,10 @@ def can_prove(condition: Any, analyzer: Analyzer | None = None) -> bool:
     value = const_int(condition)
     if value is not None:
         return bool(value)
-    return bool((analyzer or _plain).can_prove(condition))
+    try:
+        return bool((analyzer or _plain).can_prove(condition))
+    except _CANNOT_FOLD:
+        return False
 
 
 def analyzer_for(

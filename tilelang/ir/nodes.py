@@ -6,7 +6,7 @@ TVM renames something in every release: a rename is mended here and nowhere else
 
 from __future__ import annotations
 
-import tvm
+import tvm as _tvm
 from tvm.ir import Call, IRModule, Op, PointerType, PrimType, Range, SourceName, Span, StringImm, Var
 from tvm.ir import TensorLoad as BufferLoad
 from tvm.ir import TensorRegion as BufferRegion
@@ -68,11 +68,9 @@ from tvm.tirx.stmt import (
     While,
 )
 
-Expr = tvm.ir.Expr
-Node = tvm.ir.Node
-version = tvm.__version__
+Expr = _tvm.ir.Expr
+Node = _tvm.ir.Node
+version = _tvm.__version__
 
 BINARY = (Add, Sub, Mul, Div, Mod, FloorDiv, FloorMod, Min, Max, EQ, NE, LT, LE, GT, GE, And, Or)
 BITWISE = (BitwiseAnd, BitwiseOr, BitwiseXor, LShift, RShift)
-
-__all__ = [name for name in dir() if not name.startswith("_") and name not in ("annotations", "tvm")]
