@@ -165,7 +165,7 @@ class _Generator:
             for memory in fresh.values():
                 memory.defined[...] = False
             frame.memory = {**fresh, **common, **tiles}
-            frame.variables = variables
+            frame.variables = {**dict.fromkeys(self.p.scalars, 0), **variables}
 
     # ------------------------------------------------------------------ statements
 
@@ -332,7 +332,7 @@ class _Generator:
         if "unroll" in head:
             extent = min(extent, 3)
         var = self.fresh("k")
-        body = self.body((var, extent), self.rng.randint(1, 5))
+        body = self.body((var, extent), self.rng.randint(1, 3))
         if not body:
             return None
         if self.p.scalars and self.chance(0.15) and "Pipelined" not in head:
@@ -367,8 +367,8 @@ class _Generator:
         return found
 
     def branch(self) -> Any:
-        then = self.body(None, self.rng.randint(1, 3))
-        other = self.body(None, self.rng.randint(1, 2)) if self.chance(0.5) else []
+        then = self.body(None, self.rng.randint(1, 2))
+        other = self.body(None, 1) if self.chance(0.5) else []
         if not then:
             return None
         choices: list[Any] = [Compare(self.pick("<", "==", ">", "!="), Name("bx"), Number(self.rng.randint(0, 2), "int32"))]

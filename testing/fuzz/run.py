@@ -97,6 +97,9 @@ def main(arguments: list[str]) -> int:
         tally[outcome.kind] += 1
         if outcome.kind != "ok":
             print(f"--- seed {seed}: {outcome.kind}\n{outcome.detail}", flush=True)
+            if folder := os.environ.get("TILELANG_FUZZ_KEEP"):
+                with open(os.path.join(folder, f"{outcome.kind}_{seed}.py"), "w") as file:
+                    file.write(program.text())
     print(tally, f"{time.time() - start:.1f} s")
     return int(tally["failed"] > 0)
 

@@ -24,7 +24,8 @@ class Slice:
     extents: tuple[int, ...]
 
     def text(self) -> str:
-        if all(e == n and s.text() == "0" for s, e, n in zip(self.starts, self.extents, self.tile.shape)):
+        fixed = all(e.isdigit() for e in self.tile.extents)  # a name alone would have the symbolic extents
+        if fixed and all(e == n and s.text() == "0" for s, e, n in zip(self.starts, self.extents, self.tile.shape)):
             return self.tile.name
         parts = []
         for s, e in zip(self.starts, self.extents):

@@ -28,9 +28,10 @@ def test_a_tile_prints_each_element_once(scope, capfd):
 
     data = np.random.default_rng(0).standard_normal((5, 12)).astype("float32")
     run(show, data)
-    found = re.findall(r"here: \w+\[(\d+)\] = (\S+)", capfd.readouterr().out)
+    found = re.findall(r"here: tile\[(\d+)\] = (\S+)", capfd.readouterr().out)
     assert len(found) == 60
-    np.testing.assert_allclose([float(v) for _, v in sorted(found, key=lambda x: int(x[0]))], data.ravel(), rtol=1e-6)
+    assert [int(place) for place, _ in found] == list(range(60))
+    np.testing.assert_allclose([float(v) for _, v in found], data.ravel(), rtol=1e-6)
 
 
 def test_scalars_and_messages(capfd):
@@ -42,4 +43,35 @@ def test_scalars_and_messages(capfd):
 
     run(show, np.arange(4, dtype="int32"))
     out = capfd.readouterr().out
-    assert out.count("next: ") == 2 and out.count("): 2") == 2 and out.count("done") == 2
+    assert out.count("next: ") == 1 and out.count("): 2") == 1 and out.count("done") == 1
+
+
+def test_what_differs_between_threads_prints_in_each(capfd):
+    @T.prim_func
+    def show(A: T.Tensor((4,), "int32")):
+        with T.Kernel(1, threads=4):
+            tx = T.get_thread_binding()
+            T.print(A[tx], "mine")
+            if tx > 1:
+                T.print("late")
+            for k in T.serial(A[2]):
+                T.print(A[k], "shared")
+            for _ in T.serial(A[tx]):
+                T.print("several")
+
+    run(show, np.arange(4, dtype="int32"))
+    out = capfd.readouterr().out
+    assert [out.count(word) for word in ("mine: ", "late", "shared: ", "several")] == [4, 2, 2, 0 + 1 + 2 + 3]
+
+
+def test_a_slice_of_a_fragment_prints_in_order(capfd):
+    @T.prim_func
+    def show(A: T.Tensor((6, 8), "int32")):
+        with T.Kernel(2, threads=32):
+            tile = T.alloc_fragment((6, 8), "int32")
+            T.copy(A, tile)
+            T.print(tile[2:4, 3:5], "part")
+
+    run(show, np.arange(48, dtype="int32").reshape(6, 8))
+    found = re.findall(r"part: tile\[(\d+)\] = (\d+)", capfd.readouterr().out)
+    assert found == [(str(n), str(n)) for n in (19, 20, 27, 28)] * 2

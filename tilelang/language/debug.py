@@ -12,7 +12,10 @@ from .expr import as_condition, as_expr
 
 
 def print(obj: Any = None, msg: str = "", warp_group_id: int = 0, warp_id: int = 0) -> None:
-    """Print a value of every thread, a tile once, or (a string alone) a message.
+    """Print a tile in order, a value, or (a string alone) a message.
+
+    Each block prints a tile, a message and a value that all its threads share once; a value that differs between threads, or
+    a branch that not all of them take, prints in each thread.
 
     Parameters
     ----------
@@ -20,7 +23,7 @@ def print(obj: Any = None, msg: str = "", warp_group_id: int = 0, warp_id: int =
     msg : str
         Text before the values.
     warp_group_id, warp_id : int
-        Which warp prints a thread-private array.
+        Whose first thread prints a tile (or its own thread-private array).
     """
     if isinstance(obj, str):
         msg, obj = obj + msg, None

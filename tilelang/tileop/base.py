@@ -118,6 +118,10 @@ class TileOp:
         """The layouts that `lower` needs its operands to have, given `ctx.fragments`; others are converted around it."""
         return {}
 
+    def staged_operands(self, ctx: LoweringContext) -> tuple[ir.Var, ...]:
+        """Fragments that `lower` needs to find in shared memory instead; they are copied there before the operator."""
+        return ()
+
     def shared_layouts(self, ctx: LoweringContext) -> dict[ir.Var, SharedLayout]:
         """Layouts that the operator prefers for its shared operands; the first operator to ask decides.
 

@@ -13,7 +13,9 @@ from .. import ir
 from ..codegen.types import type_name
 from ..errors import ResourceError, SemanticError, ShapeError, TileLangError, UnsupportedError
 from ..tileop.base import as_tile_op
+from .iteration_conflicts import check_iterations
 from .kernel_program import KernelProgram
+from .parallel_nest import ParallelNest
 
 _TILE_SCOPES = ("shared", "shared.dyn", "local.fragment", "local", "local.var")
 _REGION_DIRECTIVES = frozenset(("tl.annotate_layout",))
@@ -160,6 +162,20 @@ def parallel_extents_are_constant(node: ir.For, place: Place) -> None:
             fix="use the constant tile size and guard the tail with `if`",
             span=place.at(node),
         )
+
+
+@rule(ir.For)
+def parallel_iterations_are_independent(node: ir.For, place: Place) -> None:
+    if node.kind == ir.ForKind.PARALLEL and place.parallel is None and _has_constant_extents(node):
+        check_iterations(ParallelNest.of(node), lambda span: ir.span_to_source(span if span is not None else node.span))
+
+
+def _has_constant_extents(loop: ir.For) -> bool:
+    for _ in range(int(loop.annotations.get("tl.parallel_depth", 1))):
+        if ir.const_int(ir.simplify(loop.extent)) is None:
+            return False
+        loop = loop.body
+    return True
 
 
 @rule(ir.For)

@@ -85,8 +85,12 @@ class _Convert(ir.Mutator):
             swap[buf] = fresh
             self.allocated.append(fresh)
             self.ctx.remark(node.span, f"{buf.name} is converted through shared memory for {op.name}")
+        for buf in op.staged_operands(self.ctx):
+            swap[buf] = self._shared_twin(buf)
+            before.append(copy_stmt(buf, swap[buf], node.span))
+            self.ctx.remark(node.span, f"{buf.name} goes through shared memory for {op.name}")
         if swap:
-            node = ir.substitute(node, swap)
+            node = ir.substitute(ir.evaluate(op.to_call(), node.span), swap)
             op = as_tile_op(node)
         nest = op.nest() if hasattr(op, "nest") else None
         if nest is not None:

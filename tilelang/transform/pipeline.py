@@ -18,6 +18,7 @@ from .infer_layouts import infer_layouts
 from .kernel_program import KernelProgram
 from .lower_tile_operators import lower_tile_operators
 from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
+from .print_once import print_once
 from .simplify import simplify
 from .vectorize_loops import vectorize_loops
 from .widen_indices import widen_indices
@@ -51,6 +52,7 @@ CUDA: tuple[Pass, ...] = (
     plan_shared_memory,
     insert_barriers,
     # what each operator becomes
+    print_once,
     lower_tile_operators,
     vectorize_loops,
     # plain device code
