@@ -68,7 +68,7 @@ class TileLangError(Exception):
         super().__init__(message)
 
     def __reduce__(self):  # keyword-only arguments do not survive BaseException's own pickling
-        return _rebuild, (type(self), self.message, self.fix, self.span, self.notes)
+        return _rebuild, (type(self), self.message, self.fix, self.span, self.notes), dict(self.__dict__)
 
     def with_span(self, span: SourceSpan | None) -> TileLangError:
         """Fill in the place if none is known yet; returns self, for `raise error.with_span(span)`."""
@@ -134,9 +134,19 @@ class ResourceError(TileLangError, ValueError):
 
 
 class CompilationError(TileLangError, RuntimeError):
-    """A tool (NVRTC, nvcc, g++) refused the generated text: our defect, or a flag of the user's."""
+    """A tool (NVRTC, nvcc, g++) refused the generated text: our defect, or a flag of the user's.
+
+    Attributes
+    ----------
+    log : str
+        The tool's own words, which the message leaves out.
+    source : str
+        The text that it refused.
+    """
 
     code = "TL0500"
+    log = ""
+    source = ""
 
 
 class ArgumentError(TileLangError, ValueError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from .. import ir
-from ..errors import UnsupportedError
+from ..errors import SourceSpan, UnsupportedError
 from ..tileop.base import attribute
 from .literals import string_literal
 from .strength import PRIMARY
@@ -15,8 +16,29 @@ _FULL_MASK = 0xFFFFFFFF
 _ORDERS = ("relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst")
 
 
-class CallPrinter:
-    """`_op_<name>` prints a call of the operator `<name>` of any dialect; part of `ExprPrinter`."""
+class CallPrinter(ABC):
+    """`_op_<name>` prints a call of the operator `<name>` of any dialect; part of `ExprPrinter`, which has the rest."""
+
+    num_threads: int
+
+    @abstractmethod
+    def render(self, expr: Any) -> tuple[str, int]:
+        """The text of an expression and its binding strength."""
+
+    @abstractmethod
+    def argument(self, expr: Any) -> str:
+        """The text of an argument of a device function."""
+
+    @abstractmethod
+    def use(self, header: str) -> None:
+        """Include a header of the device library."""
+
+    @abstractmethod
+    def source(self, node: Any = None) -> SourceSpan | None:
+        """Where a node comes from, for messages."""
+
+    @abstractmethod
+    def _choice(self, condition: Any, yes: Any, no: Any) -> tuple[str, int]: ...
 
     def _refuse(self, expr: ir.Call, what: str, fix: str) -> UnsupportedError:
         return UnsupportedError(what, fix=fix, span=self.source(expr))

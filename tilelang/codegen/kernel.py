@@ -113,16 +113,17 @@ def _declare_shared(printer: StmtPrinter, program: KernelProgram, use: BufferUse
     buffers = [b for b in use.buffers if ir.scope_of(b).startswith("shared")]
     if not buffers:
         return
-    missing = [str(b.name) for b in buffers if plan is None or b not in plan.offsets]
+    offsets = {} if plan is None else plan.offsets
+    missing = [str(b.name) for b in buffers if b not in offsets]
     if missing:
         raise SemanticError(
             f"shared buffers without a place in the arena: {', '.join(missing)}", fix="allocate them inside T.Kernel"
         )
     printer.emit("char* smem = tl::dyn_smem();")
-    for buf in sorted(buffers, key=lambda b: (plan.offsets[b], str(b.name))):
+    for buf in sorted(buffers, key=lambda b: (offsets[b], str(b.name))):
         kind = type_name(ir.buffer_dtype(buf), printer.source(buf))
         name = printer.names.declare(buf, str(buf.name))
-        printer.emit(f"{kind}* {name} = reinterpret_cast<{kind}*>(smem + {plan.offsets[buf]});")
+        printer.emit(f"{kind}* {name} = reinterpret_cast<{kind}*>(smem + {offsets[buf]});")
 
 
 def print_kernel(program: KernelProgram) -> KernelText:

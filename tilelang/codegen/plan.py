@@ -9,6 +9,7 @@ from typing import Any
 from .. import ir
 from ..errors import ArgumentError, SemanticError, UnsupportedError
 from ..transform.kernel_program import KernelProgram
+from .alignment import required_alignment
 from .kernel import KernelText, free_symbols
 from .launch_plan import Expr, KernelArgument, KernelLaunch, LaunchPlan, Parameter, Workspace
 
@@ -61,13 +62,13 @@ def _has_no_offset(expr: Any) -> bool:
     return not (isinstance(expr, ir.Add) and ir.const_int(expr.b) is not None)
 
 
-def _parameter(var: ir.Var, used: bool) -> Parameter:
+def _parameter(var: ir.Var, used: bool, alignment: int) -> Parameter:
     name = str(var.name)
     if not ir.is_buffer_var(var):
         return Parameter(name, "scalar", ir.dtype_of(var), used=used)
     shape = tuple(plan_expr(s, f"the shape of `{name}`", var.span) for s in var.ty.shape)
     strides = tuple(plan_expr(s, f"the strides of `{name}`", var.span) for s in var.ty.strides) if len(var.ty.strides) else None
-    return Parameter(name, "tensor", ir.buffer_dtype(var), shape, strides, used=used)
+    return Parameter(name, "tensor", ir.buffer_dtype(var), shape, strides, used=used, alignment=alignment)
 
 
 def _symbols(
@@ -120,14 +121,18 @@ def make_plan(
     """
     used: set[int] = set()
     launches = []
+    alignment: dict[int, int] = {}
     for program, text in zip(programs, texts):
         places = {p: i for i, p in enumerate(program.params)}
+        for buf, size in required_alignment(program.body).items():
+            alignment[places[buf]] = max(size, alignment.get(places[buf], 1))
         arguments = _arguments(text, places)
-        used.update(a.value for a in arguments if a.kind == "tensor")
+        used.update(a.value for a in arguments if isinstance(a.value, int))  # tensors; symbols have names
+        x, y, z = (plan_expr(e, "the grid", program.span) for e in program.grid)
         launches.append(
             KernelLaunch(
                 name=program.name,
-                grid=tuple(plan_expr(e, "the grid", program.span) for e in program.grid),
+                grid=(x, y, z),
                 block=program.block,
                 shared_bytes=program.shared_plan.total_bytes if program.shared_plan is not None else 0,
                 arguments=arguments,
@@ -139,7 +144,8 @@ def make_plan(
     return LaunchPlan(
         name=name,
         parameters=tuple(
-            _parameter(p, i in used if ir.is_buffer_var(p) else str(p.name) in scalars) for i, p in enumerate(params)
+            _parameter(p, i in used if ir.is_buffer_var(p) else str(p.name) in scalars, alignment.get(i, 1))
+            for i, p in enumerate(params)
         ),
         kernels=tuple(launches),
         symbols=_symbols(params, workspaces, [e for p in programs for e in p.grid], texts),

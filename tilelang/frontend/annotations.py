@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from contextvars import ContextVar
-from types import CodeType, FunctionType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from ..errors import FrontendError
@@ -22,7 +22,7 @@ def caller_locals(func: FunctionType) -> dict[str, Any]:
     With `from __future__ import annotations` a name that only an annotation mentions is in no closure; it lives in the
     frame that runs the decorator, or in one that encloses it.
     """
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     package = __name__.split(".")[0]
     while (
         frame is not None

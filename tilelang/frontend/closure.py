@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 import types
 from types import CodeType, FunctionType
 from typing import Any
@@ -75,7 +76,7 @@ def _compile(func: FunctionType, kind: str) -> tuple[CodeType, Hooks]:
         [],
         None,
     )
-    if "type_params" in ast.FunctionDef._fields:
+    if sys.version_info >= (3, 12):
         outer.type_params = []
     module = ast.Module([ast.copy_location(outer, definition)], [])
     ast.fix_missing_locations(module)

@@ -294,7 +294,8 @@ def _dimensions(tensor: Any, name: str, rank: int) -> tuple[tuple[int, ...], tup
     byte_strides, itemsize = getattr(tensor, "strides", None), getattr(tensor, "itemsize", None)
     if byte_strides is not None and itemsize:
         return shape, tuple(int(s) // itemsize for s in byte_strides)
-    steps, step = [], 1
+    steps: list[int] = []
+    step = 1
     for extent in reversed(shape):
         steps.insert(0, step)
         step *= extent

@@ -11,7 +11,7 @@ import enum
 import hashlib
 import inspect
 import sys
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
 from typing import Any
 
 from ..language.dtypes import dtype
@@ -96,7 +96,7 @@ class _Digest:
         elif isinstance(value, MethodType):
             self.value(value.__self__)
             self.value(value.__func__)
-        elif isinstance(value, (BuiltinFunctionType, type(len.__call__), type(str.join))):
+        elif isinstance(value, (BuiltinFunctionType, MethodWrapperType, type(str.join))):
             self.tag("builtin", getattr(value, "__module__", ""), value.__qualname__)
         elif isinstance(value, type):
             self.class_(value)

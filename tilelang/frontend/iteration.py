@@ -28,7 +28,7 @@ class _Carrying:
         return tuple(v if isinstance(v, MutableScalar) or _is_unbound(v) else Poison("carried", self.span) for v in values)
 
     def leave(self, *values: Any) -> tuple:
-        out = []
+        out: list[Any] = []
         for before, after in zip(self.before, values, strict=True):
             if isinstance(before, MutableScalar) and after is before:
                 out.append(before)

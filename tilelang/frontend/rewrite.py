@@ -14,7 +14,9 @@ value that a device-side loop or branch replaced cannot be used as if nothing ha
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 from ..errors import FrontendError
 from .scopes import argument_names, bound_names, target_names
@@ -22,7 +24,7 @@ from .source import Source
 
 HOOKS = "__tl__"
 
-_REFUSED = {
+_REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.AsyncFunctionDef: ("async functions", "a kernel is a plain def"),
     ast.AsyncFor: ("async for", "use a plain for"),
     ast.AsyncWith: ("async with", "use a plain with"),
@@ -38,14 +40,14 @@ _REFUSED = {
     ast.YieldFrom: ("yield from", "a kernel is no generator"),
     ast.Await: ("await", "device code is synchronous"),
 }
-for _name in ("Match", "TryStar", "TypeAlias"):
-    if hasattr(ast, _name):
-        _REFUSED[getattr(ast, _name)] = (
-            {"Match": "match", "TryStar": "try/except*", "TypeAlias": "type statements"}[_name],
-            "use if/elif/else" if _name == "Match" else "move it outside the kernel",
-        )
+_REFUSED_SINCE = {  # node classes that not every supported Python has
+    "Match": ("match", "use if/elif/else"),
+    "TryStar": ("try/except*", "move it outside the kernel"),
+    "TypeAlias": ("type statements", "move it outside the kernel"),
+}
+_REFUSED |= {getattr(ast, kind): reason for kind, reason in _REFUSED_SINCE.items() if hasattr(ast, kind)}
 
-_OPERATORS = {
+_OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**", ast.LShift: "<<",
     ast.RShift: ">>", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.MatMult: "@", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">",
     ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=", ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
@@ -56,7 +58,7 @@ def _name(identifier: str, store: bool = False) -> ast.Name:
     return ast.Name(identifier, ast.Store() if store else ast.Load())
 
 
-def _constant(value: object) -> ast.Constant:
+def _constant(value: str | int | bool | None) -> ast.Constant:
     return ast.Constant(value)
 
 
@@ -106,7 +108,7 @@ class Rewriter(ast.NodeTransformer):
             if isinstance(arg, ast.arg):
                 arg.annotation = None
         new = ast.FunctionDef(node.name, node.args, prologue + body, [], None)
-        if hasattr(node, "type_params"):
+        if sys.version_info >= (3, 12):
             new.type_params = []
         self._locate(prologue, node)
         return ast.copy_location(new, node)
@@ -137,7 +139,7 @@ class Rewriter(ast.NodeTransformer):
             out += new
         return out
 
-    def refuse(self, node: ast.AST, what: str, fix: str) -> None:
+    def refuse(self, node: ast.AST, what: str, fix: str) -> NoReturn:
         raise FrontendError(f"{what} cannot be used in a kernel", fix=fix, span=self.source.span_of(node))
 
     def temporary(self) -> str:
@@ -189,7 +191,6 @@ class Rewriter(ast.NodeTransformer):
                 out += self.assign(inner, item, fresh if part is None else _fresh(part), node, part)
             return out
         self.refuse(target, "assignment to an attribute", "objects of the host are constants in a kernel; write to a buffer")
-        return []
 
     def stmt_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
         op, target = _constant(_OPERATORS[type(node.op)]), node.target
@@ -201,7 +202,6 @@ class Rewriter(ast.NodeTransformer):
             args = (self.visit(target.value), self.index(target.slice), op, _thunk(self.visit(node.value)), self.mark(node))
             return [ast.Expr(_hook("augitem", *args))]
         self.refuse(target, "assignment to an attribute", "objects of the host are constants in a kernel; write to a buffer")
-        return []
 
     def stmt_AnnAssign(self, node: ast.AnnAssign) -> list[ast.stmt]:
         if not isinstance(node.target, ast.Name):
@@ -326,7 +326,7 @@ class Rewriter(ast.NodeTransformer):
         return [inner.function(node, "nested")]
 
     # -- expressions --------------------------------------------------------------------------------------------------
-    def visit(self, node: ast.AST) -> ast.AST:
+    def visit(self, node: ast.AST) -> Any:
         refused = _REFUSED.get(type(node))
         if refused:
             self.refuse(node, *refused)
@@ -354,7 +354,8 @@ class Rewriter(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) == 1:
-            return self.generic_visit(node)  # type: ignore[return-value]
+            self.generic_visit(node)
+            return node
         first, *rest = [self.visit(v) for v in [node.left, *node.comparators]]
         ops = _names_tuple([_OPERATORS[type(op)] for op in node.ops])
         return self._at(_hook("chain", ops, self.mark(node), first, *[_thunk(v) for v in rest]), node)
@@ -371,12 +372,12 @@ class Rewriter(ast.NodeTransformer):
         self.shadows.pop()
         return node
 
-    def _comprehension(self, node: ast.expr) -> ast.expr:
-        targets = {n for g in node.generators for n in target_names(g.target)}  # type: ignore[attr-defined]
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> ast.expr:
+        targets = {n for g in node.generators for n in target_names(g.target)}
         self.shadows.append(targets)
         self.generic_visit(node)
         self.shadows.pop()
-        for generator in node.generators:  # type: ignore[attr-defined]
+        for generator in node.generators:
             if generator.is_async:
                 self.refuse(node, "async comprehensions", "use a plain comprehension")
         return node

@@ -45,9 +45,9 @@ class Source:
                 fix="reload the module, or start again",
             )
         ast.increment_lineno(module, first - (2 if indented else 1))
-        if isinstance(node, ast.AsyncFunctionDef):
+        if not isinstance(node, ast.FunctionDef):
             raise FrontendError(f"{func.__qualname__} is async", fix="a kernel is a plain def", span=self.span_of(node))
-        self.tree = node
+        self.tree: ast.FunctionDef = node
         self.spans: list[SourceSpan] = []
 
     def mark(self, node: ast.AST) -> int:

@@ -234,7 +234,7 @@ def _for(mutator: Mutator, node: For) -> Stmt:
     step = None if node.step is None else mutator.visit(node.step)
     body = mutator.body(node.body)
     if lo.same_as(node.min) and extent.same_as(node.extent) and body.same_as(node.body):
-        if node.step is None or step.same_as(node.step):
+        if step is None or step.same_as(node.step):
             return node
     return For(node.loop_var, lo, extent, node.kind, body, node.thread_binding, node.annotations, step, node.span)
 
@@ -243,7 +243,7 @@ def _if(mutator: Mutator, node: IfThenElse) -> Stmt:
     condition, then = mutator.visit(node.condition), mutator.body(node.then_case)
     other = None if node.else_case is None else mutator.body(node.else_case)
     if condition.same_as(node.condition) and then.same_as(node.then_case):
-        if node.else_case is None or other.same_as(node.else_case):
+        if other is None or other.same_as(node.else_case):
             return node
     return IfThenElse(condition, then, other, node.span)
 

@@ -35,6 +35,8 @@ class JITImpl:
         The decorated function.
     """
 
+    __name__: str  # set by functools.update_wrapper, like all that makes this look like the function
+
     def __init__(
         self,
         func: Callable,
@@ -181,8 +183,9 @@ class EagerProgram:
         """A digest of the function and the values; None if one of them has none."""
         from tilelang.frontend.identity import value_identity
 
-        parts = (self.function.cache_identity(), value_identity((self.call.values, self.call.constants)))
-        return None if None in parts else "-".join(parts)
+        function = self.function.cache_identity()
+        values = value_identity((self.call.values, self.call.constants))
+        return None if function is None or values is None else f"{function}-{values}"
 
 
 def is_prim_func(value: Any) -> bool:

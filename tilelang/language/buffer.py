@@ -214,7 +214,7 @@ class MutableScalar(Element):
     def __str__(self) -> str:
         return self.buffer.name if self.buffer.scope() == "local.var" else super().__str__()
 
-    def __getitem__(self, index: Any) -> Element:
+    def __getitem__(self, index: Any) -> Element | Region:
         """`x[0]`, for code that treats the scalar as a buffer of one element."""
         return access(self.buffer, index)
 

@@ -119,7 +119,7 @@ def _equal(a: tuple[Extent, ...], b: tuple[Extent, ...]) -> bool:
 
 def _resize(start: Region, other: Region, what: str) -> Region:
     """The region at `start` with the extents of `other`, right-aligned."""
-    extents = list(other.extents)
+    extents: list[Extent] = list(other.extents)
     rank = len(start.starts)
     while len(extents) > rank and isinstance(extents[0], int) and extents[0] == 1:
         extents.pop(0)
@@ -129,5 +129,5 @@ def _resize(start: Region, other: Region, what: str) -> Region:
             f"to or from {start.buffer.name}, which has {rank} dimension{'s' * (rank != 1)}",
             fix="index the larger side down to the rank of the other",
         )
-    extents = [1] * (rank - len(extents)) + extents
-    return Region(start.buffer, start.starts, tuple(extents), (False,) * rank, False)
+    padded = (*[1] * (rank - len(extents)), *extents)
+    return Region(start.buffer, start.starts, padded, (False,) * rank, False)

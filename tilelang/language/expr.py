@@ -47,7 +47,7 @@ class Expr:
         """The TIR expression."""
         if self.reads:
             self.check_current()
-        if self._node is None:
+        if self._node is None and self.recipe is not None:
             self._node = _build(self.recipe)
         return self._node
 

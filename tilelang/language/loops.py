@@ -158,7 +158,7 @@ def Pipelined(
         raise SemanticError(f"num_stages={num_stages!r} must be a non-negative int")
     if (order is None) != (stage is None):
         raise SemanticError("T.Pipelined takes order and stage together", fix="give both, or only num_stages")
-    if order is not None and len(order) != len(stage):
+    if order is not None and stage is not None and len(order) != len(stage):
         raise SemanticError(f"order has {len(order)} entries and stage has {len(stage)}")
     extra = _annotated(annotations, num_stages=int(num_stages), order=order and list(order), stage=stage and list(stage))
     return Loop("T.Pipelined", "serial", ((*_bounds(start, stop, "T.Pipelined"), None),), extra)

@@ -104,7 +104,7 @@ def const(name: str, dtype: Any = "int32") -> Any:
     names = _names(name, "T.const")
     if builder.recording and not builder.attributes.get("eager"):
         raise FrontendError("T.const in a @T.prim_func", fix="use a Python int of an enclosing function, or T.dynamic")
-    values = []
+    values: list[Any] = []
     for n in names:
         if builder.recording:
             if n not in builder.constants:
@@ -137,12 +137,10 @@ def empty(*shape: Any, dtype: Any = "float32") -> Buffer:
     Accepts (shape, dtype), (shape), or dimensions one by one.
     """
     builder = require("T.empty")
-    of = dtype
-    if len(shape) == 2 and isinstance(shape[0], (list, tuple)):
-        shape, of = (shape[0],), shape[1]
-    elif len(shape) == 2 and isinstance(shape[1], str) or len(shape) == 2 and _is_dtype(shape[1]):
-        shape, of = (shape[0],), shape[1]
-    dims = as_shape(shape[0] if len(shape) == 1 else shape, "T.empty")
+    written, of = shape[0] if len(shape) == 1 else shape, dtype
+    if len(shape) == 2 and (isinstance(shape[0], (list, tuple)) or _is_dtype(shape[1])):
+        written, of = shape
+    dims = as_shape(written, "T.empty")
     if not dims:
         raise ShapeError("T.empty with an empty shape", fix="give at least one dimension")
     if builder.kernel() is not None:

@@ -232,7 +232,8 @@ class Fragment:
     @staticmethod
     def replicated(shape: Sequence[int], num_threads: int) -> Fragment:
         """Every thread holds the whole tile, row-major."""
-        dims, step = [], 1
+        dims: list[tuple[Factor, ...]] = []
+        step = 1
         for extent in reversed(shape):
             dims.insert(0, _trim((local(extent, step),)))
             step *= extent

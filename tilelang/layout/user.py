@@ -115,7 +115,7 @@ def _number_registers(dims: list[tuple[Factor, ...]], shape: tuple[int, ...]) ->
     return out
 
 
-def shared_from_function(shape: Sequence[int], forward_fn: Callable[..., Any]) -> MappedLayout:
+def shared_from_function(shape: Sequence[Any], forward_fn: Callable[..., Any]) -> MappedLayout:
     """`T.Layout`: a shared tile's layout as a function `(i, j, ...) -> physical indices`."""
     return MappedLayout(tuple(int(n) for n in shape), 8, forward_fn)
 

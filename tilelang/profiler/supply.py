@@ -35,7 +35,7 @@ def supply_tensor(param: KernelParam, supply: TensorSupplyType, device: str) -> 
 
     if param.is_symbolic():
         raise ShapeError(f"`{param.name}` has the symbolic shape {param.shape}", fix="pass input_tensors")
-    shape, dtype = tuple(param.shape), param.torch_dtype()
+    shape, dtype = tuple(e for e in param.shape if isinstance(e, int)), param.torch_dtype()
     if supply is TensorSupplyType.Auto:
         return _auto(shape, dtype, device)
     if supply is TensorSupplyType.Zero:

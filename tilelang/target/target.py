@@ -97,11 +97,12 @@ def resolve_target(spec: Any = "auto", *, simulate: bool = False) -> Target:
 
 
 def _parse(spec: Any) -> tuple[str, str | None]:
+    """(kind, architecture if it is given)."""
     if isinstance(spec, dict):
         return str(spec.get("kind", "cuda")), spec.get("arch")
     if isinstance(spec, str):
         kind, _, rest = spec.partition(" ")
-        arch = None
+        arch: str | None = None
         for option in rest.split():
             key, _, value = option.lstrip("-").partition("=")
             if key != "arch" or not value:
@@ -110,9 +111,9 @@ def _parse(spec: Any) -> tuple[str, str | None]:
                 )
             arch = value
         return kind, arch
-    kind = getattr(getattr(spec, "kind", None), "name", None)  # a tvm.target.Target
-    if kind is not None:
-        return str(kind), spec.attrs.get("arch") if hasattr(spec, "attrs") else None
+    name = getattr(getattr(spec, "kind", None), "name", None)  # a tvm.target.Target
+    if name is not None:
+        return str(name), spec.attrs.get("arch") if hasattr(spec, "attrs") else None
     raise UnsupportedError(
         f"a target cannot be made from {spec!r}", fix='use "auto", "cuda" or {"kind": "cuda", "arch": "sm_90a"}'
     )

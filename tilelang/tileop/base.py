@@ -100,6 +100,14 @@ class TileOp:
         """Regions read and written."""
         raise NotImplementedError
 
+    # Pipelines ask whether the operator may return before its writes are done.
+
+    may_be_async: ClassVar[bool] = False
+
+    def can_be_async(self, ctx: LoweringContext) -> bool:
+        """True if these operands can be moved asynchronously; asked of operators with `may_be_async`."""
+        return False
+
     # Layout inference asks in this order; a rule may leave operands out.
 
     def strict_fragments(self, ctx: LoweringContext) -> dict[ir.Var, Fragment]:

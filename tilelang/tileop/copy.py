@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import ir
 from ..errors import SemanticError, ShapeError
@@ -92,6 +92,8 @@ class Copy(ElementwiseOp):
         return {shared[0]: SharedLayout.for_matrix(ir.static_shape(shared[0]), dtype_bits(ir.buffer_dtype(shared[0])))}
 
     # ------------------------------------------------------------------ cp.async
+
+    may_be_async: ClassVar[bool] = True
 
     def async_width(self, ctx: LoweringContext) -> int:
         """Elements per cp.async, or 0 where the copy cannot be asynchronous: another scope or dtype, an unaligned row."""

@@ -259,8 +259,9 @@ class Gemm(TileOp):
     def _tiles(
         self, operand: Operand, part: Fragment, tile: int, step: int, ctx: LoweringContext
     ) -> RegisterTiles | SharedMatrix:
-        if not operand.in_registers:
-            return operand.shared
+        return self._register_tiles(operand, part, tile, step, ctx) if operand.in_registers else operand.shared
+
+    def _register_tiles(self, operand: Operand, part: Fragment, tile: int, step: int, ctx: LoweringContext) -> RegisterTiles:
         if ctx.fragments[operand.buffer] != self._whole(part, operand, ctx):
             raise LayoutError(
                 f"fragment {operand.buffer.name} is not laid out as operand {operand.letter} of this gemm needs", span=self.source
@@ -273,7 +274,7 @@ class Gemm(TileOp):
         c, size = self.c, plan.instruction.c.local_size
         strides = (plan.grid.column_tiles * size, size)
         if c.in_registers:
-            tiles = self._tiles(c, plan.c, *strides, ctx)
+            tiles = self._register_tiles(c, plan.c, *strides, ctx)
             clear = self._clear(tiles.buffer, tiles.base, plan.c.local_size)
             return [clear], tiles, []
         registers = ir.buffer((plan.c.local_size,), c.dtype, f"{c.buffer.name}_tile", "local")

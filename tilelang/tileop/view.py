@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 from .. import ir
 from ..errors import ShapeError, SourceSpan, UnsupportedError
 from ..layout import Factor, Fragment, local
 from .base import LoweringContext
 
-Region = ir.BufferRegion
+Region: TypeAlias = ir.BufferRegion
 
 
 def extents(region: Region, span: SourceSpan | None = None) -> tuple[int, ...]:

@@ -34,10 +34,10 @@ def compile_cubin(source: str, arch: str, *, name: str = "kernel", options: Sequ
         When the compiler is not installed.
     """
     if env.TILELANG_CUDA_COMPILER == "nvcc":
-        from tilelang.toolchain import nvcc as compiler
+        from tilelang.toolchain.nvcc import compile_cubin as chosen
     else:
-        from tilelang.toolchain import nvrtc as compiler
-    return compiler.compile_cubin(source, arch, name=name, options=options, verbose=verbose or env.TILELANG_VERBOSE)
+        from tilelang.toolchain.nvrtc import compile_cubin as chosen
+    return chosen(source, arch, name=name, options=options, verbose=verbose or env.TILELANG_VERBOSE)
 
 
 def cuda_compiler_identity() -> str:

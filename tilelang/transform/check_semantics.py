@@ -286,7 +286,9 @@ def regions_start_inside(node: ir.BufferRegion, place: Place) -> None:
         if count != 0 and ir.const_int(node.source.ty.shape[dim]) != 0:
             _check_index(node.source, dim, extent.min, place, node)
         whole = ir.const_int(node.source.ty.shape[dim])
-        if ir.scope_of(node.source) != "global" and None not in (start, count, whole) and start + count > whole:
+        if ir.scope_of(node.source) == "global" or start is None or count is None or whole is None:
+            continue
+        if start + count > whole:
             raise ShapeError(
                 f"the slice {start}:{start + count} of axis {dim} leaves `{node.source.name}`, which has extent {whole}",
                 fix="only slices of global memory may hang over its edge",

@@ -10,6 +10,7 @@ from typing import Any
 from .. import ir
 from ..layout import Fragment
 from ..tileop.base import LoweringContext, as_tile_op
+from ..tileop.elementwise import ElementwiseOp
 from .loop_layout import accessible, loop_layout
 from .parallel_nest import ParallelNest
 from .units import is_parallel, is_pure_condition, loop_span
@@ -92,9 +93,9 @@ class _Convert(ir.Mutator):
         if swap:
             node = ir.substitute(ir.evaluate(op.to_call(), node.span), swap)
             op = as_tile_op(node)
-        nest = op.nest() if hasattr(op, "nest") else None
-        if nest is not None:
-            staged_nest = self._stage(nest, op.layout(self.ctx))
+            assert op is not None  # the same operator on other buffers
+        if isinstance(op, ElementwiseOp):
+            staged_nest = self._stage(op.nest(), op.layout(self.ctx))
             if staged_nest is not None:
                 return ir.seq([*before, staged_nest, *after])
         wanted_scratch = op.scratch(self.ctx)
@@ -157,7 +158,7 @@ class _Convert(ir.Mutator):
     def _scalar_reads(self, node: Any, span: Any) -> tuple[list[ir.Stmt], Any]:
         """Copies to shared memory for fragment elements that scalar code reads, and the node reading from there."""
         swap: dict[ir.Var, ir.Var] = {}
-        for load in ir.collect(node, ir.nodes.BufferLoad):
+        for load in ir.collect(node, ir.BufferLoad):
             buf = load.source
             if ir.scope_of(buf) == "local.fragment" and buf not in swap:
                 if not is_replicated(self.ctx.fragments[buf], self.ctx.num_threads):

@@ -40,7 +40,7 @@ class GuardMemory(ir.Mutator):
     def visit_Call(self, node: ir.Call) -> Any:
         if ir.is_call(node, "tirx.address_of"):  # an address is not an access; its users guard themselves
             load = node.args[0]
-            if isinstance(load, ir.nodes.BufferLoad):
+            if isinstance(load, ir.BufferLoad):
                 indices, changed = self.visit_list(load.indices)
                 return ir.address_of(ir.load(load.source, indices, load.span)) if changed else node
         if ir.is_call(node, "prim.if_then_else"):
@@ -82,7 +82,7 @@ class GuardMemory(ir.Mutator):
         """Atomics and device calls that take an address run only where the address is in bounds."""
         conditions: list[Any] = []
         for call in ir.collect(node.value, ir.Call):
-            if ir.is_call(call, "tirx.address_of") and isinstance(call.args[0], ir.nodes.BufferLoad):
+            if ir.is_call(call, "tirx.address_of") and isinstance(call.args[0], ir.BufferLoad):
                 conditions += self.bounds(call.args[0].source, call.args[0].indices)
         new = self.descend(node)
         return ir.IfThenElse(conjunction(conditions), new, None, node.span) if conditions else new

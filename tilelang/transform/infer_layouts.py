@@ -117,7 +117,7 @@ def _buffers(stmt: Any) -> set[ir.Var]:
     out: set[ir.Var] = set()
 
     def note(node: Any) -> None:
-        if isinstance(node, (ir.nodes.BufferLoad, ir.nodes.BufferRegion)):
+        if isinstance(node, (ir.BufferLoad, ir.BufferRegion)):
             out.add(node.source)
         elif isinstance(node, ir.BufferStore):
             out.add(node.buffer)

@@ -190,8 +190,9 @@ class _Walker:
         if isinstance(condition, ir.EQ):
             for var, value in ((condition.a, condition.b), (condition.b, condition.a)):
                 var = self.binds.get(var, var) if isinstance(var, ir.Var) else var
-                if isinstance(var, ir.Var) and var in self.threads and ir.const_int(value) is not None:
-                    return ((var, ir.const_int(value)),)
+                fixed = ir.const_int(value)
+                if isinstance(var, ir.Var) and var in self.threads and fixed is not None:
+                    return ((var, fixed),)
         return ()
 
     def loop(self, stmt: ir.For | ir.While, path: Path, state: State) -> State:
@@ -270,7 +271,7 @@ class _Walker:
 
     def check_divergent(self, access: Access, inside: State) -> None:
         """Inside a divergent statement: hoist a barrier for a conflict with what was before, refuse one among its own."""
-        found = [p for p in self.before.values() if self.is_conflict(p, access)]
+        found = [p for p in (self.before or {}).values() if self.is_conflict(p, access)]
         if found:
             raise _Hoist(any(p.in_flight for p in found))
         other = next((p for p in inside.values() if self.is_conflict(p, access)), None)

@@ -22,8 +22,9 @@ class RegisterAccess(ir.Mutator):
         self.nest, self.loops, self.ctx = nest, loops, ctx
 
     def _register(self, buf: ir.Var) -> tuple[ir.Var, Any]:
-        use = self.nest.uses[buf]
-        return self.ctx.registers_of(buf), self.loops.register_index(self.ctx.fragments[buf], use.index)
+        index = self.nest.uses[buf].index
+        assert index is not None, f"{buf.name} goes through shared memory"  # by convert_fragments
+        return self.ctx.registers_of(buf), self.loops.register_index(self.ctx.fragments[buf], index)
 
     def visit_BufferLoad(self, node: Any) -> Any:
         if ir.scope_of(node.source) != "local.fragment":

@@ -55,11 +55,11 @@ class Pending:
 
     def committed(self) -> Pending:
         """After a commit."""
-        return replace(self, groups=min(self.groups + 1, _MANY_GROUPS)) if self.in_flight else self
+        return self if self.groups is None else replace(self, groups=min(self.groups + 1, _MANY_GROUPS))
 
     def waited(self, depth: int) -> Pending:
         """After a wait that leaves `depth` groups under way: landed for the threads that issued it, not yet for others."""
-        return replace(self, groups=None) if self.in_flight and self.groups > depth else self
+        return replace(self, groups=None) if self.groups is not None and self.groups > depth else self
 
     def next_iteration(self, loop: ir.For, age: ir.Var) -> Pending:
         """As seen from the next iteration; `age` counts further iterations where the distance is not kept."""
@@ -78,9 +78,9 @@ class Pending:
     def outside(self, loop: ir.For) -> Pending:
         """As seen behind the loop: any iteration may have made it."""
         var = loop.loop_var
-        moving = self.home is not None and self.home[0].same_as(var)
-        ranges = self.home[1] if moving else self.access.ranges
-        if not moving and not rg.uses(ranges, {var}):
+        home = self.home if self.home is not None and self.home[0].same_as(var) else None
+        ranges = self.access.ranges if home is None else home[1]
+        if home is None and not rg.uses(ranges, {var}):
             return self
         step = 1 if loop.step is None else ir.const_int(loop.step)
         if step is None:

@@ -19,7 +19,8 @@ class _Scalars:
     """Binds intermediate values to named scalars whose ranges are known."""
 
     def __init__(self, program: KernelProgram, span: Any) -> None:
-        self.ranges, self.span, self.binds = program.ctx.ranges, span, []
+        self.ranges, self.span = program.ctx.ranges, span
+        self.binds: list[ir.Bind] = []
 
     def bind(self, name: str, value: Any, start: Any, extent: Any) -> ir.Var:
         """A fresh scalar with `start <= value < start + extent`."""
@@ -55,8 +56,8 @@ def _by_columns(scalars: _Scalars, x: Any, y: Any, columns: Any, rows: Any, pane
     return first + offset % height, offset // height
 
 
-def _options(program: KernelProgram) -> tuple[int, str, Any] | None:
-    """(panel size, order, statement) of the launch's last `T.use_swizzle`."""
+def _options(program: KernelProgram) -> tuple[int | None, str, Any] | None:
+    """(panel size, order, statement) of the launch's last `T.use_swizzle`; the size is None if it is no constant."""
     found = None
     for stmt in ir.statements(program.body):
         if isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.use_swizzle"):
@@ -81,7 +82,7 @@ def rasterize_blocks(program: KernelProgram) -> KernelProgram:
     if ir.const_int(columns) == 1 or ir.const_int(rows) == 1:
         return program
     bx, by, bz = program.block_vars
-    hardware = tuple(ir.var(f"block_{axis}") for axis in "xy")
+    hardware = ir.var("block_x"), ir.var("block_y")
     ctx = program.ctx
     ctx.ranges[hardware[0]], ctx.ranges[hardware[1]] = (0, columns), (0, rows)
     scalars = _Scalars(program, stmt.span)

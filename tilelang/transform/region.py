@@ -121,12 +121,10 @@ def _slots_differ(p: tuple[Any, Any], q: tuple[Any, Any], analyzer: ir.Analyzer)
     if ir.const_int(p[1]) != 1 or ir.const_int(q[1]) != 1:
         return False
     a, b = modulus(p[0]), modulus(q[0])
-    if a is None and b is None:
-        return False
-    if a is None:
-        a = (p[0], b[1]) if ir.const_int(p[0]) is not None else None
-    if b is None:
-        b = (q[0], a[1]) if a is not None and ir.const_int(q[0]) is not None else None
+    if a is None and b is not None and ir.const_int(p[0]) is not None:
+        a = p[0], b[1]
+    if b is None and a is not None and ir.const_int(q[0]) is not None:
+        b = q[0], a[1]
     if a is None or b is None or a[1] != b[1]:
         return False
     distance = ir.const_int(ir.simplify(ir.as_expr(a[0]) - b[0], analyzer))
@@ -141,18 +139,18 @@ def pinned_variables(a: Ranges, b: Ranges, variables: Sequence[ir.Var], extents:
     """
     pinned: set[ir.Var] = set()
     for (x, m), (y, n) in zip(a, b):
-        widths = ir.const_int(m), ir.const_int(n)
-        if None in widths or is_opaque(x) or not _zero(ir.as_expr(x) - y):
+        left, right = ir.const_int(m), ir.const_int(n)
+        if left is None or right is None or is_opaque(x) or not _zero(ir.as_expr(x) - y):
             continue
         used = [v for v in variables if ir.uses_var(ir.as_expr(x), {v})]
-        slopes = {v: slope(x, v) for v in used}
-        if not used or None in slopes.values() or 0 in slopes.values():
+        steps = [(abs(grows), v) for v in used if (grows := slope(x, v))]
+        if not used or len(steps) < len(used):
             continue
-        span = max(widths)
-        for v in sorted(used, key=lambda v: abs(slopes[v])):
-            if abs(slopes[v]) < span:
+        span = max(left, right)
+        for step, v in sorted(steps, key=lambda entry: entry[0]):
+            if step < span:
                 break
-            span += abs(slopes[v]) * (extents[v] - 1)
+            span += step * (extents[v] - 1)
         else:
             pinned.update(used)
     return pinned

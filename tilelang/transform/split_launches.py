@@ -57,14 +57,14 @@ def _read_nest(stmt: ir.AttrStmt) -> _Launch:
 
 
 def _block_shape(launch: _Launch) -> tuple[int, int, int]:
-    block = tuple(ir.const_int(launch.extents[axis]) for axis in _AXES[3:])
-    if any(extent is None or extent < 1 for extent in block):
+    x, y, z = (ir.const_int(launch.extents[axis]) for axis in _AXES[3:])
+    if x is None or y is None or z is None or min(x, y, z) < 1:
         raise SemanticError(
             f"threads= of a launch is {tuple(str(launch.extents[a]) for a in _AXES[3:])}",
             fix="give positive constants",
             span=ir.span_to_source(launch.span),
         )
-    return block
+    return x, y, z
 
 
 def shape_symbols(params: tuple[ir.Var, ...]) -> tuple[ir.Var, ...]:
@@ -90,7 +90,7 @@ class _Directives(ir.Mutator):
             self.preludes.append(str(node.value.args[0].value))
             return None
         if ir.is_call(node.value, "tl.min_blocks_per_sm"):
-            self.min_blocks = ir.const_int(node.value.args[0])
+            self.min_blocks = ir.const_int(node.value.args[0]) or 0
             return None
         return node
 

@@ -153,13 +153,14 @@ def _b_loader(
                 stmt = load_elements(target.buffer, offset, b, tile.b, k, n, place.lane)
             return guarded(guard(j), stmt, span)
 
+        if form is None or plan.columns_padded or count == 1:
+            return loop("ni", count, one, span)
+
         def pair(p: Any) -> ir.Stmt:
             j = scale(p, 2)
             n, offset = scale(column_tile(j), tile.n), scale(j, target.tile)
             return load_ldmatrix(target.buffer, offset, b, form, 0, n, k, 4, place.lane, paired=tile.n)
 
-        if form is None or plan.columns_padded or count == 1:
-            return loop("ni", count, one, span)
         return ir.seq([loop("nj", count // 2, pair, span), one(count - 1) if count % 2 else None])
 
     return load

@@ -104,7 +104,7 @@ class _Steps:
     def __init__(self, loop: ir.For, plan: PipelinePlan, versioned: Mapping[ir.Var, ir.Var]) -> None:
         self.loop, self.plan, self.versioned = loop, plan, versioned
         self.dtype = ir.dtype_of(loop.loop_var)
-        self.step = 1 if loop.step is None else ir.const_int(loop.step)
+        self.step = plan.step
         self.distance = plan.versions - 1
 
     def number(self, value: int) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ... import ir
-from ...tileop.base import LoweringContext, as_tile_op
+from ...tileop.base import LoweringContext, TileOp, as_tile_op
 from .. import region as rg
 from .body_units import BodyUnit, LoopBody
 
@@ -47,10 +47,11 @@ class CopyGroup:
 
 @dataclass(frozen=True)
 class PipelinePlan:
-    """The staged copies of one loop; `versions` buffers of each, so `versions - 1` iterations run ahead."""
+    """The staged copies of one loop of step `step`; `versions` buffers of each, so `versions - 1` iterations run ahead."""
 
     versions: int
     groups: tuple[CopyGroup, ...]
+    step: int = 1
 
     @property
     def buffers(self) -> list[ir.Var]:
@@ -69,7 +70,7 @@ def stage_count(loop: ir.For, ctx: LoweringContext) -> int:
         stages = max(stages, max(listed) + 1)
         body = [s for s in ir.statements(loop.body) if not isinstance(s, (ir.Bind, ir.AllocBuffer))]
         early = [s for s, stage in zip(body, listed) if stage < max(listed)]
-        if any(not _is_global_load(s) for s in early):
+        if any(_global_load(s) is None for s in early):
             ctx.remark(loop.span, "stage= gives an early stage to a statement that loads no shared tile; it is taken as a hint")
     if len(loop.annotations.get("tl.order", ())):
         ctx.remark(loop.span, "order= is taken as a hint: statements keep their order, copies run ahead as far as stages allow")
@@ -89,7 +90,7 @@ def plan_pipeline(loop: ir.For, stages: int, is_live: IsLive, ctx: LoweringConte
         Whether a buffer's content may be read after the loop.
     """
     body = LoopBody(loop)
-    candidates = [u for u in body.units if _is_global_load(u.stmt)]
+    candidates = [(u, op) for u in body.units if (op := _global_load(u.stmt)) is not None]
     if not candidates:
         ctx.remark(loop.span, "num_stages has no effect: the loop copies nothing from global to shared memory")
         return None
@@ -107,31 +108,34 @@ def plan_pipeline(loop: ir.For, stages: int, is_live: IsLive, ctx: LoweringConte
         return None
     versions = stages if extent is None else min(stages, max(1, -(-extent // step)))
     staged = []
-    for unit in candidates:
-        found = _stage(unit, body, versions, is_live, ctx)
+    for unit, op in candidates:
+        found = _stage(unit, op, body, versions, is_live, ctx)
         if isinstance(found, str):
             ctx.remark(unit.stmt.span, f"this copy is not pipelined: {found}")
         else:
             staged.append(found)
-    return PipelinePlan(versions, _group(staged, body)) if staged else None
+    return PipelinePlan(versions, _group(staged, body), step) if staged else None
 
 
-def _is_global_load(stmt: ir.Stmt) -> bool:
-    """True for operators that can be asynchronous and fill a shared tile from global memory."""
+def _global_load(stmt: ir.Stmt) -> TileOp | None:
+    """The operator, if it can be asynchronous and fills a shared tile from global memory."""
     op = as_tile_op(stmt)
-    if op is None or not hasattr(op, "can_be_async"):
-        return False
+    if op is None or not op.may_be_async:
+        return None
     effects = op.effects()
-    return (
+    loads = (
         len(effects.reads) == len(effects.writes) == 1
         and ir.scope_of(effects.reads[0].source) == "global"
         and ir.scope_of(effects.writes[0].source).startswith("shared")
     )
+    return op if loads else None
 
 
-def _stage(unit: BodyUnit, body: LoopBody, versions: int, is_live: IsLive, ctx: LoweringContext) -> StagedCopy | str:
+def _stage(
+    unit: BodyUnit, op: TileOp, body: LoopBody, versions: int, is_live: IsLive, ctx: LoweringContext
+) -> StagedCopy | str:
     """The staged copy, or why it cannot be one."""
-    effects = as_tile_op(unit.stmt).effects()
+    effects = op.effects()
     source, target = effects.reads[0], effects.writes[0]
     buf, name = target.source, target.source.name
     others = [u for u in body.units if u is not unit]
@@ -158,7 +162,7 @@ def _stage(unit: BodyUnit, body: LoopBody, versions: int, is_live: IsLive, ctx: 
     if is_live(buf):
         return f"{name} is read after the loop"
     # Asking must not settle a layout: shared layouts are inferred later.
-    if not as_tile_op(unit.stmt).can_be_async(replace(ctx, shared=dict(ctx.shared))):
+    if not op.can_be_async(replace(ctx, shared=dict(ctx.shared))):
         return "its elements cannot be moved by cp.async (dtype conversion, or pieces not provably of 4, 8 or 16 aligned bytes)"
     consumer = min(u.position for u in readers)
     if versions == 1 and consumer == unit.position:
