@@ -18,10 +18,12 @@ quickstart: build
 
 test: build
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest -n $(WORKERS) testing
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 # Again by a second make: installing has just built the libraries, which the first one cannot know.
 build: $(VENV)/.installed
