@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 import tvm
@@ -10,7 +11,7 @@ import tvm_ffi
 from tvm.tirx import transform as _transform
 
 from .make import as_expr, const_int
-from .nodes import Analyzer, Expr, PrimFunc, Range, Var
+from .nodes import Analyzer, And, Expr, PrimFunc, Range, Var
 
 _plain = Analyzer()
 # TVM folds no unsigned difference below zero and no cast of a constant out of range (`uint8(0) - uint8(3)`): it raises.
@@ -39,18 +40,27 @@ def can_prove(condition: Any, analyzer: Analyzer | None = None) -> bool:
         return False
 
 
+class _KnowingAnalyzer(Analyzer):
+    """An analyzer that holds on to a constraint scope, which ends when its object is collected."""
+
+    __slots__ = ("held_scope",)
+
+
 def analyzer_for(
     ranges: Mapping[Var, tuple[Any, Any]], nonnegative: Iterable[Var] = (), constraints: Iterable[Any] = ()
 ) -> Analyzer:
     """An analyzer that knows `var in [start, start + extent)` for each entry, that shape symbols are not negative, and that
     the constraints hold."""
-    analyzer = Analyzer()
+    analyzer = _KnowingAnalyzer()
     for var in nonnegative:
         analyzer.bind(var, Range.from_min_extent(as_expr(0, str(var.ty.dtype)), as_expr(2**31 - 1, str(var.ty.dtype))))
     for var, (start, extent) in ranges.items():
         analyzer.bind(var, Range.from_min_extent(as_expr(start), as_expr(extent)))
-    for condition in constraints:
-        analyzer.constraint_scope(condition).__enter__()  # for the life of this analyzer
+    known = list(constraints)
+    if known:
+        scope = analyzer.constraint_scope(reduce(And, known))
+        scope.__enter__()
+        analyzer.held_scope = scope
     return analyzer
 
 

@@ -321,11 +321,19 @@ def _symbol(name: str, of: str) -> Any:
     return _symbols[key]
 
 
+def _subtract(a: Any, b: Any) -> Any:
+    """a - b; TVM refuses to fold an unsigned difference below zero, which wraps."""
+    left, right, of = ir.const_int(a), ir.const_int(b), dtype(ir.dtype_of(a))
+    if of.is_unsigned and left is not None and right is not None:
+        return ir.const((left - right) % 2**of.bits, str(of))
+    return a - b
+
+
 _BUILD: dict[str, Callable[..., Any]] = {
     "const": lambda value, of: ir.const(value, of),
     "symbol": _symbol,
     "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
+    "sub": _subtract,
     "mul": lambda a, b: a * b,
     "div": lambda a, b: ir.Div(a, b),
     "floordiv": lambda a, b: a // b,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -118,11 +120,9 @@ class MappedLayout:
         out = self.forward(*indices)
         return tuple(out) if isinstance(out, (tuple, list)) else (out,)
 
-    @property
+    @cached_property
     def physical_shape(self) -> tuple[int, ...]:
         """One more than the largest physical index along each axis, found by evaluating every element."""
-        from itertools import product
-
         largest: list[int] = []
         for point in product(*map(range, self.shape)):
             found = self._physical(point)
@@ -137,22 +137,18 @@ class MappedLayout:
     def bytes(self) -> int:
         return -(-self.size * self.bits // 8)
 
-    @property
+    @cached_property
     def chunk(self) -> int:
-        """Contiguity along the last axis, found by evaluating every row."""
-        from itertools import product
-
-        best = self.shape[-1]
-        while best > 1 and (
-            self.shape[-1] % best
-            or any(
-                self.offset((*lead, start + k)) != self.offset((*lead, start)) + k
-                for lead in product(*map(range, self.shape[:-1]))
-                for start in range(0, self.shape[-1], best)
-                for k in range(best)
-            )
-        ):
-            best = best // 2 if best % 2 == 0 else 1
+        """The largest power of two of elements along the last axis that are adjacent, and whose offset is a multiple of it,
+        whenever their start is one; found by evaluating every element."""
+        best = self.shape[-1] & -self.shape[-1]
+        for lead in product(*map(range, self.shape[:-1])):
+            row = [self.offset((*lead, k)) for k in range(self.shape[-1])]
+            while best > 1 and not all(
+                row[start] % best == 0 and row[start : start + best] == list(range(row[start], row[start] + best))
+                for start in range(0, len(row), best)
+            ):
+                best //= 2
         return best
 
     def offset(self, indices: Sequence[Any]) -> Any:

@@ -191,7 +191,9 @@ class AtomicAdd(AtomicOp):
             return 1, 1
         run = digits[-1].extent
         place = tile.body.value.args[0].args[0]
-        provable = access_width(dst, place.indices, tile.vars[-1], tile.extents[-1], ctx.analyzer(tile.ranges), ctx)
+        provable = access_width(
+            dst, place.indices, tile.vars[-1], tile.extents[-1], ctx.analyzer(tile.ranges), ctx, together=True
+        )
         return next((w for w in VECTOR_WIDTHS if run % w == 0 and w <= provable), 1), run
 
 

@@ -10,6 +10,7 @@ from .. import ir
 from ..errors import SemanticError, ShapeError
 from ..layout import Fragment, SharedLayout
 from ..target import Target
+from ..transform import region as rg
 from ..transform.guards import GuardMemory
 from ..transform.loop_layout import loop_layout
 from ..transform.loop_nest import LoopNest, conjunction
@@ -61,6 +62,22 @@ class Copy(ElementwiseOp):
                 span=self.source,
             )
 
+        self._check_overlap()
+
+    def _check_overlap(self) -> None:
+        """A tile copied onto itself must not overlap: elements move in no particular order."""
+        if not self.src.source.same_as(self.dst.source) or ir.scope_of(self.src.source) == "global":
+            return
+        src, dst = rg.ranges_of(self.src), rg.ranges_of(self.dst)
+        if not rg.same(src, dst) and not rg.disjoint(src, dst, ir.analyzer_for({})):
+            name = self.src.source.name
+            pieces = " and writes ".join(f"{name}[{', '.join(f'{lo} : +{n}' for lo, n in part)}]" for part in (src, dst))
+            raise SemanticError(
+                f"a copy reads {pieces}, which may overlap, and their order is not defined",
+                fix=f"copy {name} to another tile first",
+                span=self.source,
+            )
+
     def effects(self) -> Effects:
         return Effects(reads=(self.src,), writes=(self.dst,), asynchronous=self.asynchronous)
 
@@ -109,7 +126,7 @@ class Copy(ElementwiseOp):
         for buf, indices in sides:
             if not ir.uses_var(indices[-1], {nest.vars[-1]}):
                 return 0
-            widths.append(access_width(buf, indices, nest.vars[-1], nest.extents[-1], analyzer, ctx))
+            widths.append(access_width(buf, indices, nest.vars[-1], nest.extents[-1], analyzer, ctx, together=True))
         size = dtype_bits(ir.buffer_dtype(src)) // 8
         return next((b // size for b in CP_ASYNC_BYTES if b % size == 0 and b // size <= min(widths)), 0)
 
@@ -118,20 +135,22 @@ class Copy(ElementwiseOp):
         return self.async_width(ctx) > 0
 
     def layout(self, ctx: LoweringContext) -> Fragment:
-        if self.asynchronous:
-            nest = self.nest()
-            return Fragment.blocked(nest.extents, ctx.num_threads, self.async_width(ctx))
-        return super().layout(ctx)
+        width = self.async_width(ctx) if self.asynchronous else 0
+        return Fragment.blocked(self.nest().extents, ctx.num_threads, width) if width else super().layout(ctx)
 
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
+        """Where the layout of the tile leaves no room for cp.async, an asynchronous copy is done at once: its group is then
+        complete when it is committed, and the pipeline's waits and barriers order it as they would any other."""
+        width = self.async_width(ctx) if self.asynchronous else 0
+        if width:
+            return self._lower_async(ctx, width)
         if self.asynchronous:
-            return self._lower_async(ctx)
+            ctx.remark(self.span, f"{self.dst.source.name} is loaded synchronously: its layout keeps no 4 bytes side by side")
         nest = self.nest()
         matrix = MatrixCopy.of(nest, self.layout(ctx), ctx)
         return matrix.lower(ctx) if matrix is not None else lower_nest(nest, loop_layout(nest, ctx), ctx)
 
-    def _lower_async(self, ctx: LoweringContext) -> ir.Stmt:
-        width = self.async_width(ctx)
+    def _lower_async(self, ctx: LoweringContext, width: int) -> ir.Stmt:
         nest = self.nest()
         loops = LoopNest(self.layout(ctx), ctx.tid, ctx.num_threads, width)
         at_start = dict(zip(nest.vars, loops.indices))

@@ -56,9 +56,11 @@ def memory_accesses(body: Any) -> list[tuple[ir.Var, Any]]:
     return found
 
 
-def access_width(buf: ir.Var, indices: Any, inner: ir.Var, extent: int, analyzer: ir.Analyzer, ctx: LoweringContext) -> int:
+def access_width(
+    buf: ir.Var, indices: Any, inner: ir.Var, extent: int, analyzer: ir.Analyzer, ctx: LoweringContext, *, together: bool = False
+) -> int:
     """The widest power of two V such that V consecutive values of `inner` from a multiple of V touch V adjacent, aligned
-    elements that are in bounds together."""
+    elements; with `together`, elements of which all or none are in bounds."""
     bits = dtype_bits(ir.buffer_dtype(buf))
     if any(ir.uses_var(e, {inner}) for e in indices[:-1]):
         return 1
@@ -66,13 +68,16 @@ def access_width(buf: ir.Var, indices: Any, inner: ir.Var, extent: int, analyzer
     if ir.uses_var(rest, {inner}) or not ir.can_prove(ir.simplify(indices[-1] - inner - rest, analyzer) == 0, analyzer):
         return 1
     width = max(1, MAX_VECTOR_BYTES * 8 // bits)
-    while width > 1 and not is_aligned(buf, [*indices[:-1], rest], width, extent, analyzer, ctx):
+    while width > 1 and not is_aligned(buf, [*indices[:-1], rest], width, extent, analyzer, ctx, together=together):
         width //= 2
     return width
 
 
-def is_aligned(buf: ir.Var, indices: Any, width: int, extent: int, analyzer: ir.Analyzer, ctx: LoweringContext) -> bool:
-    """True if `width` elements from `indices` are one aligned vector inside the buffer's last dimension."""
+def is_aligned(
+    buf: ir.Var, indices: Any, width: int, extent: int, analyzer: ir.Analyzer, ctx: LoweringContext, *, together: bool = False
+) -> bool:
+    """True if `width` elements from `indices` are one aligned vector; with `together`, one that does not cross the end of the
+    last dimension."""
 
     def multiple(value: Any) -> bool:
         if isinstance(value, int):
@@ -85,6 +90,6 @@ def is_aligned(buf: ir.Var, indices: Any, width: int, extent: int, analyzer: ir.
         strides = ir.strides_of(buf)
         if strides[-1] != 1:
             return False
-        return multiple(ir.shape_of(buf)[-1]) and all(multiple(s) for s in strides[:-1])
+        return all(multiple(s) for s in strides[:-1]) and (not together or multiple(ir.shape_of(buf)[-1]))
     layout = ctx.shared_layout(buf)
     return layout.chunk % width == 0 and layout.columns % width == 0 if hasattr(layout, "columns") else layout.chunk % width == 0

@@ -12,14 +12,25 @@ from typing import Any
 
 from .. import ir
 from ..tileop.base import LoweringContext, dtype_bits
+from .loop_nest import conjunction
 from .vector_width import MAX_VECTOR_BYTES, is_aligned
 
 _MEMORY = ("global", "shared.dyn", "shared")
 
 
 def vectorize(body: ir.Stmt, var: ir.Var, extent: int, ctx: LoweringContext, ranges: Mapping[ir.Var, Any]) -> ir.Stmt:
-    """All `extent` iterations of `body` over `var`, which are independent of one another."""
-    return _Vectorizer(var, extent, ctx, ranges).statement(body)
+    """All `extent` iterations of `body` over `var`, which are independent of one another.
+
+    Bounds that a vector may straddle (the end of a tensor of 4093 elements) are tested once for the whole vector: full ones
+    move wide, the last one element by element.
+    """
+    vectorizer = _Vectorizer(var, extent, ctx, ranges)
+    limits = vectorizer.straddled(body)
+    if not limits or not vectorizer.moves_wide(body):
+        return vectorizer.statement(body)
+    full = conjunction([vectorizer.holds_for_all(c) for c in limits])
+    wide = vectorizer.statement(_Assume(limits).body(body))
+    return ir.IfThenElse(full, wide, vectorizer.elements(body), body.span)
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,39 @@ class _Vectorizer:
             return self._store(stmt)
         return self._loop(stmt)
 
+    # ------------------------------------------------------------------ bounds inside a vector
+
+    def straddled(self, body: ir.Stmt) -> list[Any]:
+        """Bounds that hold for the first or the last elements of a vector, and not provably for all or none."""
+        found: list[Any] = []
+        conditions = [n.condition for n in ir.collect(body, ir.IfThenElse)]
+        conditions += [c.args[0] for c in ir.collect(body, ir.Call) if ir.is_call(c, "prim.if_then_else")]
+        for part in (p for c in conditions for p in _conjuncts(c)):
+            if self._is_bound(part) and not self._uniform(part, self.extent & -self.extent):
+                if not any(ir.structural_equal(part, f) for f in found):
+                    found.append(part)
+        return found
+
+    def _is_bound(self, part: Any) -> bool:
+        """A comparison of what counts up by one with what does not change."""
+        if not isinstance(part, (ir.LT, ir.LE, ir.GT, ir.GE)) or ir.collect(part, ir.BufferLoad):
+            return False
+        return self._start(part.a) is not None and not ir.uses_var(part.b, {self.var})
+
+    def holds_for_all(self, bound: Any) -> Any:
+        """The bound at the element where it is hardest to meet."""
+        return self._at(bound, self.extent - 1 if isinstance(bound, (ir.LT, ir.LE)) else 0)
+
+    def moves_wide(self, body: ir.Stmt) -> bool:
+        """True if some access is a vector."""
+        accesses = [(n.source, n.indices) for n in ir.collect(body, ir.BufferLoad)]
+        accesses += [(n.buffer, n.indices) for n in ir.collect(body, ir.BufferStore)]
+        return any(self._vector(buf, indices) is not None for buf, indices in accesses)
+
+    def elements(self, stmt: ir.Stmt) -> ir.Stmt:
+        """One element after the other."""
+        return self._loop(stmt)
+
     def _loop(self, stmt: ir.Stmt) -> ir.Stmt:
         return ir.For(self.var, ir.const(0), ir.const(self.extent), ir.ForKind.UNROLLED, stmt)
 
@@ -72,7 +116,7 @@ class _Vectorizer:
         value = _LiftLoads(self, loads).visit(stmt.value)
         target = self._vector(stmt.buffer, stmt.indices)
         if target is None:
-            if isinstance(value, ir.nodes.BufferLoad) and loads:
+            if isinstance(value, ir.BufferLoad) and loads:
                 direct = self._direct_load(stmt, value, loads)
                 if direct is not None:
                     return direct
@@ -87,7 +131,7 @@ class _Vectorizer:
 
     def _register_run(self, value: Any) -> tuple[ir.Var, Any] | None:
         """(array, first element) if `value` is consecutive elements of a register array."""
-        if not isinstance(value, ir.nodes.BufferLoad) or ir.scope_of(value.source) != "local" or len(value.indices) != 1:
+        if not isinstance(value, ir.BufferLoad) or ir.scope_of(value.source) != "local" or len(value.indices) != 1:
             return None
         start = self._start(value.indices[0])
         return None if start is None else (value.source, start)
@@ -173,7 +217,7 @@ class _Vectorizer:
 
     def _uniform(self, part: Any, width: int) -> bool:
         if not ir.uses_var(part, {self.var}):
-            return not ir.collect(part, ir.nodes.BufferLoad)
+            return not ir.collect(part, ir.BufferLoad)
         if isinstance(part, (ir.LT, ir.GE)):
             start = self._start(part.a)
             bound = part.b
@@ -181,6 +225,33 @@ class _Vectorizer:
                 return False
             return ir.can_prove(start % width == 0, self.analyzer) and ir.can_prove(bound % width == 0, self.analyzer)
         return False
+
+
+class _Assume(ir.Mutator):
+    """Drops conditions that are known to hold."""
+
+    def __init__(self, known: list[Any]) -> None:
+        super().__init__()
+        self.known = known
+
+    def _rest(self, condition: Any) -> Any | None:
+        """What remains to be tested; None for nothing."""
+        parts = [p for p in _conjuncts(condition) if not any(ir.structural_equal(p, k) for k in self.known)]
+        return conjunction([self.visit(p) for p in parts]) if parts else None
+
+    def visit_IfThenElse(self, node: ir.IfThenElse) -> Any:
+        condition = self._rest(node.condition)
+        if condition is None:
+            return self.body(node.then_case)
+        other = None if node.else_case is None else self.body(node.else_case)
+        return ir.IfThenElse(condition, self.body(node.then_case), other, node.span)
+
+    def visit_Call(self, node: ir.Call) -> Any:
+        if not ir.is_call(node, "prim.if_then_else"):
+            return self.descend(node)
+        condition = self._rest(node.args[0])
+        then = self.visit(node.args[1])
+        return then if condition is None else ir.if_then_else(condition, then, self.visit(node.args[2]))
 
 
 class _LiftLoads(ir.Mutator):
@@ -199,7 +270,7 @@ class _LiftLoads(ir.Mutator):
             return node
         if ir.is_call(node, "prim.if_then_else"):
             condition, then, other = node.args
-            if isinstance(then, ir.nodes.BufferLoad) and ir.const_number(other) == 0:
+            if isinstance(then, ir.BufferLoad) and ir.const_number(other) == 0:
                 lifted = self.owner.lift(then, condition, self.out)
                 return node if lifted is None else lifted
             return node  # a branch that is not taken must not load

@@ -1,0 +1,196 @@
+"""Programs that once went wrong: each is a few lines, checked exactly."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+
+import tilelang
+import tilelang.language as T
+from tilelang.errors import ArgumentError, SemanticError
+
+
+@pytest.fixture(scope="module")
+def device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def ragged_vector(N, dynamic):
+    n = T.dynamic("n") if dynamic else N
+
+    @T.prim_func
+    def main(A: T.Tensor((n,), "float16"), B: T.Tensor((n,), "float32")):
+        with T.Kernel(T.ceildiv(n, 512), threads=64) as bx:
+            f = T.alloc_fragment((512,), "float32")
+            T.copy(A[bx * 512 : bx * 512 + 512], f)
+            for i in T.Parallel(512):
+                if bx * 512 + i < n:
+                    B[bx * 512 + i] = f[i] + A[bx * 512 + i]
+
+    return main
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("N", [1, 509, 517, 1024])
+def test_ragged_ends_move_wide(N, dynamic, device):
+    """Full vectors are wide, the last one goes element by element, and nothing beyond the end is touched."""
+    kernel = tilelang.compile(ragged_vector(N, dynamic))
+    assert N == 1 or re.search(r"tl::load<(8|16)>", kernel.get_kernel_source())
+    a = torch.randint(-9, 9, (N,), device=device).half()
+    out = torch.full((N + 32,), 77.0, device=device)
+    kernel(a, out[:N])
+    assert torch.equal(out[:N], 2 * a.float()) and (out[N:] == 77).all()
+
+
+def scaled(N):
+    @T.prim_func
+    def main(A: T.Tensor((N, 3), "float32"), B: T.Tensor((N, 3), "float32"), C: T.Tensor((N,), "float32")):
+        with T.Kernel(1, threads=32):
+            for i, j in T.Parallel(N, 3):
+                B[i, j] = A[i, j] * 2
+            for i in T.Parallel(N):
+                C[i] = A[i, 0]
+
+    return main
+
+
+def test_alignment_is_what_the_accesses_need(device):
+    """Rows of three floats are accessed one by one: any address will do; 16 bytes are asked for where 16 are moved."""
+    kernel = tilelang.compile(scaled(64))
+    data = torch.randn(64 * 3 + 1, device=device)
+    a, b = data[1:].view(64, 3), torch.full((64 * 3 + 1,), 77.0, device=device)
+    c = torch.zeros(64, device=device)
+    kernel(a, b[1:].view(64, 3), c)
+    assert torch.equal(b[1:].view(64, 3), a * 2) and torch.equal(c, a[:, 0])
+
+    kernel = tilelang.compile(ragged_vector(512, False))
+    with pytest.raises(ArgumentError, match="multiple of"):
+        kernel(torch.zeros(513, device=device).half()[1:], torch.zeros(512, device=device))
+
+
+def padded_pipeline(N, gap):
+    """A loaded tile whose layout leaves no two elements side by side: its pipeline has nothing to copy asynchronously."""
+
+    @T.prim_func
+    def main(A: T.Tensor((4 * N, N), "float16"), B: T.Tensor((N, N), "float32")):
+        with T.Kernel(1, threads=64):
+            s = T.alloc_shared((N, N), "float16")
+            f = T.alloc_fragment((N, N), "float32")
+            T.annotate_layout({s: T.Layout((N, N), lambda i, j: i * (gap * N + 1) + j * gap)})
+            T.clear(f)
+            for k in T.Pipelined(4, num_stages=2):
+                T.copy(A[k * N, 0], s)
+                for i, j in T.Parallel(N, N):
+                    f[i, j] += s[i, j]
+            T.copy(f, B)
+
+    return main
+
+
+@pytest.mark.parametrize("gap", [1, 2])
+def test_layouts_that_leave_no_room_for_vectors(gap, device):
+    a = torch.randint(-9, 9, (64, 16), device=device).half()
+    b = torch.full((16, 16), float("nan"), device=device)
+    tilelang.compile(padded_pipeline(16, gap))(a, b)
+    assert torch.equal(b, a.float().view(4, 16, 16).sum(0))
+
+
+def unsigned(N):
+    @T.prim_func
+    def main(A: T.Tensor((N,), "uint8"), B: T.Tensor((N,), "uint8")):
+        with T.Kernel(1, threads=32):
+            for i in T.Parallel(N):
+                limit = T.cast(0, "uint8") - T.cast(3, "uint8")
+                B[i] = T.if_then_else(limit < A[i], A[i], T.cast(i, "uint8") - T.cast(3, "uint8"))
+
+    return main
+
+
+def test_unsigned_differences_wrap(device):
+    """The simplifier of the IR refuses to fold an unsigned difference below zero."""
+    a = torch.randint(240, 256, (64,), device=device).to(torch.uint8)
+    b = torch.zeros(64, dtype=torch.uint8, device=device)
+    tilelang.compile(unsigned(64))(a, b)
+    at = torch.arange(64, device=device)
+    assert torch.equal(b.long(), torch.where(a.long() > 253, a.long(), (at - 3) % 256))
+
+
+def racing(case, scope):
+    def tile():
+        return T.alloc_shared((64,), "float32") if scope == "shared" else T.alloc_fragment((64,), "float32")
+
+    @T.prim_func
+    def main(A: T.Tensor((64,), "float32"), B: T.Tensor((64,), "float32")):
+        with T.Kernel(1, threads=32):
+            x = tile()
+            T.copy(A, x)
+            if case == "shift":
+                for i in T.Parallel(63):
+                    x[i] = x[i + 1]
+            elif case == "guarded shift":
+                for i in T.Parallel(64):
+                    if i > 0:
+                        x[i] = x[i - 1]
+            elif case == "reversed":
+                for i in T.Parallel(64):
+                    x[i] = T.if_then_else(i < 32, x[63 - i], 0.0)
+            elif case == "several":
+                for i, j in T.Parallel(64, 4):
+                    x[i] += A[j]
+            elif case == "one for all":
+                for i in T.Parallel(64):
+                    x[i] = x[0] + 1
+            elif case == "overlapping copy":
+                T.copy(x[0:32], x[16:48])
+            T.copy(x, B)
+
+    return main
+
+
+@pytest.mark.parametrize("scope", ["shared", "fragment"])
+@pytest.mark.parametrize("case", ["shift", "guarded shift", "reversed", "several", "one for all", "overlapping copy"])
+def test_iterations_that_depend_on_each_other(case, scope):
+    with pytest.raises(SemanticError, match="order is not defined") as caught:
+        tilelang.compile(racing(case, scope))
+    assert "x[" in caught.value.message and caught.value.fix and "test_regressions" in caught.value.span.file
+
+
+def independent(scope):
+    @T.prim_func
+    def main(A: T.Tensor((64,), "float32"), B: T.Tensor((64,), "float32"), C: T.Tensor((2, 64), "float32")):
+        with T.Kernel(1, threads=32):
+            x = T.alloc_shared((64,), "float32") if scope == "shared" else T.alloc_fragment((64,), "float32")
+            y = T.alloc_shared((2, 64), "float32") if scope == "shared" else T.alloc_fragment((2, 64), "float32")
+            T.copy(A, x)
+            for i in T.Parallel(64):  # the upper half reads the lower one, which nobody writes
+                if i >= 32:
+                    x[i] = x[i - 32] + 1
+            for i in T.Parallel(32):  # even elements read odd ones
+                x[2 * i] = x[2 * i + 1] + x[2 * i]
+            for i in T.Parallel(64):
+                y[0, i] = x[i]
+            for i in T.Parallel(64):  # another row
+                y[1, i] = y[0, 63 - i]
+            for i in T.Parallel(2):  # an iteration's own row, in order
+                for q in T.serial(1, 64):
+                    y[i, q] = y[i, q - 1] + y[i, q]
+            T.copy(x[0:16], x[16:32])
+            T.copy(x, B)
+            T.copy(y, C)
+
+    return main
+
+
+@pytest.mark.parametrize("scope", ["shared", "fragment"])
+def test_iterations_that_only_look_alike(scope, device):
+    a = torch.randint(-9, 9, (64,), device=device).float()
+    b, c = torch.full((64,), 77.0, device=device), torch.full((2, 64), 77.0, device=device)
+    tilelang.compile(independent(scope))(a, b, c)
+    x = a.clone()
+    x[32:] = x[:32] + 1
+    x[0::2] = x[1::2] + x[0::2]
+    y = torch.stack([x, x.flip(0)]).cumsum(1)
+    x[16:32] = x[0:16].clone()
+    assert torch.equal(b, x) and torch.equal(c, y)
