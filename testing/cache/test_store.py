@@ -10,10 +10,12 @@ import pytest
 
 from tilelang.cache import Artifact, KernelCache, UnkeyableError, canonical, digest
 from tilelang.codegen.launch_plan import KernelLaunch, LaunchPlan
+from tilelang.toolchain import KernelResources
 
 KEY = digest(test="store")
 PLAN = LaunchPlan("k", (), (KernelLaunch("k", (["ceildiv", "n", 4], 1, 1), (32, 1, 1), 64, ()),), {"n": "int32"})
-ARTIFACT = Artifact("cuda", PLAN, "text of k", b"\x00binary\xff", ("a remark",))
+RESOURCES = (KernelResources("k", 40, 8, 4, 4, 1),)
+ARTIFACT = Artifact("cuda", PLAN, "text of k", b"\x00binary\xff", ("a remark",), ("-O2",), RESOURCES)
 
 
 def test_round_trip(tmp_path):
@@ -34,7 +36,7 @@ def test_requests_lead_to_entries(tmp_path):
     assert cache.find_request(request) == ARTIFACT
 
 
-@pytest.mark.parametrize("name", ["kernel.cubin", "kernel.cu", "plan.json", "remarks.json", "entry.json"])
+@pytest.mark.parametrize("name", ["kernel.cubin", "kernel.cu", "plan.json", "remarks.json", "build.json", "entry.json"])
 @pytest.mark.parametrize("harm", ["truncate", "flip", "empty", "delete", "directory"])
 def test_a_corrupt_entry_is_built_again(tmp_path, name, harm):
     cache = KernelCache(tmp_path)

@@ -197,3 +197,17 @@ def test_a_hit_in_a_fresh_process_loads_no_tvm(tmp_path):
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout.split())
     assert outputs == [["True", outputs[0][1], "True"], ["False", "False", "True"]]
+
+
+def test_run_once():
+    assert scaled_add(100).run_once(lambda a, b: (a.shape, b.shape)) == ((100,), (100,))
+    assert scaled_add(100).run_once().shape == (100,)
+
+
+def test_resources_are_kept_in_the_cache(builds, monkeypatch):
+    """Registers are known without ptxas once a kernel was compiled for a GPU."""
+    monkeypatch.delenv("TILELANG_SIMULATE", raising=False)
+    target = {"kind": "cuda", "arch": "sm_90a"}
+    kernels = [tilelang.compile(make_dynamic(), target=target, execution_backend="tvm_ffi") for _ in range(2)]
+    assert len(builds) == 1 and kernels[0].artifact.resources == kernels[1].artifact.resources != ()
+    assert kernels[1].n_regs > 0 and kernels[1].n_spills == 0 and set(kernels[1].resource_usage) == {"dynamic_add_kernel"}

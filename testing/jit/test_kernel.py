@@ -7,13 +7,14 @@ import torch
 
 from tilelang.cache import Artifact
 from tilelang.codegen.launch_plan import KernelArgument, KernelLaunch, LaunchPlan, Parameter
-from tilelang.errors import ArgumentError, ShapeError, SimulationError, UnavailableError
+from tilelang.errors import ArgumentError, CompilationError, ShapeError, SimulationError, UnavailableError
 from tilelang.jit import JITKernel
 from tilelang.jit.options import resolve_options
 from tilelang.profiler import TensorSupplyType, do_bench
 from tilelang.simulator import compile_kernel
 from tilelang.target import device_arch
 from tilelang.toolchain import compile_cubin
+from tilelang.toolchain.disassemble import disassemble
 
 TEXT = """#include <tl/core.h>
 extern "C" __global__ void __launch_bounds__(128)
@@ -82,6 +83,60 @@ def test_inspection(kernel, tmp_path, capsys):
     assert "add_kernel" in capsys.readouterr().out
     kernel.export_sources(tmp_path / "new" / "k.cu")
     assert (tmp_path / "new" / "k.cu").read_text() == TEXT
+
+
+def test_machine_code(kernel, tmp_path, capsys):
+    """Also of a simulated kernel: the same text is compiled for its architecture."""
+    kernel.show_ptx()
+    kernel.export_ptx(tmp_path / "new" / "k.ptx")
+    text = (tmp_path / "new" / "k.ptx").read_text()
+    assert ".entry add_kernel" in text and text in capsys.readouterr().out
+    used = kernel.resource_usage["add_kernel"]
+    assert kernel.n_regs == used.registers > 0 and kernel.n_spills == used.stack_bytes == 0
+
+
+def test_sass_comes_from_the_toolkit(kernel, tmp_path, capsys, monkeypatch):
+    fake = tmp_path / "bin" / "nvdisasm"
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/sh\nhead -c 4 "$2" | tail -c 3; echo " /*0000*/ EXIT"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path))
+    kernel.export_sass(tmp_path / "k.sass")
+    kernel.show_sass()
+    assert (tmp_path / "k.sass").read_text() == capsys.readouterr().out.removesuffix("\n") == "ELF /*0000*/ EXIT\n"
+
+
+def test_sass_without_the_toolkit(monkeypatch):
+    monkeypatch.setattr("tilelang.toolchain.disassemble.find_tool", lambda name: None)
+    with pytest.raises(UnavailableError, match="(?s)`add` needs nvdisasm or cuobjdump.*Fix: pip install nvidia-cuda-nvdisasm"):
+        disassemble(b"", "add")
+
+
+def test_a_disassembler_that_fails(tmp_path, monkeypatch):
+    fake = tmp_path / "nvdisasm"
+    fake.write_text("#!/bin/sh\necho 'unknown architecture' >&2; exit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr("tilelang.toolchain.disassemble.find_tool", lambda name: fake)
+    with pytest.raises(CompilationError, match="could not read the cubin of `add`") as caught:
+        disassemble(b"", "add")
+    assert "unknown architecture" in caught.value.log and "unknown architecture" not in str(caught.value)
+
+
+def test_tuner_result(kernel):
+    with pytest.raises(ValueError, match="`add` has no tuner result"):
+        kernel.get_tuner_result()
+    try:
+        assert kernel.update_tuner_result(0.5, {"bm": 64}, 1.0) is kernel
+        assert kernel.get_tuner_result() == {"latency": 0.5, "config": {"bm": 64}, "ref_latency": 1.0}
+    finally:
+        kernel.update_tuner_result(None, None)
+
+
+def test_functions_behind_the_call(kernel):
+    a, b = torch.randn(9), torch.randn(9)
+    torch.testing.assert_close(kernel.torch_function(a, b), a + b)
+    with pytest.raises(ShapeError, match="symbolic"):
+        kernel.run_once()
 
 
 def test_profiler(kernel):

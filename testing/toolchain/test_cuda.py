@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tilelang.errors import CompilationError
-from tilelang.toolchain import compile_cubin, cuda_compiler_identity
+from tilelang.toolchain import compile_cubin, compile_measured, compile_ptx, cuda_compiler_identity, total_spills
 from tilelang.toolchain.diagnostics import check_log
 
 TEXT = 'extern "C" __global__ void k(float* a) { a[threadIdx.x] = 1.f; }\n'
@@ -24,6 +24,27 @@ def compiler(request, monkeypatch):
 def test_cubin(compiler):
     assert compile_cubin(TEXT, "sm_90a").startswith(b"\x7fELF")
     assert compiler in cuda_compiler_identity()
+
+
+def test_ptx(compiler):
+    text = compile_ptx(TEXT, "sm_90a", options=["--ptxas-options=--register-usage-level=5"])
+    assert ".target sm_90a" in text and ".entry k" in text
+
+
+def test_resources(compiler):
+    spilling = """
+extern "C" __global__ void __launch_bounds__(1024, 2) many(float* a) {
+  float r[64];
+  for (int i = 0; i < 64; ++i) r[i] = a[i * 1024 + threadIdx.x];
+  __syncthreads();
+  for (int i = 0; i < 64; ++i) a[(63 - i) * 1024 + threadIdx.x] = r[i] * r[(i * 7 + 3) % 64];
+}
+"""
+    few, many = sorted(compile_measured(TEXT + spilling, "sm_90a")[1], key=lambda used: used.name)
+    assert (few.name, many.name) == ("k", "many") and 0 < few.registers <= 32 and many.registers == 32
+    assert few.spill_store_bytes == few.stack_bytes == 0 < many.stack_bytes <= many.spill_store_bytes
+    assert many.barriers == 1 and many.spill_load_bytes > 0
+    assert total_spills((few, many)) == many.spill_store_bytes // 4 and total_spills(()) == 0
 
 
 def test_options_reach_the_compiler(compiler):

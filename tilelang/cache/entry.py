@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tilelang.codegen.launch_plan import LaunchPlan
 from tilelang.runtime import Binary
+from tilelang.toolchain.resources import KernelResources
 
 _BINARY_NAMES = {"cuda": "kernel.cubin", "simulator": "kernel.so"}
 
@@ -33,6 +34,10 @@ class Artifact:
         The binary; empty for a shared object that is already a file.
     remarks : tuple of str
         What the compiler decided and could not do.
+    options : tuple of str
+        Options of the CUDA compiler beside those it always gets.
+    resources : tuple of KernelResources
+        What ptxas reported of each kernel; empty where it did not run.
     directory : Path, optional
         Where the entry is on disk.
     """
@@ -42,6 +47,8 @@ class Artifact:
     source: str
     payload: bytes = b""
     remarks: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    resources: tuple[KernelResources, ...] = ()
     directory: Path | None = field(default=None, compare=False)
 
     def binary(self) -> Binary:
@@ -60,6 +67,7 @@ class Artifact:
             "kernel.cu": self.source.encode(),
             "plan.json": self.plan.to_json().encode(),
             "remarks.json": json.dumps(self.remarks).encode(),
+            "build.json": json.dumps({"options": self.options, "resources": [asdict(r) for r in self.resources]}).encode(),
             _BINARY_NAMES[self.kind]: self.payload,
         }
         checksums = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
@@ -82,12 +90,15 @@ class Artifact:
             table = json.loads(raw)
             kind, checksums = table["kind"], table["sha256"]
             data = {}
-            for name in ("kernel.cu", "plan.json", "remarks.json", _BINARY_NAMES[kind]):
+            for name in ("kernel.cu", "plan.json", "remarks.json", "build.json", _BINARY_NAMES[kind]):
                 data[name] = (directory / name).read_bytes()
                 if hashlib.sha256(data[name]).hexdigest() != checksums[name]:
                     raise CorruptEntryError(f"{directory / name} has changed")
             plan = LaunchPlan.from_json(data["plan.json"].decode())
             remarks = tuple(json.loads(data["remarks.json"]))
-            return Artifact(kind, plan, data["kernel.cu"].decode(), data[_BINARY_NAMES[kind]], remarks, directory)
+            build = json.loads(data["build.json"])
+            resources = tuple(KernelResources(**fields) for fields in build["resources"])
+            text, payload = data["kernel.cu"].decode(), data[_BINARY_NAMES[kind]]
+            return Artifact(kind, plan, text, payload, remarks, tuple(build["options"]), resources, directory)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptEntryError(f"{directory}: {error}") from error

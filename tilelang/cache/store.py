@@ -2,7 +2,7 @@
 
 ::
 
-    <root>/entries/<2 hex>/<digest>/    entry.json, kernel.cu, plan.json, kernel.cubin or kernel.so
+    <root>/entries/<2 hex>/<digest>/    entry.json, kernel.cu, plan.json, remarks.json, build.json, kernel.cubin or .so
     <root>/requests/<2 hex>/<digest>    the name of an entry: what a function with these arguments compiled to
     <root>/locks/<digest>.lock
 """
@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import tempfile
@@ -71,7 +72,7 @@ class KernelCache:
         except OSError as error:
             _warn_once(f"kernels are not cached: {self.root} cannot be written ({error.strerror})")
             return artifact
-        return Artifact(artifact.kind, artifact.plan, artifact.source, artifact.payload, artifact.remarks, final)
+        return dataclasses.replace(artifact, directory=final)
 
     def publish_request(self, request: str, key: str) -> None:
         """Remember that `request` led to the entry `key`."""

@@ -14,7 +14,7 @@ from tilelang.env import env
 from tilelang.errors import SemanticError
 from tilelang.jit.options import CompileOptions
 from tilelang.log import logger
-from tilelang.toolchain import compile_cubin, cuda_compiler_identity, device_compile_options
+from tilelang.toolchain import compile_measured, cuda_compiler_identity, device_compile_options
 from tilelang.toolchain.versions import package_version
 
 
@@ -121,15 +121,15 @@ def _build(program: _Lowered) -> Artifact:
     options, name, started = program.options, program.plan.name, time.perf_counter()
     if env.TILELANG_PRINT_ON_COMPILATION:
         logger.info("TileLang begins to compile kernel `%s` for %s", name, options.target)
+    flags = tuple(device_compile_options(options.pass_configs, options.compile_flags))
     if options.target.simulated:
         from tilelang.simulator import compile_kernel
 
         payload = compile_kernel(program.source, [kernel.name for kernel in program.plan.kernels])
-        artifact = Artifact("simulator", program.plan, program.source, payload, program.remarks)
+        artifact = Artifact("simulator", program.plan, program.source, payload, program.remarks, flags)
     else:
-        flags = device_compile_options(options.pass_configs, options.compile_flags)
-        cubin = compile_cubin(program.source, options.target.arch, name=name, options=flags, verbose=options.verbose)
-        artifact = Artifact("cuda", program.plan, program.source, cubin, program.remarks)
+        cubin, used = compile_measured(program.source, options.target.arch, name=name, options=flags, verbose=options.verbose)
+        artifact = Artifact("cuda", program.plan, program.source, cubin, program.remarks, flags, used)
     if env.TILELANG_PRINT_ON_COMPILATION:
         logger.info("TileLang completes to compile kernel `%s` in %.2f s", name, time.perf_counter() - started)
     return artifact

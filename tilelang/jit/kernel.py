@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,10 @@ from tilelang.jit.param import KernelParam, params_of
 
 if TYPE_CHECKING:
     from tilelang.cache import Artifact
+    from tilelang.jit.machine_code import MachineCode
     from tilelang.profiler import Profiler
     from tilelang.target import Target
+    from tilelang.toolchain import KernelResources
 
 
 class JITKernel:
@@ -92,6 +95,11 @@ class JITKernel:
             raise ArgumentError(f"`{plan.name}` misses argument `{missing[0]}`", fix=f"its arguments are {', '.join(names)}")
         return tuple(given[name] for name in names)
 
+    @property
+    def torch_function(self) -> Callable[..., Any]:
+        """The native launcher behind `__call__`: takes tensors by position only."""
+        return self._launcher or self._load()
+
     # -- what it is ---------------------------------------------------------------------------------------------------
     @property
     def name(self) -> str:
@@ -139,10 +147,78 @@ class JITKernel:
             self._prim_func = self._trace()
         return self._prim_func
 
+    # -- what a tuner found -------------------------------------------------------------------------------------------
+    def update_tuner_result(self, latency: float, config: dict[str, Any], ref_latency: float | None = None) -> JITKernel:
+        """Remember how fast this kernel was, under which configuration, and how fast the reference was; returns self."""
+        self.latency, self.config, self.ref_latency = latency, config, ref_latency
+        return self
+
+    def get_tuner_result(self) -> dict[str, Any]:
+        """`latency`, `config` and `ref_latency`.
+
+        Raises
+        ------
+        ArgumentError
+            When no tuner has seen this kernel; also a ValueError.
+        """
+        if self.latency is None:
+            raise ArgumentError(f"`{self.name}` has no tuner result", fix="measure it with get_profiler().do_bench()")
+        return {"latency": self.latency, "config": self.config, "ref_latency": self.ref_latency}
+
+    # -- its machine code ---------------------------------------------------------------------------------------------
+    @functools.cached_property
+    def _machine_code(self) -> MachineCode:
+        from tilelang.jit.machine_code import MachineCode
+
+        return MachineCode(self.artifact, self.target)
+
+    @property
+    def resource_usage(self) -> dict[str, KernelResources]:
+        """Registers, stack, spills and barriers of each `__global__` function, as ptxas reports them."""
+        return {used.name: used for used in self._machine_code.resources}
+
+    @property
+    def n_regs(self) -> int:
+        """Registers of one thread, in the launch that needs most."""
+        return max(used.registers for used in self._machine_code.resources)
+
+    @property
+    def n_spills(self) -> int:
+        """Registers of one thread that did not fit and went to local memory, in the worst launch."""
+        from tilelang.toolchain import total_spills
+
+        return total_spills(self._machine_code.resources)
+
+    def _get_ptx(self) -> str:
+        return self._machine_code.ptx
+
+    def _get_sass(self) -> str:
+        return self._machine_code.sass
+
+    def show_ptx(self) -> None:
+        """Print the PTX."""
+        print(self._get_ptx())
+
+    def show_sass(self) -> None:
+        """Print the machine's instructions; needs nvdisasm or cuobjdump."""
+        print(self._get_sass())
+
+    def export_ptx(self, path: str | Path) -> None:
+        """Write the PTX to a file."""
+        _write(path, self._get_ptx())
+
+    def export_sass(self, path: str | Path) -> None:
+        """Write the machine's instructions to a file; needs nvdisasm or cuobjdump."""
+        _write(path, self._get_sass())
+
     # -- its text -----------------------------------------------------------------------------------------------------
     @property
     def kernel_source(self) -> str:
         return self.artifact.source
+
+    @property
+    def host_source(self) -> str:
+        return self.get_host_source()
 
     def get_kernel_source(self, kernel_only: bool = True) -> str:
         """The CUDA C++ text; launching is native code that no text is generated for, so `kernel_only` changes nothing."""
@@ -167,8 +243,7 @@ class JITKernel:
             raise ArgumentError("export_sources needs kernel_path or host_path")
         for path, text in ((kernel_path, self.get_kernel_source()), (host_path, self.get_host_source())):
             if path is not None:
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-                Path(path).write_text(text)
+                _write(path, text)
 
     def show_passes(self) -> None:
         """Print the program after each pass that changed it, with the layouts and the arena; compiles it again."""
@@ -190,5 +265,14 @@ class JITKernel:
 
         return Profiler(self.params, self.out_idx, tensor_supply_type or TensorSupplyType.Auto, self)
 
+    def run_once(self, func: Callable | None = None) -> Any:
+        """Call the kernel (or `func`) once on inputs made to order."""
+        return self.get_profiler().run_once(func)
+
     def __repr__(self) -> str:
         return f"<JITKernel {self.name}({', '.join(p.name for p in self.params)}) for {self.target}>"
+
+
+def _write(path: str | Path, text: str) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)

@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
-from tilelang.toolchain.cuda import compile_cubin, cuda_compiler_identity, device_compile_options
+from tilelang.toolchain.cuda import (
+    compile_cubin,
+    compile_measured,
+    compile_ptx,
+    cuda_compiler_identity,
+    device_compile_options,
+)
+from tilelang.toolchain.resources import KernelResources, total_spills
 
-__all__ = ["compile_cubin", "cuda_compiler_identity", "device_compile_options"]
+__all__ = [
+    "KernelResources",
+    "compile_cubin",
+    "compile_measured",
+    "compile_ptx",
+    "cuda_compiler_identity",
+    "device_compile_options",
+    "total_spills",
+]

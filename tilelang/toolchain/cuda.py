@@ -1,4 +1,4 @@
-"""CUDA C++ text to a cubin, with the compiler of the user's choice."""
+"""CUDA C++ text to a cubin or to PTX, with the compiler of the user's choice."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from tilelang.env import env
 from tilelang.errors import UnsupportedError
+from tilelang.toolchain.resources import KernelResources, parse_ptxas
 
 
 def compile_cubin(source: str, arch: str, *, name: str = "kernel", options: Sequence[str] = (), verbose: bool = False) -> bytes:
@@ -33,11 +34,28 @@ def compile_cubin(source: str, arch: str, *, name: str = "kernel", options: Sequ
     UnavailableError
         When the compiler is not installed.
     """
+    return compile_measured(source, arch, name=name, options=options, verbose=verbose)[0]
+
+
+def compile_measured(
+    source: str, arch: str, *, name: str = "kernel", options: Sequence[str] = (), verbose: bool = False
+) -> tuple[bytes, tuple[KernelResources, ...]]:
+    """Like `compile_cubin`, with what each kernel takes."""
+    binary, log = _compile(source, arch, "cubin", name, options, verbose)
+    return binary, parse_ptxas(log)
+
+
+def compile_ptx(source: str, arch: str, *, name: str = "kernel", options: Sequence[str] = (), verbose: bool = False) -> str:
+    """Like `compile_cubin`, but the PTX that ptxas would get."""
+    return _compile(source, arch, "ptx", name, options, verbose)[0].rstrip(b"\0").decode()
+
+
+def _compile(source: str, arch: str, form: str, name: str, options: Sequence[str], verbose: bool) -> tuple[bytes, str]:
     if env.TILELANG_CUDA_COMPILER == "nvcc":
-        from tilelang.toolchain.nvcc import compile_cubin as chosen
+        from tilelang.toolchain.nvcc import compile_text as chosen
     else:
-        from tilelang.toolchain.nvrtc import compile_cubin as chosen
-    return chosen(source, arch, name=name, options=options, verbose=verbose or env.TILELANG_VERBOSE)
+        from tilelang.toolchain.nvrtc import compile_text as chosen
+    return chosen(source, arch, form=form, name=name, options=options, verbose=verbose or env.TILELANG_VERBOSE)
 
 
 def cuda_compiler_identity() -> str:

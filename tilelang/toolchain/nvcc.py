@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
-import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -15,21 +12,15 @@ from tilelang.env import env
 from tilelang.errors import CompilationError, UnavailableError
 from tilelang.paths import device_include_directory
 from tilelang.toolchain.diagnostics import check_log, tool_failure
+from tilelang.toolchain.locate import find_tool
 
 
 def find_nvcc() -> Path:
-    """nvcc of CUDA_HOME or CUDA_PATH, then of PATH, then of the nvidia-cuda-nvcc package, then of /usr/local/cuda."""
-    candidates = [Path(os.environ[name]) / "bin" / "nvcc" for name in ("CUDA_HOME", "CUDA_PATH") if os.environ.get(name)]
-    on_path = shutil.which("nvcc")
-    candidates += [Path(on_path)] if on_path else []
-    spec = importlib.util.find_spec("nvidia")
-    for root in (spec.submodule_search_locations or []) if spec else []:
-        candidates += sorted(Path(root).glob("*/bin/nvcc"))
-    candidates.append(Path("/usr/local/cuda/bin/nvcc"))
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    raise UnavailableError("nvcc was not found", fix="set CUDA_HOME, or unset TILELANG_CUDA_COMPILER to use NVRTC")
+    """nvcc, by CUDA_HOME first."""
+    found = find_tool("nvcc")
+    if found is None:
+        raise UnavailableError("nvcc was not found", fix="set CUDA_HOME, or unset TILELANG_CUDA_COMPILER to use NVRTC")
+    return found
 
 
 @functools.cache
@@ -43,13 +34,16 @@ def identity() -> str:
     return f"nvcc {_version(path, path.stat().st_mtime_ns)}"
 
 
-def compile_cubin(source: str, arch: str, *, name: str, options: Sequence[str], verbose: bool) -> bytes:
+def compile_text(
+    source: str, arch: str, *, form: str, name: str, options: Sequence[str], verbose: bool
+) -> tuple[bytes, str]:
+    """(the text as `form`, "cubin" or "ptx"; what the compiler said)."""
     nvcc = find_nvcc()
     with tempfile.TemporaryDirectory(prefix="tilelang-") as directory:
-        text, cubin = Path(directory, f"{name}.cu"), Path(directory, f"{name}.cubin")
+        text, output = Path(directory, f"{name}.cu"), Path(directory, f"{name}.{form}")
         text.write_text(source)
-        command = [str(nvcc), "-cubin", f"-arch={arch}", "-std=c++17", f"-I{device_include_directory()}", *options]
-        command += [*(["--ptxas-options=-v"] if verbose else []), "-o", str(cubin), str(text)]
+        command = [str(nvcc), f"-{form}", f"-arch={arch}", "-std=c++17", f"-I{device_include_directory()}", *options]
+        command += ["--ptxas-options=-v", "-o", str(output), str(text)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=env.TILELANG_COMPILE_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired as error:
@@ -60,4 +54,4 @@ def compile_cubin(source: str, arch: str, *, name: str, options: Sequence[str], 
         if done.returncode:
             raise tool_failure("nvcc", name, log, source)
         check_log("nvcc", name, log, source, verbose)
-        return cubin.read_bytes()
+        return output.read_bytes(), log

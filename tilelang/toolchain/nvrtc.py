@@ -27,13 +27,17 @@ def identity() -> str:
     return f"nvrtc {package_version('nvidia-cuda-nvrtc')}, cuda-bindings {package_version('cuda-bindings')}"
 
 
-def compile_cubin(source: str, arch: str, *, name: str, options: Sequence[str], verbose: bool) -> bytes:
+def compile_text(
+    source: str, arch: str, *, form: str, name: str, options: Sequence[str], verbose: bool
+) -> tuple[bytes, str]:
+    """(the text as `form`, "cubin" or "ptx"; what the compiler said)."""
     nvrtc = _bindings()
-    arguments = [f"--gpu-architecture={arch}", f"--include-path={device_include_directory()}", "--std=c++17"]
+    wanted = arch if form == "cubin" else arch.replace("sm_", "compute_")  # a virtual architecture stops before ptxas
+    arguments = [f"--gpu-architecture={wanted}", f"--include-path={device_include_directory()}", "--std=c++17"]
     # NVRTC knows memcpy, but not GCC's spelling of it, which the headers share with the host compilers.
     arguments += ["-D__builtin_memcpy=memcpy", *options]
-    if verbose:
-        arguments.append("--ptxas-options=-v")
+    if form == "cubin":
+        arguments.append("--ptxas-options=-v")  # costs nothing measurable
     try:
         program = _check(nvrtc, nvrtc.nvrtcCreateProgram(source.encode(), f"{name}.cu".encode(), 0, [], []))
     except RuntimeError as error:  # cuda-bindings looks for the library at the first call
@@ -46,7 +50,7 @@ def compile_cubin(source: str, arch: str, *, name: str, options: Sequence[str], 
                 logger.error("NVRTC on `%s`: %s\n%s", name, result.name, log)
             raise tool_failure("NVRTC", name, f"{result.name}\n{log}", source)
         check_log("NVRTC", name, log, source, verbose)
-        return _read(nvrtc, program, "CUBIN")
+        return _read(nvrtc, program, form.upper()), log
     finally:
         nvrtc.nvrtcDestroyProgram(program)
 
