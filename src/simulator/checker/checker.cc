@@ -1,0 +1,253 @@
+// Accesses: where they go, and what they meet there.
+#include "checker.h"
+
+#include <dlfcn.h>
+#include <link.h>
+
+namespace tl::sim {
+
+namespace {
+
+struct ObjectSearch {
+  uintptr_t address, base = 0, end = 0;
+};
+
+// The mapped extent of the shared object that holds an address.
+int find_object(dl_phdr_info* info, size_t, void* data) {
+  auto* search = static_cast<ObjectSearch*>(data);
+  uintptr_t low = UINTPTR_MAX, high = 0;
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    if (info->dlpi_phdr[i].p_type != PT_LOAD) continue;
+    uintptr_t start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+    if (start < low) low = start;
+    if (start + info->dlpi_phdr[i].p_memsz > high) high = start + info->dlpi_phdr[i].p_memsz;
+  }
+  if (search->address < low || search->address >= high) return 0;
+  search->base = info->dlpi_addr;
+  search->end = high;
+  return 1;
+}
+
+}  // namespace
+
+void Checker::launch_begin(const uint32_t[3], const uint32_t[3], uint32_t, const void* entry) {
+  ObjectSearch search{reinterpret_cast<uintptr_t>(entry)};
+  dl_iterate_phdr(find_object, &search);
+  object_base_ = search.base;
+  object_end_ = search.end;
+  first_block_ = blocks_begun_ + 1;
+  block_index_.clear();
+  atomics_.clear();
+  objects_.clear();
+  alive_.clear();
+  current_ = nullptr;
+}
+
+void Checker::block_begin(Block& block) {
+  std::unique_ptr<BlockState>& state = states_[&block];
+  if (!state) state = std::make_unique<BlockState>();
+  uint32_t number = ++blocks_begun_;
+  block_index_.push_back(block.index);
+  state->begin(block, number, alive_.empty() ? number : alive_.front()->birth);
+  alive_.push_back(state.get());
+  current_ = state.get();
+}
+
+void Checker::block_end(Block& block) {
+  BlockState& state = state_of(block);
+  for (size_t i = 0; i < alive_.size(); ++i) {
+    if (alive_[i] == &state) alive_.erase(alive_.begin() + static_cast<long>(i--));
+  }
+  if (alive_.empty()) objects_.clear();  // addresses in shared memory: the next block has others there
+}
+
+BlockState& Checker::state_of(const Block& block) {
+  if (current_ && current_->block == &block) return *current_;
+  current_ = states_[&block].get();
+  return *current_;
+}
+
+uint32_t Checker::compact_site(Site site) const {
+  if (site < (1u << 24)) return static_cast<uint32_t>(site);
+  return static_cast<uint32_t>(site - object_base_) | site_is_offset;
+}
+
+Checker::Target Checker::locate(Thread& thread, const void* address, size_t bytes) {
+  Block& block = *thread.block;
+  BlockState& state = state_of(block);
+  if (in_shared_memory(block, address, bytes)) {
+    return {Place::shared, nullptr, &state, &state.shared, static_cast<size_t>(static_cast<const char*>(address) - block.shared)};
+  }
+  if (state.registers.holds(address)) return {Place::local, nullptr, nullptr, nullptr, 0};
+  if (Region* region = regions_.find(address, bytes)) {
+    return {Place::global, region, nullptr, &region->shadow, region->offset_of(address)};
+  }
+  for (BlockState* other : alive_) {
+    if (other != &state && in_shared_memory(*other->block, address, bytes)) {
+      return {Place::shared, nullptr, other, &other->shared, static_cast<size_t>(static_cast<const char*>(address) - other->block->shared)};
+    }
+  }
+  auto at = reinterpret_cast<uintptr_t>(address);
+  bool constant = at >= object_base_ && at < object_end_;
+  auto threads = reinterpret_cast<uintptr_t>(block.threads.data());
+  bool of_runtime = at >= threads && at < threads + block.threads.size() * sizeof(Thread);
+  if (constant || of_runtime || address == static_cast<const void*>(&tl_sim_self)) return {Place::runtime, nullptr, nullptr, nullptr, 0};
+  return {Place::outside, nullptr, nullptr, nullptr, 0};
+}
+
+bool Checker::present(const Target& target, const Record& record) const {
+  return record.block >= (target.place == Place::shared ? target.home->birth : first_block_);
+}
+
+bool Checker::ordered(const Actor& actor, const Record& record) const {
+  const ThreadClock& clock = actor.state.clocks[static_cast<size_t>(actor.thread.index)];
+  if (record.block != actor.state.number) {
+    if (!clock.view || !clock.view->foreign) return false;
+    auto found = clock.view->foreign->find(record.block);
+    uint32_t column = column_of(record);
+    return found != clock.view->foreign->end() && column < found->second.size() && clock_of(record) <= found->second[column];
+  }
+  uint32_t column = column_of(record);
+  if (column == actor.column && column >= actor.state.columns.first_shared()) {
+    const Agent& agent = actor.state.agents[column - actor.state.columns.first_shared()];
+    if (agent.kind == AgentKind::wgmma) return true;  // the operations of a warpgroup run in order
+  }
+  return knows(actor.state.columns, static_cast<uint32_t>(actor.thread.index), clock.view, clock.own, column, clock_of(record));
+}
+
+// Called for the records that could conflict with the access.
+void Checker::conflict(const Actor& actor, const Target& target, const Record& record, size_t offset) {
+  if (!present(target, record) || (actor.flags & record.flags & record_atomic)) return;
+  if (!ordered(actor, record)) {
+    report_race(actor, target, record, offset, false);
+    return;
+  }
+  // Ordered, but in another proxy: the async proxy sees generic writes only behind a fence.proxy.async (PTX ISA 8, "Proxies").
+  if (!(actor.flags & record_async_proxy) || (record.flags & record_async_proxy) || !(record.flags & record_write)) return;
+  if (record.block != actor.state.number) return;
+  const ThreadClock& clock = actor.state.clocks[static_cast<size_t>(actor.thread.index)];
+  if (!knows(actor.state.columns, static_cast<uint32_t>(actor.thread.index), clock.proxy_view, clock.proxy_own, column_of(record), clock_of(record))) {
+    report_race(actor, target, record, offset, true);
+  }
+}
+
+void Checker::read_cell(const Actor& actor, const Target& target, Cell& cell, size_t offset) {
+  if (checks_ & check_init) {
+    bool unwritten = target.place == Place::shared ? cell.write.block < target.home->birth : target.region->fresh && cell.write.block == 0;
+    if (unwritten) report_unwritten(actor, target, offset);
+  }
+  if (!(checks_ & check_race)) return;
+  conflict(actor, target, cell.write, offset);
+  Record* slot = nullptr;
+  for (Record& read : cell.read) {
+    if (present(target, read) && (read.flags & record_write)) {
+      conflict(actor, target, read, offset);  // an atomic update that another one displaced
+      continue;
+    }
+    if (!slot && (!present(target, read) || ordered(actor, read))) slot = &read;
+  }
+  if (!slot) {
+    random_ = random_ * 1664525u + 1013904223u;
+    slot = &cell.read[(random_ >> 16) % 3];
+    if (slot->flags & record_write) return;
+  }
+  *slot = {actor.state.number, epoch_of(actor.column, actor.clock), actor.site, actor.flags};
+}
+
+void Checker::write_cell(const Actor& actor, const Target& target, Cell& cell, size_t offset) {
+  if (checks_ & check_race) {
+    conflict(actor, target, cell.write, offset);
+    for (Record& read : cell.read) {
+      conflict(actor, target, read, offset);
+      bool displaced_update = (actor.flags & record_atomic) && (read.flags & record_write) && present(target, read) && !ordered(actor, read);
+      if (!displaced_update) read.block = 0;
+    }
+    if ((actor.flags & cell.write.flags & record_atomic) && present(target, cell.write) && !ordered(actor, cell.write)) {
+      for (Record& read : cell.read) {
+        if (read.block) continue;
+        read = cell.write;
+        break;
+      }
+    }
+  }
+  cell.write = {actor.state.number, epoch_of(actor.column, actor.clock), actor.site, actor.flags | record_write};
+}
+
+void Checker::perform(const Actor& actor, const void* address, size_t bytes) {
+  Target target = locate(actor.thread, address, bytes);
+  if (target.place == Place::runtime) return;
+  if (target.place == Place::local) {
+    if (!(checks_ & check_init)) return;
+    if (actor.writes) actor.state.registers.written(address, bytes);
+    else if (actor.state.registers.unwritten(address, bytes)) report_unwritten_registers(actor.thread, actor.site);
+    return;
+  }
+  if (target.place == Place::outside) {
+    if ((checks_ & check_bounds) && !regions_.empty()) report_outside(actor, address, bytes);
+    return;
+  }
+  if (checks_ & check_bounds) {
+    static const std::string no_name;
+    extents_.add(actor.site, actor.writes, target.region, target.region ? target.region->name : no_name, target.offset, bytes, actor.thread);
+  }
+  if (!(checks_ & (check_race | check_init))) return;
+  if (actor.writes) {
+    target.shadow->visit(target.offset, bytes, true, [&](Cell& cell, size_t offset) { write_cell(actor, target, cell, offset); });
+  } else {
+    target.shadow->visit(target.offset, bytes, false, [&](Cell& cell, size_t offset) { read_cell(actor, target, cell, offset); });
+  }
+}
+
+void Checker::access(Thread& thread, const void* address, size_t bytes, Access access, Site site) {
+  BlockState& state = state_of(*thread.block);
+  perform({thread, state, static_cast<uint32_t>(thread.index), state.clock_of(thread).own.thread, 0, compact_site(site), access == Access::write},
+          address, bytes);
+}
+
+void Checker::registers(Thread& thread, const void* address, size_t bytes, Access access, Site site) {
+  if (!(checks_ & check_init)) return;
+  RegisterShadow& registers = state_of(*thread.block).registers;
+  if (!registers.holds(address)) return;
+  if (access == Access::write) registers.written(address, bytes);
+  else if (registers.unwritten(address, bytes)) report_unwritten_registers(thread, compact_site(site));
+}
+
+void Checker::async_access(Thread& issuer, Agent agent, uint32_t ticket, const void* address, size_t bytes, Access access, Proxy proxy, Site site) {
+  BlockState& state = state_of(*issuer.block);
+  uint32_t flags = proxy == Proxy::async ? uint32_t{record_async_proxy} : 0;
+  perform({issuer, state, state.column_of(agent), ticket, flags, compact_site(site), access == Access::write}, address, bytes);
+}
+
+void Checker::atomic(Thread& thread, const void* address, size_t bytes, AtomicKind kind, Order order, Site site) {
+  BlockState& state = state_of(*thread.block);
+  ThreadClock& clock = state.clock_of(thread);
+  perform({thread, state, static_cast<uint32_t>(thread.index), clock.own.thread, record_atomic, compact_site(site), kind != AtomicKind::load},
+          address, bytes);
+  if (!(checks_ & check_race)) return;
+  std::shared_ptr<const Foreign>& known = atomics_[address];
+  bool acquires = order == Order::acquire || order == Order::acquire_release;
+  bool releases = order == Order::release || order == Order::acquire_release;
+  if (kind != AtomicKind::store && known) {
+    if (acquires) {
+      acquire_foreign(state, clock, known);
+    } else if (!clock.to_acquire) {
+      clock.to_acquire = known;
+    } else if (clock.to_acquire != known) {
+      auto merged = std::make_shared<Foreign>(*clock.to_acquire);
+      raise(*merged, *known);
+      clock.to_acquire = std::move(merged);
+    }
+  }
+  if (kind == AtomicKind::load) return;
+  std::shared_ptr<const Foreign> released = releases ? as_foreign(state, thread, clock) : clock.released;
+  if (kind == AtomicKind::store || !known) {
+    known = released;  // a plain store ends the release sequences before it
+  } else if (released && released != known) {
+    auto merged = std::make_shared<Foreign>(*known);
+    raise(*merged, *released);
+    known = std::move(merged);
+  }
+  if (releases) ++clock.own.thread;
+}
+
+}  // namespace tl::sim

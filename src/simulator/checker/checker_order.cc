@@ -1,0 +1,149 @@
+// Synchronisation: how threads come to know of each other's accesses.
+#include "checker.h"
+
+namespace tl::sim {
+
+void Checker::barrier_arrive(Thread& thread, int id, bool waits, Site) {
+  BlockState& state = state_of(*thread.block);
+  BlockState::Arrivals& arrivals = state.barriers[id];
+  ThreadClock& clock = state.clock_of(thread);
+  arrivals.gathering.add(state.columns, static_cast<uint32_t>(thread.index), clock);
+  if (waits) arrivals.waiting.push_back(thread.index);
+  ++clock.own.thread;
+}
+
+void Checker::barrier_complete(Block& block, int id) {
+  BlockState& state = state_of(block);
+  BlockState::Arrivals& arrivals = state.barriers[id];
+  for (int index : arrivals.waiting) {
+    ThreadClock& clock = state.clocks[static_cast<size_t>(index)];
+    clock.view = arrivals.gathering.view();
+    if (arrivals.gathering.proxy_view()) clock.proxy_view = arrivals.gathering.proxy_view();
+  }
+  arrivals.gathering.clear();
+  arrivals.waiting.clear();
+}
+
+void Checker::warp_sync(Block& block, int warp, uint32_t lanes) {
+  BlockState& state = state_of(block);
+  Gathering gathering;
+  for (uint32_t left = lanes; left; left &= left - 1) {
+    auto index = static_cast<uint32_t>(warp * lanes_per_warp + __builtin_ctz(left));
+    gathering.add(state.columns, index, state.clocks[index]);
+  }
+  for (uint32_t left = lanes; left; left &= left - 1) {
+    ThreadClock& clock = state.clocks[static_cast<size_t>(warp * lanes_per_warp + __builtin_ctz(left))];
+    clock.view = gathering.view();
+    if (gathering.proxy_view()) clock.proxy_view = gathering.proxy_view();
+    ++clock.own.thread;
+  }
+}
+
+void Checker::async_done(Thread& waiter, Agent agent, uint32_t ticket) {
+  BlockState& state = state_of(*waiter.block);
+  ThreadClock& clock = state.clock_of(waiter);
+  bool of_thread = agent.kind == AgentKind::cp_async || agent.kind == AgentKind::bulk;
+  if (of_thread && agent.index == static_cast<uint32_t>(waiter.index)) {
+    uint32_t& done = clock.own.private_agents[agent.kind == AgentKind::bulk];
+    if (done < ticket) done = ticket;
+  } else {
+    clock.view.own().raise_to(state.column_of(agent), ticket);
+  }
+}
+
+void Checker::proxy_fence(Thread& thread) {
+  ThreadClock& clock = state_of(*thread.block).clock_of(thread);
+  clock.proxy_view = clock.view;
+  clock.proxy_own = clock.own;
+}
+
+// ---- objects ----
+
+Checker::Object::Part& Checker::Object::of(BlockState& state) {
+  for (Part& part : parts) {
+    if (part.state == &state) return part;
+  }
+  parts.push_back({&state, {}, {}, {}});
+  return parts.back();
+}
+
+void Checker::release(Thread& thread, const void* object) {
+  BlockState& state = state_of(*thread.block);
+  ThreadClock& clock = state.clock_of(thread);
+  objects_[object].of(state).gathering.add(state.columns, static_cast<uint32_t>(thread.index), clock);
+  ++clock.own.thread;
+}
+
+void Checker::publish(Block& block, const void* object, const Agent* agent, uint32_t ticket) {
+  BlockState& home = state_of(block);
+  Object& what = objects_[object];
+  if (agent) what.of(home);
+  for (Object::Part& part : what.parts) {
+    part.view = part.gathering.view();
+    part.proxy_view = part.gathering.proxy_view();
+    part.gathering.clear();
+    if (agent && part.state == &home) part.view.own().raise_to(home.column_of(*agent), ticket);
+  }
+}
+
+ViewPointer Checker::join_remembered(const ViewPointer& a, const ViewPointer& b) {
+  if (!(remembered_[0] == a && remembered_[1] == b && remembered_[2])) {
+    remembered_[2] = join(a, b);
+    remembered_[0] = a;
+    remembered_[1] = b;
+  }
+  return remembered_[2];
+}
+
+void Checker::acquire(Thread& thread, const void* object) {
+  auto found = objects_.find(object);
+  if (found == objects_.end()) return;
+  BlockState& state = state_of(*thread.block);
+  ThreadClock& clock = state.clock_of(thread);
+  for (Object::Part& part : found->second.parts) {
+    if (!part.view) continue;
+    if (part.state == &state) {
+      clock.view = join_remembered(clock.view, part.view);
+      clock.proxy_view = join(clock.proxy_view, part.proxy_view);
+    } else {
+      auto foreign = std::make_shared<Foreign>();
+      (*foreign)[part.state->number] = part.view->clocks;
+      acquire_foreign(state, clock, foreign);
+    }
+  }
+}
+
+void Checker::forget(Block&, const void* object) { objects_.erase(object); }
+
+// ---- fences and atomics: knowledge between blocks ----
+
+std::shared_ptr<const Foreign> Checker::as_foreign(const BlockState& state, const Thread& thread, const ThreadClock& clock) const {
+  ViewPointer all = snapshot(state.columns, static_cast<uint32_t>(thread.index), clock.view, clock.own);
+  auto foreign = all->foreign ? std::make_shared<Foreign>(*all->foreign) : std::make_shared<Foreign>();
+  raise((*foreign)[state.number], all->clocks);
+  return foreign;
+}
+
+void Checker::acquire_foreign(const BlockState& state, ThreadClock& clock, const std::shared_ptr<const Foreign>& known) {
+  View gained;
+  auto own = known->find(state.number);
+  if (own != known->end()) gained.clocks = own->second;
+  if (known->size() > (own != known->end())) gained.foreign = known;
+  clock.view.own().raise_to(gained);
+}
+
+void Checker::fence(Thread& thread, Scope, Order order) {
+  if (!(checks_ & check_race)) return;
+  BlockState& state = state_of(*thread.block);
+  ThreadClock& clock = state.clock_of(thread);
+  if (order != Order::release && order != Order::relaxed && clock.to_acquire) {
+    acquire_foreign(state, clock, clock.to_acquire);
+    clock.to_acquire = nullptr;
+  }
+  if (order != Order::acquire && order != Order::relaxed) {
+    clock.released = as_foreign(state, thread, clock);
+    ++clock.own.thread;
+  }
+}
+
+}  // namespace tl::sim

@@ -1,0 +1,55 @@
+#include "register_shadow.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+
+namespace tl::sim {
+
+RegisterShadow::~RegisterShadow() {
+  if (bits_) munmap(bits_, mapped_);
+}
+
+bool RegisterShadow::begin(const StackPool& stacks, size_t threads) {
+  const char* base = stacks.low(0) - StackPool::guard;
+  size_t bytes = threads * StackPool::stride;
+  if (base != base_ || bytes != bytes_) {
+    if (bits_) munmap(bits_, mapped_);
+    mapped_ = bytes / 8;
+    void* map = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    bits_ = map == MAP_FAILED ? nullptr : static_cast<unsigned char*>(map);
+    base_ = base;
+    bytes_ = bits_ ? bytes : 0;
+    lowest_.assign(threads, StackPool::stride);
+    return bits_ != nullptr;
+  }
+  for (size_t i = 0; i < threads; ++i) {
+    if (lowest_[i] == StackPool::stride) continue;
+    size_t first = (i * StackPool::stride + lowest_[i]) / 8;
+    memset(bits_ + first, 0, (i + 1) * StackPool::stride / 8 - first);
+    lowest_[i] = StackPool::stride;
+  }
+  return true;
+}
+
+void RegisterShadow::written(const void* address, size_t bytes) {
+  auto offset = static_cast<size_t>(static_cast<const char*>(address) - base_);
+  size_t& lowest = lowest_[offset / StackPool::stride];
+  if (offset % StackPool::stride < lowest) lowest = offset % StackPool::stride;
+  if (offset % 8 == 0 && bytes % 8 == 0) {
+    memset(bits_ + offset / 8, 0xff, bytes / 8);
+    return;
+  }
+  for (size_t i = offset; i < offset + bytes; ++i) bits_[i / 8] |= static_cast<unsigned char>(1u << i % 8);
+}
+
+bool RegisterShadow::unwritten(const void* address, size_t bytes) const {
+  auto at = static_cast<const unsigned char*>(address);
+  auto offset = static_cast<size_t>(static_cast<const char*>(address) - base_);
+  for (size_t i = 0; i < bytes; ++i) {
+    if (at[i] == pattern && !(bits_[(offset + i) / 8] >> (offset + i) % 8 & 1)) return true;
+  }
+  return false;
+}
+
+}  // namespace tl::sim
