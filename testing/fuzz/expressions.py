@@ -137,7 +137,7 @@ class Load:
         return self.tile.dtype
 
     def text(self) -> str:
-        return f"{self.tile.name}[{', '.join(i.text() for i in self.indices)}]"
+        return element_text(self.tile, self.indices)
 
     def evaluate(self, frame: Frame) -> tuple[Any, Any]:
         memory = frame.memory[self.tile.name]
@@ -146,6 +146,12 @@ class Load:
             return np.zeros(inside.shape), np.ones(inside.shape, bool)
         values, defined = memory.values[place], memory.defined[place]
         return np.where(inside, values, 0.0), np.where(inside, defined, True)
+
+
+def element_text(tile: Tile, indices: tuple[Any, ...]) -> str:
+    """An element as the program names it; the thread index of a thread's own array is understood."""
+    named = indices[1:] if tile.scope == "local" else indices
+    return f"{tile.name}[{', '.join(i.text() for i in named)}]"
 
 
 def resolve(tile: Tile, indices: tuple[Any, ...], frame: Frame) -> tuple[tuple[Any, ...], Any]:

@@ -17,6 +17,7 @@ from testing.fuzz.program import Program
 
 _SIZES = (1, 2, 3, 4, 5, 7, 8, 8, 12, 15, 16, 16, 16, 17, 24, 31, 32, 32, 32, 33, 48, 64, 64, 65, 80, 96, 100, 112, 127, 128, 130)
 _THREADS = (32, 64, 64, 96, 128, 128, 128, 160, 256)
+# fmt: off
 _TYPES = (
     "float32",
     "float32",
@@ -170,7 +171,8 @@ class _Generator:
     # ------------------------------------------------------------------ statements
 
     def statement(self) -> Any:
-        kinds = [self.copy] * 4 + [self.fill] + [self.nest] * 5 + [self.reduce] * 2 + [self.gemm] + [self.scalar]
+        kinds = [self.copy] * 4 + [self.fill] + [self.nest] * 5 + [self.reduce] * 2
+        kinds += [self.gemm] + [self.scalar] + [self.threads] * 2
         if len(self.outer) < 2:
             kinds += [self.loop] * 2 + [self.branch]
         return self.rng.choice(kinds)()
@@ -178,7 +180,11 @@ class _Generator:
     def defined(self) -> list[Tile]:
         """Tensors and tiles that hold something."""
         everything = [*self.p.tensors, *self.p.tiles]
-        return [t for t in everything if t.name != "Acc" and self.frames[0].memory[t.name].defined.any()]
+        return [t for t in everything if t.scope != "local" and t.name != "Acc" and self.frames[0].memory[t.name].defined.any()]
+
+    def tiles(self) -> list[Tile]:
+        """The tiles of the block."""
+        return [t for t in self.p.tiles if t.scope != "local"]
 
     def start(self, room: int, scope: str) -> Any:
         """The start of a region with `room` places to stand."""
@@ -231,7 +237,7 @@ class _Generator:
         return st.Slice(tile, tuple(starts), tuple(extents))
 
     def copy(self) -> Any:
-        dst = self.rng.choice([t for t in [*self.p.tiles, *self.p.outputs]])
+        dst = self.rng.choice([t for t in [*self.tiles(), *self.p.outputs]])
         sources = [t for t in self.defined() if t is not dst and t.name not in (o.name for o in self.p.outputs if o is dst)]
         if not sources:
             return None
@@ -250,7 +256,7 @@ class _Generator:
         return st.Copy(out_of, into, options)
 
     def fill(self) -> Any:
-        dst = self.rng.choice([*self.p.tiles, *self.p.outputs])
+        dst = self.rng.choice([*self.tiles(), *self.p.outputs])
         shape = tuple(n for d in range(len(dst.shape)) if (n := self.limit(dst, d)) > 1)
         if shape and self.chance(0.4):
             d = self.rng.randrange(len(shape))
@@ -386,7 +392,7 @@ class _Generator:
     # ------------------------------------------------------------------ nests
 
     def nest(self) -> Any:
-        target = self.rng.choice([*self.p.tiles, *self.p.outputs])
+        target = self.rng.choice([*self.tiles(), *self.p.outputs])
         dims = list(range(len(target.shape)))
         self.rng.shuffle(dims) if self.chance(0.3) else None
         variables: Variables = []
@@ -435,6 +441,47 @@ class _Generator:
             return None
         options = ", coalesced_width=2" if self.chance(0.05) else ""
         return st.Nest(tuple(n for n, _ in variables), tuple(e for _, e in variables), tuple(inner), options)
+
+    def threads(self) -> Any:
+        """Each thread writes elements of its own, perhaps through a private array."""
+        targets = [t for t in [*self.p.tiles, *self.p.outputs] if t.scope in ("shared", "global") and t.has_arithmetic]
+        if not targets:
+            return None
+        target = self.rng.choice(targets)
+        limits = [self.limit(target, d) for d in range(len(target.shape))]
+        mine = self.rng.choice([d for d, n in enumerate(limits) if n == max(limits)])
+        variables: Variables = [("tx", self.p.threads)]
+        place: list[Any] = [Number(self.rng.randrange(n), "int32") for n in limits]
+        place[mine] = Name("tx")
+        inner = None
+        rest = [d for d, n in enumerate(limits) if d != mine and n > 1]
+        if rest and self.chance(0.7):
+            d = self.rng.choice(rest)
+            inner = (self.fresh("q"), min(limits[d], 16))
+            place[d] = Name(inner[0])
+        for d in range(len(limits)):
+            own = self.own_start(target, d)
+            if own is not None:
+                place[d] = own if place[d].text() == "0" else Binary("+", own, place[d], "int32")
+        inside = [*variables, inner] if inner else variables
+        heads = ("T.serial({})", "T.unroll({})", "T.vectorized({})")
+        written = {target.name: tuple(place)}
+        if inner and self.chance(0.5):
+            private = self.tile((self.p.threads, inner[1]), target.dtype, "local")
+            private_place = (Name("tx"), Name(inner[0]))
+            value = self.stored(target, inside, {target.name: None})
+            backwards = Binary("-", Number(inner[1] - 1, "int32"), Name(inner[0]), "int32")
+            again = backwards if self.chance(0.3) else Name(inner[0])
+            first = st.Inner(*inner, (st.Store(private, private_place, value),), self.pick(*heads))
+            second = st.Inner(*inner, (st.Store(target, tuple(place), Load(private, (Name("tx"), again))),), self.pick(*heads))
+            body = [first, second]
+        else:
+            store = st.Store(target, tuple(place), self.stored(target, inside, written))
+            body = [st.Inner(*inner, (store,), self.pick(*heads))] if inner else [store]
+        if limits[mine] < self.p.threads or self.chance(0.2):
+            count = min(limits[mine], self.p.threads) - self.pick(0, 0, 0, 1)
+            body = [st.Guard(Compare("<", Name("tx"), Number(count, "int32")), tuple(body))]
+        return st.Threads(("tx",), (self.p.threads,), tuple(body))
 
     def stored(self, target: Tile, variables: Variables, written: dict[str, Any]) -> Any:
         if not target.has_arithmetic:
@@ -541,7 +588,7 @@ class _Generator:
 
     def leave(self) -> None:
         """Copy what tiles hold into outputs of their own, so that every mistake shows."""
-        for tile in list(self.p.tiles):
+        for tile in self.tiles():
             if not any(f.memory[tile.name].defined.any() for f in self.frames):
                 continue
             name = f"R_{tile.name}"

@@ -59,7 +59,10 @@ class Program:
     def text(self) -> str:
         names = ", ".join(f'{t.name}: T.Tensor(({", ".join(t.extents)},), "{t.dtype}")' for t in self.tensors)
         lines = [f'{s} = T.dynamic("{s}")' for s in self.symbols]
-        body = [f'{t.name} = {_ALLOC[t.scope]}({t.shape}, "{t.dtype}")' for t in self.tiles]
+        body = ["tx = T.get_thread_binding()"] if any("tx" in line for s in self.body for line in s.lines()) else []
+        for t in self.tiles:
+            shape = t.shape[1:] if t.scope == "local" else t.shape
+            body.append(f'{t.name} = {_ALLOC[t.scope]}({shape}, "{t.dtype}")')
         body += [f'{s} = T.alloc_var("int32", init=0)' for s in self.scalars]
         body += [line for s in self.body for line in s.lines()]
         kernel = [f"with T.Kernel({self.blocks}, threads={self.threads}) as bx:", *indent(body or ["pass"])]

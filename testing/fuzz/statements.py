@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from testing.fuzz.expressions import resolve
+from testing.fuzz.expressions import element_text, resolve
 from testing.fuzz.memory import Frame, Rejected, Tile, checked
 
 
@@ -177,7 +177,7 @@ class Store:
     value: Any
 
     def lines(self) -> list[str]:
-        return [f"{self.tile.name}[{', '.join(i.text() for i in self.indices)}] = {self.value.text()}"]
+        return [f"{element_text(self.tile, self.indices)} = {self.value.text()}"]
 
     def run(self, frame: Frame) -> None:
         value, defined = self.value.evaluate(frame)
@@ -301,6 +301,14 @@ class Nest:
         )
         for s in self.body:
             s.run(inner)
+
+
+@dataclass(frozen=True)
+class Threads(Nest):
+    """Statements that every thread executes for itself; the only variable is the thread index."""
+
+    def lines(self) -> list[str]:
+        return [line for s in self.body for line in s.lines()]
 
 
 @dataclass(frozen=True)

@@ -194,3 +194,58 @@ def test_iterations_that_only_look_alike(scope, device):
     y = torch.stack([x, x.flip(0)]).cumsum(1)
     x[16:32] = x[0:16].clone()
     assert torch.equal(b, x) and torch.equal(c, y)
+
+
+def squared(scope):
+    @T.prim_func
+    def main(A: T.Tensor((32, 32), "float32"), B: T.Tensor((32, 32), "float32")):
+        with T.Kernel(1, threads=32):
+            x = T.alloc_shared((32, 32), "float32") if scope == "shared" else T.alloc_fragment((32, 32), "float32")
+            y = T.alloc_shared((32, 32), "float32")
+            T.copy(A, x)
+            T.copy(A, y)
+            T.gemm(x, y, x)
+            T.copy(x, B)
+
+    return main
+
+
+@pytest.mark.parametrize("scope", ["shared", "fragment"])
+def test_a_gemm_does_not_read_what_it_writes(scope):
+    with pytest.raises(SemanticError, match="accumulates in x while it reads it as operand A"):
+        tilelang.compile(squared(scope))
+
+
+def threads_read_fragments(N):
+    @T.prim_func
+    def main(A: T.Tensor((2, N), "float32"), B: T.Tensor((4, N), "float32")):
+        with T.Kernel(1, threads=64):
+            tx = T.get_thread_binding()
+            f = T.alloc_fragment((2, N), "float32")
+            own = T.alloc_local((4,), "float32")
+            T.copy(A, f)
+            if tx < N:
+                for q in T.vectorized(4):
+                    own[q] = f[1, N - 1 - tx] + q
+                for q in T.serial(4):
+                    B[q, tx] = own[q] + f[q % 2, 0]
+            while f[0, 5] > 0:
+                for i, j in T.Parallel(2, N):
+                    f[i, j] = f[i, j] - 1
+            for j in T.vectorized(4):
+                f[0, j] = 9.0
+            T.copy(f[0, :], B[3, :])
+
+    return main
+
+
+def test_scalar_code_around_fragments(device):
+    """Fragments that threads read for themselves are staged by all threads together, before a branch or a vector loop."""
+    a = torch.randint(-9, 9, (2, 48), device=device).float()
+    a[0, 5] = 3
+    b = torch.full((4, 48), 77.0, device=device)
+    tilelang.compile(threads_read_fragments(48))(a, b)
+    expected = torch.stack([a[1].flip(0) + q + a[q % 2, 0] for q in range(4)])
+    expected[3] = a[0] - 3
+    expected[3, :4] = 9
+    assert torch.equal(b, expected)

@@ -11,6 +11,7 @@ from ..errors import DTypeError, LayoutError, SemanticError, ShapeError, Unsuppo
 from ..layout import Fragment, SharedLayout
 from ..target import Target
 from ..target.mma import find_instruction
+from ..transform import region as rg
 from .base import Effects, LoweringContext, TileOp, attribute, dtype_bits, tile_op
 from .digits import add, guarded, nest, walk_dim
 from .fma import fma_c_layout, fma_operand_layout, lower_fma
@@ -153,6 +154,15 @@ class Gemm(TileOp):
                 fix=f"{self._shape_advice(a, b, c)} (or set transpose_A / transpose_B)",
                 span=self.source,
             )
+        for operand in (a, b):
+            if operand.buffer.same_as(c.buffer) and not rg.disjoint(
+                rg.ranges_of(operand.region), rg.ranges_of(c.region), ir.analyzer_for({})
+            ):
+                raise SemanticError(
+                    f"gemm accumulates in {c.buffer.name} while it reads it as operand {operand.letter}",
+                    fix=f"copy operand {operand.letter} to a tile of its own first",
+                    span=self.source,
+                )
         integral = [_is_integer(o.dtype) for o in (a, b, c)]
         bad = [o for o in (a, b, c) if o.dtype == "bool"]
         if bad:

@@ -11,6 +11,7 @@ from .. import ir
 from ..layout import Fragment
 from ..tileop.base import LoweringContext, as_tile_op
 from ..tileop.elementwise import ElementwiseOp
+from .effects import is_block_barrier
 from .loop_layout import accessible, loop_layout
 from .parallel_nest import ParallelNest
 from .units import is_parallel, is_pure_condition, loop_span
@@ -40,19 +41,37 @@ class _Convert(ir.Mutator):
         super().__init__()
         self.ctx = ctx
         self.allocated: list[ir.Var] = []
+        self.inside_own = False
 
     # ------------------------------------------------------------------ surroundings
 
     def visit_For(self, node: ir.For) -> Any:
         if is_parallel(node):
             return self._nest(node)
+        if self._is_threads_own(node):
+            return self._threads_own(node)
         saved = self.ctx.ranges
         self.ctx.ranges = {**saved, node.loop_var: (node.min, loop_span(node))}
         new = self.descend(node)
         self.ctx.ranges = saved
+        if isinstance(new, ir.For) and new.kind == ir.ForKind.VECTORIZED and _has_tile_work(new.body):
+            parts = new.loop_var, new.min, new.extent, ir.ForKind.SERIAL, new.body  # the block's work, in order
+            return ir.For(*parts, new.thread_binding, new.annotations, new.step, new.span)
         return new
 
+    def visit_While(self, node: ir.While) -> Any:
+        if self._is_threads_own(node):
+            return self._threads_own(node)
+        before, condition = self._scalar_reads(node.condition, node.span)
+        body = self.body(node.body)
+        if not before:
+            return ir.While(condition, body, node.span)
+        leave = ir.IfThenElse(ir.Not(condition), ir.Break(), None, node.span)
+        return ir.While(ir.const(True, "bool"), ir.seq([*before, leave, body]), node.span)
+
     def visit_IfThenElse(self, node: ir.IfThenElse) -> Any:
+        if self._is_threads_own(node):
+            return self._threads_own(node)
         before, condition = self._scalar_reads(node.condition, node.span)
         pure = is_pure_condition(condition)
         saved = self.ctx.constraints
@@ -138,6 +157,19 @@ class _Convert(ir.Mutator):
 
     # ------------------------------------------------------------------ scalar code
 
+    def _is_threads_own(self, node: ir.Stmt) -> bool:
+        """True for the outermost loop or branch that holds no work of the whole block."""
+        return not self.inside_own and not _has_tile_work(node)
+
+    def _threads_own(self, node: ir.Stmt) -> ir.Stmt:
+        """A loop or branch that threads may run separately: the fragments that it only reads are staged before it, by all."""
+        stored = {s.buffer for s in ir.collect(node, ir.BufferStore)}
+        before, new = self._scalar_reads(node, node.span, stored)
+        self.inside_own = True
+        new = self.visit(new)
+        self.inside_own = False
+        return ir.seq([*before, new])
+
     def visit_BufferStore(self, node: ir.BufferStore) -> Any:
         return self._leaf(node)
 
@@ -155,12 +187,12 @@ class _Convert(ir.Mutator):
                 return ir.seq([*before, copy_stmt(buf, twin, node.span), one, copy_stmt(twin, buf, node.span)])
         return ir.seq([*before, new]) if before else new
 
-    def _scalar_reads(self, node: Any, span: Any) -> tuple[list[ir.Stmt], Any]:
-        """Copies to shared memory for fragment elements that scalar code reads, and the node reading from there."""
+    def _scalar_reads(self, node: Any, span: Any, but: Any = ()) -> tuple[list[ir.Stmt], Any]:
+        """Copies to shared memory for fragment elements that scalar code reads (`but` some), and the node reading from there."""
         swap: dict[ir.Var, ir.Var] = {}
         for load in ir.collect(node, ir.BufferLoad):
             buf = load.source
-            if ir.scope_of(buf) == "local.fragment" and buf not in swap:
+            if ir.scope_of(buf) == "local.fragment" and buf not in swap and buf not in but:
                 if not is_replicated(self.ctx.fragments[buf], self.ctx.num_threads):
                     swap[buf] = self._shared_twin(buf)
                     self.ctx.remark(span, f"{buf.name} is read by scalar code: it goes through shared memory")
@@ -185,6 +217,12 @@ class _SwapLoads(ir.Mutator):
     def visit_BufferLoad(self, node: Any) -> Any:
         indices, _ = self.visit_list(node.indices)
         return ir.load(self.swap.get(node.source, node.source), indices, node.span)
+
+
+def _has_tile_work(stmt: ir.Stmt) -> bool:
+    """True if a statement holds operators, nests or barriers: work of the whole block."""
+    found = ir.collect(stmt, (ir.Evaluate, ir.For))
+    return any(is_parallel(s) or is_block_barrier(s) or as_tile_op(s) is not None for s in found)
 
 
 def _whole(regions: Any, buf: ir.Var) -> bool:
