@@ -100,6 +100,10 @@ class _Generator:
             low = 0 if tensor.dtype.startswith("uint") else -high
             self.p.initial[name] = self.values.integers(low, high + 1, tensor.shape).astype(np.float64)
         if self.chance(0.4):
+            shape = (self.pick(30, 64, 80), self.pick(64, 64, 128, 72))
+            tensor = self.tensor("Q", shape, self.pick("float16", "float32", "int32"))
+            self.p.initial["Q"] = self.values.integers(-4, 5, tensor.shape).astype(np.float64)
+        if self.chance(0.4):
             shape = (self.rng.choice(self.sizes), *([self.rng.choice(self.sizes)] if self.chance(0.4) else []))
             tensor = self.tensor("Acc", shape, self.pick("int32", "float32", "float32", "float16", "int64"))
             self.p.initial["Acc"] = np.zeros(shape)
@@ -172,7 +176,7 @@ class _Generator:
 
     def statement(self) -> Any:
         kinds = [self.copy] * 4 + [self.fill] + [self.nest] * 5 + [self.reduce] * 2
-        kinds += [self.gemm] + [self.scalar] + [self.threads] * 2
+        kinds += [self.gemm] + [self.scalar] + [self.threads] * 2 + [self.stream] * 2
         if len(self.outer) < 2:
             kinds += [self.loop] * 2 + [self.branch]
         return self.rng.choice(kinds)()
@@ -298,6 +302,52 @@ class _Generator:
             var = self.fresh("k")
             return [*out, st.Inner(var, self.rng.randint(0 if not clear else 1, 5), tuple(body), self.loop_head())]
         return [*out, *body]
+
+    def stream(self) -> Any:
+        """A pipelined loop whose loads can run ahead, with consumers, conditions and disturbances."""
+        sources = [t for t in self.p.tensors if t.name == "Q"]
+        if not sources or len(self.outer) > 1:
+            return None
+        source = sources[0]
+        k, extent, stages = self.fresh("k"), self.rng.randint(0, 6), self.rng.randint(0, 4)
+        rows, columns = self.pick(1, 4, 8, 16), self.pick(16, 32, 64)
+        body: list[Any] = []
+        tiles = [self.tile((rows, columns), source.dtype, "shared") for _ in range(self.rng.randint(1, 2))]
+        kind_of = self.pick("float32", source.dtype, source.dtype)
+        into = self.tile((rows, columns), kind_of, self.pick("fragment", "fragment", "shared"))
+        zero = Number(0, "int32")
+        for tile in tiles:
+            down = Binary("*", Name(k), Number(self.pick(1, rows, rows), "int32"), "int32")
+            across = self.pick(zero, zero, Number(16, "int32"), Binary("*", Name(k), Number(16, "int32"), "int32"))
+            self.outer.append((k, extent))
+            copy = st.Copy(st.Slice(source, (down, across), (rows, columns)), self.all_of(tile))
+            i, j = self.fresh("i"), self.fresh("j")
+            place = (Name(i), Name(j))
+            flipped = (Binary("-", Number(rows - 1, "int32"), Name(i), "int32"), Name(j))
+            value: Any = Load(tile, self.pick(place, place, flipped))
+            value = value if tile.dtype == into.dtype else Cast(into.dtype, value)
+            use = st.Nest((i, j), (rows, columns), (st.Store(into, place, Binary("+", Load(into, place), value, into.dtype)),))
+            condition = Compare(self.pick("<", ">", "==", "!="), Name(k), Number(self.rng.randint(0, 4), "int32"))
+            kind = self.rng.random()
+            if kind < 0.2:  # both under one condition
+                body += [st.If(condition, (copy, use))]
+            elif kind < 0.35:  # the same condition twice
+                body += [st.If(condition, (copy,)), st.If(condition, (use,))]
+            elif kind < 0.45:  # the old content is carried along
+                body += [st.If(Compare("or", condition, Compare("==", Name(k), zero)), (copy,)), use]
+            elif kind < 0.55:  # read before it is filled
+                body += [st.If(Compare(">", Name(k), zero), (use,)), copy]
+            else:
+                body += [copy, use]
+            self.outer.pop()
+            if self.chance(0.2):
+                body.append(st.Fill(self.all_of(tile), Number(self.rng.randint(0, 3), tile.dtype)))
+        if self.chance(0.3):
+            self.rng.shuffle(body)
+        if self.chance(0.2):
+            body += self.body((k, max(1, extent)), 1)
+        loop = st.Inner(k, extent, tuple(body), f"T.Pipelined({{}}, num_stages={stages})")
+        return [st.Fill(self.all_of(into), Number(0, into.dtype)), loop]
 
     def all_of(self, tile: Tile) -> st.Slice:
         return st.Slice(tile, tuple(Number(0, "int32") for _ in tile.shape), tile.shape)
