@@ -125,7 +125,11 @@ class _Generator:
                 extents.append(symbol)
             else:
                 extents.append(str(n))
-        tensor = Tile(name, "global", shape, dtype, tuple(extents))
+        strides: tuple[int, ...] = ()
+        if self.chance(0.12) and name != "Acc":  # a pitch beyond the row, or elements apart
+            pitch, step = shape[-1] + self.pick(1, 3, 8, 16), 1 if len(shape) > 1 else self.pick(1, 2)
+            strides = tuple(pitch * int(np.prod(shape[d + 1 : -1])) for d in range(len(shape) - 1)) + (step,)
+        tensor = Tile(name, "global", shape, dtype, tuple(extents), strides)
         self.p.tensors.append(tensor)
         return tensor
 
@@ -279,12 +283,18 @@ class _Generator:
         if src.dtype.startswith("uint"):
             kinds = ["sum", "max", "min", "bitand", "bitor", "bitxor"]
         kind = self.rng.choice(kinds)
-        kept = (*src.shape[:dim], *src.shape[dim + 1 :])
-        shape = kept if self.chance(0.7) else (*src.shape[:dim], 1, *src.shape[dim + 1 :])
+        extents, part = src.shape, None
+        if self.chance(0.25):  # a part of the tile
+            extents = tuple(n if self.chance(0.5) else self.pick(n, self.rng.randint(1, n)) for n in src.shape)
+            starts = tuple(Number(self.pick(0, n - e), "int32") for n, e in zip(src.shape, extents))
+            part = st.Slice(src, starts, extents)
+        kept = (*extents[:dim], *extents[dim + 1 :])
+        shape = kept if self.chance(0.7) else (*extents[:dim], 1, *extents[dim + 1 :])
         same = [t for t in self.p.tiles if t.shape == shape and t.dtype == src.dtype and t is not src]
         wider = "float32" if src.dtype in ("float16", "bfloat16") and self.chance(0.5) else src.dtype
         dst = self.rng.choice(same) if same and self.chance(0.7) else self.tile(shape, wider)
-        return st.Reduce(kind, src, dst, dim - (len(src.shape) if self.chance(0.3) else 0), kind == "abssum" or self.chance(0.6))
+        clear = kind == "abssum" or self.chance(0.6)
+        return st.Reduce(kind, src, dst, dim - (len(src.shape) if self.chance(0.3) else 0), clear, part)
 
     def gemm(self) -> Any:
         of, into = self.rng.choice(_GEMM)
@@ -550,6 +560,12 @@ class _Generator:
         if not targets:
             return None
         tile = self.rng.choice(targets)
+        if self.chance(0.3):
+            sources = [t for t in self.defined() if t.scope != "global" and t.dtype == tile.dtype and t is not tile]
+            source = self.rng.choice(sources) if sources else None
+            wide = () if source is None else tuple(n for n in source.shape if n > 1)
+            region = None if source is None else self.region(tile, wide)
+            return None if region is None or source is None else st.AtomicTile(region, self.all_of(source))
         place = tuple(self.index(n, variables, False) for n in tile.shape)
         value = self.value(tile.dtype, variables, 1, {tile.name: None, "Acc": None})
         kind = (

@@ -29,13 +29,14 @@ class Rejected(Exception):
 
 @dataclass(frozen=True)
 class Tile:
-    """A tensor or tile of a program; `extents` are what the text says (numbers or symbols)."""
+    """A tensor or tile of a program; `extents` are what the text says (numbers or symbols), `strides` empty for row-major."""
 
     name: str
     scope: str
     shape: tuple[int, ...]
     dtype: str
     extents: tuple[str, ...] = ()
+    strides: tuple[int, ...] = ()
 
     @property
     def is_float(self) -> bool:

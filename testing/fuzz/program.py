@@ -57,7 +57,7 @@ class Program:
         return {t.name: frames[0].memory[t.name] for t in self.tensors}
 
     def text(self) -> str:
-        names = ", ".join(f'{t.name}: T.Tensor(({", ".join(t.extents)},), "{t.dtype}")' for t in self.tensors)
+        names = ", ".join(f"{t.name}: {_annotation(t)}" for t in self.tensors)
         lines = [f'{s} = T.dynamic("{s}")' for s in self.symbols]
         body = ["tx = T.get_thread_binding()"] if any("tx" in line for s in self.body for line in s.lines()) else []
         for t in self.tiles:
@@ -71,6 +71,13 @@ class Program:
     def function(self) -> Any:
         """The program as a PrimFunc."""
         return from_text(self.text(), f"<fuzz {self.seed}>")
+
+
+def _annotation(tensor: Tile) -> str:
+    shape = f"({', '.join(tensor.extents)},)"
+    if tensor.strides:
+        return f'T.StridedTensor({shape}, {tensor.strides}, "{tensor.dtype}")'
+    return f'T.Tensor({shape}, "{tensor.dtype}")'
 
 
 def from_text(text: str, name: str) -> Any:

@@ -36,7 +36,7 @@ def run(program: Program, device: str = "cpu") -> Outcome:
     try:
         kernel = tilelang.compile(program.function())
         arguments = [_argument(program, t, device) for t in program.tensors]
-        before = [a.clone() for a in arguments]
+        before = [a.clone(memory_format=torch.contiguous_format) for a in arguments]
         kernel(*arguments)
     except TileLangError as error:
         place = error.span is not None and error.span.file.startswith("<fuzz")
@@ -72,12 +72,15 @@ def _bytes(tensor: torch.Tensor) -> np.ndarray:
 
 
 def _argument(program: Program, tensor: Any, device: str) -> torch.Tensor:
+    """The argument: inputs as they are, outputs and gaps between strides full of a pattern."""
     kind = torch_dtype(tensor.dtype)
+    strides = tensor.strides or tuple(int(np.prod(tensor.shape[d + 1 :])) for d in range(len(tensor.shape)))
+    count = 1 + sum((n - 1) * s for n, s in zip(tensor.shape, strides))
+    raw = torch.full((count * torch.empty((), dtype=kind).element_size(),), 0x7B, dtype=torch.uint8)
+    argument = raw.view(kind).as_strided(tensor.shape, strides)
     if tensor.name in program.initial:
-        return torch.from_numpy(program.initial[tensor.name]).to(kind).to(device)
-    size = torch.empty((), dtype=kind).element_size()
-    raw = torch.full((int(np.prod(tensor.shape)) * size,), 0x7B, dtype=torch.uint8)
-    return raw.view(kind).reshape(tensor.shape).to(device)
+        argument.copy_(torch.from_numpy(program.initial[tensor.name]).to(kind))
+    return argument if device == "cpu" else raw.to(device).view(kind).as_strided(tensor.shape, strides)
 
 
 def main(arguments: list[str]) -> int:

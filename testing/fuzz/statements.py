@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from testing.fuzz.expressions import element_text, resolve
-from testing.fuzz.memory import Frame, Rejected, Tile, checked
+from testing.fuzz.memory import Frame, Memory, Rejected, Tile, checked
 
 
 def indent(lines: list[str]) -> list[str]:
@@ -123,13 +123,17 @@ class Reduce:
     dst: Tile
     dim: int
     clear: bool
+    part: Slice | None = None
 
     def lines(self) -> list[str]:
         clear = "" if self.clear or self.kind == "abssum" else ", clear=False"
-        return [f"T.reduce_{self.kind}({self.src.name}, {self.dst.name}, dim={self.dim}{clear})"]
+        src = self.src.name if self.part is None else self.part.text()
+        return [f"T.reduce_{self.kind}({src}, {self.dst.name}, dim={self.dim}{clear})"]
 
     def run(self, frame: Frame) -> None:
         src, dst = frame.memory[self.src.name], frame.memory[self.dst.name]
+        if self.part is not None:
+            src = Memory.of(self.part.read(frame).reshape(self.part.extents))
         if not src.defined.all() or (not self.clear and not dst.defined.all()):
             raise Rejected("reduces what nobody wrote")
         values = np.abs(src.values) if self.kind.startswith("abs") else src.values
@@ -224,6 +228,24 @@ class Atomic:
             np.add.at(memory.values, spots, value)
         else:
             getattr(np, "maximum" if self.kind == "max" else "minimum").at(memory.values, spots, value)
+
+
+@dataclass(frozen=True)
+class AtomicTile:
+    """A whole tile added to a region."""
+
+    dst: Slice
+    src: Slice
+
+    def lines(self) -> list[str]:
+        return [f"T.atomic_add({self.dst.text()}, {self.src.text()})"]
+
+    def run(self, frame: Frame) -> None:
+        value, memory = self.src.read(frame), frame.memory[self.dst.tile.name]
+        place, inside = self.dst.place(frame)
+        where = tuple(p[inside] for p in place)
+        total = memory.values[where] + value.reshape(inside.shape)[inside]
+        memory.values[where] = checked(total, self.dst.tile.dtype, True)
 
 
 @dataclass(frozen=True)
