@@ -47,7 +47,8 @@ void BindScalar(Frame* frame, int parameter, const ffi::AnyView& arg, int positi
     int64_t high = bits >= 64 ? INT64_MAX : (int64_t{1} << (bits - is_signed)) - 1;
     int64_t low = is_signed ? -high - 1 : 0;
     if (value.integer < low || value.integer > high) {
-      Raise(kArgument, position, Text(ArgumentName(plan, parameter), " = ", value.integer, " is outside ", declared.dtype_name, " (", low, " .. ", high, ")"));
+      Raise(kArgument, position, Text(ArgumentName(plan, parameter), " = ", value.integer, " is outside ", declared.dtype_name, " (", low, " .. ", high, ")"),
+            "pass a value in that range, or declare the parameter with a wider type");
     }
   }
   frame->values[declared.symbol] = value;
@@ -62,7 +63,7 @@ void BindExtent(Frame* frame, int parameter, int axis, const Expression& express
   auto mismatch = [&](const std::string& rule) {
     const Parameter& declared = plan.parameters[parameter];
     const DLTensor& tensor = *frame->tensors[parameter];
-    std::string fix = is_stride ? Text("declare the stride as it is, or call `.contiguous()`")
+    std::string fix = is_stride ? Text("pass a tensor of strides ", DeclaredStrides(declared), ", or declare them as they are: ", ActualStrides(tensor))
                                 : Text("pass a tensor of shape ", DeclaredShape(declared), "; `", declared.name, "` is ", ActualShape(tensor));
     Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", place(), " is ", actual, ", expected ", rule), fix);
   };
@@ -171,7 +172,7 @@ void CheckCompound(const Frame& frame, int parameter) {
     int64_t expected = Resolve(frame, stride, Text(declared.name, ".stride(", axis, ")"));
     if (tensor->strides[axis] == expected) continue;
     Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", declared.name, ".stride(", axis, ") is ", tensor->strides[axis], ", expected ", stride.text(), " = ", expected),
-          "call `.contiguous()`, or declare the strides as they are");
+          Text("pass a tensor of strides ", DeclaredStrides(declared), ", or declare them as they are: ", ActualStrides(*tensor)));
   }
 }
 
@@ -194,7 +195,7 @@ void BindArguments(Frame* frame, const ffi::AnyView* args, int count, DLDeviceTy
     std::string outputs;
     for (int p : plan.outputs) outputs += (outputs.empty() ? "" : ", ") + plan.parameters[p].name;
     Raise(kArgument, -1, Text("`", plan.name, "` takes ", plan.positional.size(), " argument(s) (", names, "), got ", count),
-          outputs.empty() ? "" : Text("do not pass the output(s) ", outputs, ": the call allocates and returns them"));
+          outputs.empty() ? Text("pass ", names.empty() ? "nothing" : names, ", in this order") : Text("do not pass the output(s) ", outputs, ": the call allocates and returns them"));
   }
   for (int i = 0; i < count; ++i) {  // scalars first: an extent may name one that comes later
     if (!plan.parameters[plan.positional[i]].is_tensor) BindScalar(frame, plan.positional[i], args[i], i);

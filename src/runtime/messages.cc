@@ -40,6 +40,12 @@ std::string DeclaredShape(const Parameter& parameter) {
   return Join(texts);
 }
 
+std::string DeclaredStrides(const Parameter& parameter) {
+  std::vector<std::string> texts;
+  for (const Expression& stride : parameter.strides) texts.push_back(stride.text());
+  return Join(texts);
+}
+
 std::string ActualShape(const DLTensor& tensor) { return Join(tensor.shape, tensor.ndim); }
 
 std::string ActualStrides(const DLTensor& tensor) { return tensor.strides ? Join(tensor.strides, tensor.ndim) : "compact"; }

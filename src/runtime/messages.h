@@ -11,6 +11,7 @@ namespace tilelang::runtime {
 std::string ArgumentName(const Plan& plan, int parameter);
 // "(n, 128)" as the signature declares it.
 std::string DeclaredShape(const Parameter& parameter);
+std::string DeclaredStrides(const Parameter& parameter);
 std::string ActualShape(const DLTensor& tensor);
 std::string ActualStrides(const DLTensor& tensor);
 // "cuda:0"

@@ -82,13 +82,14 @@ class JITKernel:
         given = dict(zip(names, args))
         if len(args) > len(names):
             raise ArgumentError(
-                f"`{plan.name}` takes {len(names)} argument(s) ({', '.join(names)}), got {len(args) + len(kwargs)}"
+                f"`{plan.name}` takes {len(names)} argument(s) ({', '.join(names)}), got {len(args) + len(kwargs)}",
+                fix="pass each of them once, by position or by name",
             )
         for name, value in kwargs.items():
             if name not in names:
                 raise ArgumentError(f"`{plan.name}` has no argument `{name}`", fix=f"its arguments are {', '.join(names)}")
             if name in given:
-                raise ArgumentError(f"argument `{name}` of `{plan.name}` is given twice, by position and by name")
+                raise ArgumentError(f"argument `{name}` of `{plan.name}` is given twice", fix="pass it by position or by name")
             given[name] = value
         missing = [name for name in names if name not in given]
         if missing:

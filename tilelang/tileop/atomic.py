@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from .. import ir
-from ..errors import DTypeError, ShapeError, UnsupportedError
+from ..errors import DTypeError, ShapeError, SourceSpan, UnsupportedError
 from ..layout import Fragment
 from ..target import Target
 from ..transform.guards import GuardMemory
@@ -224,6 +224,23 @@ class AtomicOr(_AtomicBits):
 @tile_op("tl.atomic_xor")
 class AtomicXor(_AtomicBits):
     """`dst[...] ^= value[...]`."""
+
+
+_DTYPES = {op.name: op.dtypes for op in (AtomicAdd, AtomicMax, AtomicMin, AtomicAnd, AtomicOr, AtomicXor)}
+
+
+def check_element(call: ir.Call, span: SourceSpan | None) -> None:
+    """Refuse the scalar form of an atomic on an element type that has none; other calls pass."""
+    dtypes = _DTYPES.get(ir.call_name(call))
+    if dtypes is None or not ir.is_call(call.args[0], "tirx.address_of"):
+        return
+    element = call.args[0].args[0]
+    if ir.dtype_of(element) not in dtypes:
+        raise DTypeError(
+            f"{call.op.name.removeprefix('tl.')} into {element.source.name}, which is {ir.dtype_of(element)}",
+            fix=f"use one of {', '.join(dtypes)}",
+            span=span,
+        )
 
 
 def _wide(region: ir.BufferRegion) -> list[int | None]:

@@ -67,7 +67,7 @@ class FragmentView:
 def _misaligned(region: Region, dim: int, why: str, span: SourceSpan | None) -> UnsupportedError:
     return UnsupportedError(
         f"the region of fragment {region.source.name} along dimension {dim} {why}",
-        fix="use a slice whose start is a multiple of its extent, or copy the slice into a fragment of its own",
+        fix="slice the tile into equal blocks (the extent divides the tile, the start is a multiple of it), or use a tile of its own",
         span=span,
     )
 
@@ -85,7 +85,7 @@ def whole_layout(
     for d in reversed(range(len(shape))):
         inner = part.dims[dims.index(d)] if d in dims else ()
         blocks = shape[d] // region_shape[d]
-        if blocks > 1 and d in dims:
+        if shape[d] != region_shape[d] and d in dims:
             if shape[d] % region_shape[d] or not ir.can_prove(ir.as_expr(low[d] % region_shape[d] == 0), ctx.analyzer()):
                 raise _misaligned(region, d, f"[{low[d]} : +{region_shape[d]}] is not one of equal blocks of {shape[d]}", span)
             if part.is_padded(dims.index(d)):

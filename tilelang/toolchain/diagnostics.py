@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from tilelang.errors import CompilationError
 from tilelang.log import logger
@@ -12,12 +13,14 @@ from tilelang.log import logger
 _SERIALISED = re.compile(r"\(?(C7508|C7510|C7512)\)?")
 
 
-def tool_failure(tool: str, name: str, log: str, source: str) -> CompilationError:
-    """The exception for a compiler that refused the text of kernel `name`."""
+def tool_failure(tool: str, name: str, log: str, source: str, options: Sequence[str] = ()) -> CompilationError:
+    """The exception for a compiler that refused the text of kernel `name`, with the user's `options`."""
+    flags = f" with the flags {' '.join(options)}" if options else ""
+    cause = "check the flags; otherwise this" if options else "this"
     error = CompilationError(
-        f"{tool} could not compile the generated text of `{name}`",
-        fix="check compile_flags if there are any; otherwise this is a defect of tilelang (the compiler's words are in the "
-        "exception's `log`, and shown with TILELANG_VERBOSE=1)",
+        f"{tool} could not compile the generated text of `{name}`{flags}",
+        fix=f"{cause} is a defect of tilelang (the compiler's words are in the exception's `log`, and shown with "
+        "TILELANG_VERBOSE=1)",
     )
     error.log, error.source = log, source
     return error

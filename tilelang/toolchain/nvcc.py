@@ -52,6 +52,6 @@ def compile_text(
             ) from None
         log = done.stdout + done.stderr
         if done.returncode:
-            raise tool_failure("nvcc", name, log, source)
+            raise tool_failure("nvcc", name, log, source, options)
         check_log("nvcc", name, log, source, verbose)
         return output.read_bytes(), log

@@ -48,7 +48,7 @@ def compile_text(
         if result != nvrtc.nvrtcResult.NVRTC_SUCCESS:
             if verbose:
                 logger.error("NVRTC on `%s`: %s\n%s", name, result.name, log)
-            raise tool_failure("NVRTC", name, f"{result.name}\n{log}", source)
+            raise tool_failure("NVRTC", name, f"{result.name}\n{log}", source, options)
         check_log("NVRTC", name, log, source, verbose)
         return _read(nvrtc, program, form.upper()), log
     finally:

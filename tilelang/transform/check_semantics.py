@@ -12,6 +12,7 @@ from typing import Any
 from .. import ir
 from ..codegen.types import type_name
 from ..errors import ResourceError, SemanticError, ShapeError, TileLangError, UnsupportedError
+from ..tileop.atomic import check_element
 from ..tileop.base import as_tile_op
 from .iteration_conflicts import check_iterations
 from .kernel_program import KernelProgram
@@ -248,6 +249,11 @@ def regions_go_to_tile_operators(node: ir.Evaluate, place: Place) -> None:
             raise UnsupportedError(
                 f"T.{name.partition('.')[2]} of a tile is not in this version", fix="loop over its elements", span=place.at(node)
             )
+
+
+@rule(ir.Call)
+def atomics_exist_for_the_element(node: ir.Call, place: Place) -> None:
+    check_element(node, place.at(node))
 
 
 @rule(ir.Evaluate)
