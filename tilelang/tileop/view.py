@@ -67,7 +67,7 @@ class FragmentView:
 def _misaligned(region: Region, dim: int, why: str, span: SourceSpan | None) -> UnsupportedError:
     return UnsupportedError(
         f"the region of fragment {region.source.name} along dimension {dim} {why}",
-        fix="slice the tile into equal blocks (the extent divides the tile, the start is a multiple of it), or use a tile of its own",
+        fix="slice equal blocks (the extent divides the tile's, the start is a multiple of it), or use a fragment of its own",
         span=span,
     )
 
