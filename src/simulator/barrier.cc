@@ -1,5 +1,5 @@
 // Barriers of a block. A thread counts as one; hardware counts warps, so `count` must be a multiple of 32 there and here.
-#include "block.h"
+#include "team.h"
 
 namespace tl::sim {
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fiber.h"
+#include "observer.h"
 #include "options.h"
 #include "tl_sim_abi.h"
 
@@ -27,7 +28,7 @@ struct MmaLog;
 struct Mbarrier;
 struct WgmmaQueue;
 
-enum class Wait : uint8_t { none, barrier, warp, mbarrier, wgmma, bulk_group, cluster, grid, registers, spinning, exited };
+enum class Wait : uint8_t { none, barrier, warp, mbarrier, wgmma, bulk_group, cluster, grid, registers, polling, spinning, exited };
 
 struct Copy {  // one cp.async
   char* target;
@@ -48,7 +49,7 @@ struct Thread : tl_sim_thread {
   // cp.async
   std::vector<Copy> copies;          // issued and not executed, oldest first
   std::vector<uint32_t> group_ends;  // committed groups: index past the last copy, oldest first
-  uint64_t copies_executed;          // since the block began
+  uint64_t copies_executed, copy_groups;  // since the block began
   // bulk copies: numbers of groups, counted from 1; operations join the group `bulk_group`
   uint64_t bulk_group;
   // wgmma
@@ -88,6 +89,7 @@ struct Barrier {
 
 struct Block {
   Team* team;
+  Observer* observer = nullptr;  // who watches, or null
   uint32_t rank;  // in the team
   tl_sim_dim3 extent, index;
   uint32_t shared_bytes;
@@ -101,7 +103,7 @@ struct Block {
   Barrier barriers[barrier_count];
   std::vector<std::unique_ptr<Mbarrier>> mbarriers;
   std::unique_ptr<WgmmaQueue> wgmma[max_warpgroups];
-  int registers[max_warpgroups];  // of each thread (setmaxnreg)
+  int registers[max_warps];  // of each thread of the warp (setmaxnreg)
   int free_registers;
   // memory, kept from launch to launch
   StackPool stacks;
@@ -130,7 +132,6 @@ void rendezvous(Request& request);
 
 // cp_async.cc
 void execute_copies(Thread& thread, uint32_t count);  // the oldest `count`
-void maybe_execute_copies(Thread& thread);            // at a point where time may pass
 
 // mma.cc
 void reset_mma_log(Warp& warp);
@@ -140,6 +141,7 @@ void execute_mma_log(Warp& warp);
 [[noreturn]] void fail(Block& block, const char* format, ...) __attribute__((format(printf, 2, 3)));
 void note(Block& block, const char* format, ...) __attribute__((format(printf, 2, 3)));
 std::string name_thread(const Thread& thread);
+std::string describe_wait(const Block& block, const Thread& thread);
 void report_deadlock(Team& team);
 
 // shared_memory.cc

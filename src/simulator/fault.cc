@@ -8,7 +8,7 @@
 #include <cstring>
 #include <mutex>
 
-#include "block.h"
+#include "team.h"
 
 namespace tl::sim {
 
@@ -42,9 +42,9 @@ void describe_place(char* text, size_t capacity, const void* pc) {
 }
 
 void on_fault(int number, siginfo_t* info, void* context) {
-  Block* block = running_block;
+  Team* team = running_team;
   Thread* thread = self();
-  if (!block || !thread) {  // not ours: hand it on to whoever was there before
+  if (!team || !thread) {  // not ours: hand it on to whoever was there before
     struct sigaction& before = previous[number == SIGBUS];
     if (before.sa_flags & SA_SIGINFO) before.sa_sigaction(number, info, context);
     else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) before.sa_handler(number);
@@ -55,17 +55,25 @@ void on_fault(int number, siginfo_t* info, void* context) {
   describe_place(place, sizeof place, program_counter(context));
   const char* address = static_cast<const char*>(info->si_addr);
   std::string where = name_thread(*thread);
-  if (block->stacks.guard_of(address) >= 0) {
-    note(*block, "stack overflow: the local arrays of a thread take more than %zu KiB, %s%s", StackPool::usable / 1024, where.c_str(), place);
-  } else if (address >= block->shared_map && address < block->shared_map + block->shared_mapped) {
-    note(*block, "shared memory access out of bounds: offset %ld of %u bytes, %s%s", static_cast<long>(address - block->shared),
-         block->shared_bytes, where.c_str(), place);
-  } else {
-    note(*block, "memory access out of bounds: address %p, %s%s", static_cast<const void*>(address), where.c_str(), place);
+  Block& own = *thread->block;
+  const Block* stacks = nullptr;
+  const Block* shared = nullptr;
+  for (uint32_t b = 0; b < team->count; ++b) {
+    const Block& block = *team->blocks[b];
+    if (block.stacks.guard_of(address) >= 0) stacks = &block;
+    if (address >= block.shared_map && address < block.shared_map + block.shared_mapped) shared = &block;
   }
-  block->failed = true;
+  if (stacks) {
+    note(own, "stack overflow: the local arrays of a thread take more than %zu KiB, %s%s", StackPool::usable / 1024, where.c_str(), place);
+  } else if (shared) {
+    note(own, "shared memory access out of bounds: offset %ld of %u bytes, %s%s", static_cast<long>(address - shared->shared),
+         shared->shared_bytes, where.c_str(), place);
+  } else {
+    note(own, "memory access out of bounds: address %p, %s%s", static_cast<const void*>(address), where.c_str(), place);
+  }
+  team->failed = true;
   tl_sim_self = nullptr;
-  siglongjmp(block->fault_return, 1);
+  siglongjmp(team->fault_return, 1);
 }
 
 }  // namespace
@@ -85,16 +93,16 @@ FaultGuard::~FaultGuard() {
   for (int i = 0; i < 2; ++i) sigaction(signals[i], &previous[i], nullptr);
 }
 
-FaultStack::FaultStack(Block& block) {
+FaultStack::FaultStack(Team& team) {
   static_assert(sizeof(stack_t) <= sizeof saved_);
-  if (!block.fault_stack) {
+  if (!team.fault_stack) {
     void* memory = mmap(nullptr, fault_stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    block.fault_stack = memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
+    team.fault_stack = memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
   }
   stack_t stack = {}, before = {};
-  stack.ss_sp = block.fault_stack;
+  stack.ss_sp = team.fault_stack;
   stack.ss_size = fault_stack_bytes;
-  stack.ss_flags = block.fault_stack ? 0 : SS_DISABLE;
+  stack.ss_flags = team.fault_stack ? 0 : SS_DISABLE;
   sigaltstack(&stack, &before);
   memcpy(saved_, &before, sizeof before);
 }

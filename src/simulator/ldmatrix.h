@@ -1,5 +1,5 @@
 #pragma once
-#include "block.h"
+#include "team.h"
 
 namespace tl::sim {
 

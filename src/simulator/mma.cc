@@ -4,11 +4,16 @@
 
 #include <cstring>
 
+#include "team.h"
+#include "wgmma.h"
+
 namespace tl::sim {
 
 namespace {
 
-const MmaKernel* choose_kernels(bool portable) {
+using Kernels = const MmaKernel (*)[TL_SIM_MMA_COUNT];
+
+Kernels choose_kernels(bool portable) {
   if (portable) return mma_kernels_portable;
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) return mma_kernels_avx2;
@@ -16,7 +21,7 @@ const MmaKernel* choose_kernels(bool portable) {
   return mma_kernels_portable;
 }
 
-const MmaKernel* kernels = choose_kernels(false);
+Kernels kernels = choose_kernels(false);
 
 }  // namespace
 
@@ -37,7 +42,8 @@ void execute_mma_log(Warp& warp) {
            thread->block_index.x, thread->block_index.y, thread->block_index.z);
     }
   }
-  for (int i = 0; i < log->used; ++i) kernels[log->instruction[i].operation](log->operands[i]);
+  const MmaKernel* table = kernels[static_cast<int>(self()->block->team->options.numerics)];
+  for (int i = 0; i < log->used; ++i) table[log->instruction[i].operation](log->operands[i]);
   reset_mma_log(warp);
 }
 
@@ -107,7 +113,10 @@ void tl_sim_mma(int operation, void* c, const void* a, const void* b, int site) 
   operands.c = c;
 }
 
-void tl_sim_set_portable(int portable) { kernels = choose_kernels(portable != 0); }
+void tl_sim_set_portable(int portable) {
+  kernels = choose_kernels(portable != 0);
+  choose_wgmma_kernels(portable != 0);
+}
 
 void tl_sim_mma_ready(int site) {
   Thread* thread = self();

@@ -24,7 +24,7 @@ struct MmaLog {
 };
 
 using MmaKernel = void (*)(const MmaOperands* lanes);
-extern const MmaKernel mma_kernels_portable[TL_SIM_MMA_COUNT];
-extern const MmaKernel mma_kernels_avx2[TL_SIM_MMA_COUNT];
+extern const MmaKernel mma_kernels_portable[2][TL_SIM_MMA_COUNT];  // by Numerics
+extern const MmaKernel mma_kernels_avx2[2][TL_SIM_MMA_COUNT];
 
 }  // namespace tl::sim

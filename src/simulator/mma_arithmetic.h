@@ -8,99 +8,16 @@
 // Sums run over k in order, in single precision; products of all narrow types are exact there, so that fusing the
 // multiplication and the addition changes nothing.
 #pragma once
-// Inlined always: an inline function left to the linker could be the one with the other file's instructions.
-#define TL_FUNC inline __attribute__((always_inline))
-#include <cstring>
-
-#include <tl/float_types.h>
-
+#include "hardware_sum.h"
+#include "matrix_formats.h"
 #include "mma.h"
 
 namespace tl::sim {
 namespace {
 
-typedef float Floats __attribute__((vector_size(32)));
-typedef uint32_t Integers __attribute__((vector_size(32)));
-
-template <class T>
-struct Vector8;
-template <>
-struct Vector8<float> {
-  using type = Floats;
-};
-template <>
-struct Vector8<uint32_t> {
-  using type = Integers;
-};
-
-// Decoders: `Count` packed elements to floats (or 32-bit integers, two's complement).
-struct DecodeHalf {
-  using Number = float;
-  static constexpr int per_register = 2;
-  template <int Count>
-  static inline void run(float* out, const void* raw) {
-    auto* in = static_cast<const uint16_t*>(raw);
-#if defined(__F16C__)
-    static_assert(Count == 8 || Count == 4);
-    if constexpr (Count == 8) _mm256_storeu_ps(out, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in))));
-    else _mm_storeu_ps(out, _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(in))));
-#else
-    for (int i = 0; i < Count; ++i) out[i] = detail::half_format::decode(in[i]);
-#endif
-  }
-};
-struct DecodeBfloat16 {
-  using Number = float;
-  static constexpr int per_register = 2;
-  template <int Count>
-  static inline void run(float* out, const void* raw) {
-    auto* in = static_cast<const uint16_t*>(raw);
-    for (int i = 0; i < Count; ++i) out[i] = reinterpret<float>(static_cast<uint32_t>(in[i]) << 16);
-  }
-};
-// cvt.rna.tf32: to 10 mantissa bits, ties away from zero.
-struct DecodeTf32 {
-  using Number = float;
-  static constexpr int per_register = 1;
-  template <int Count>
-  static inline void run(float* out, const void* raw) {
-    auto* in = static_cast<const uint32_t*>(raw);
-    for (int i = 0; i < Count; ++i) {
-      bool finite = (in[i] & 0x7f800000u) != 0x7f800000u;
-      out[i] = reinterpret<float>(finite ? (in[i] + 0x1000u) & ~0x1fffu : in[i]);
-    }
-  }
-};
-template <class Format>
-struct DecodeFloat8 {
-  using Number = float;
-  static constexpr int per_register = 4;
-  struct Table {
-    float value[256];
-    Table() {
-      for (int i = 0; i < 256; ++i) value[i] = Format::decode(static_cast<uint8_t>(i));
-    }
-  };
-  template <int Count>
-  static inline void run(float* out, const void* raw) {
-    static const Table table;
-    auto* in = static_cast<const uint8_t*>(raw);
-    for (int i = 0; i < Count; ++i) out[i] = table.value[in[i]];
-  }
-};
-template <class T>
-struct DecodeInt8 {
-  using Number = uint32_t;
-  static constexpr int per_register = 4;
-  template <int Count>
-  static inline void run(uint32_t* out, const void* raw) {
-    auto* in = static_cast<const T*>(raw);
-    for (int i = 0; i < Count; ++i) out[i] = static_cast<uint32_t>(static_cast<int32_t>(in[i]));
-  }
-};
-
 // Accumulators in memory: element pairs as 8 or 4 bytes.
 struct Plain {
+  static constexpr bool half = false;
   template <class Number>
   static void load(Number* pair, const void* c, int index) {
     memcpy(pair, static_cast<const Number*>(c) + index, sizeof(Number) * 2);
@@ -111,6 +28,7 @@ struct Plain {
   }
 };
 struct AsHalf {  // summed in single precision, rounded once an instruction
+  static constexpr bool half = true;
   static void load(float* pair, const void* c, int index) {
     auto* half = static_cast<const uint16_t*>(c) + index;
     pair[0] = detail::half_format::decode(half[0]);
@@ -177,19 +95,38 @@ void multiply_double(const MmaOperands* lanes) {
   }
 }
 
-using E4m3 = DecodeFloat8<detail::float8_e4m3_format>;
-using E5m2 = DecodeFloat8<detail::float8_e5m2_format>;
-using S8 = DecodeInt8<int8_t>;
-using U8 = DecodeInt8<uint8_t>;
+// The same in hardware numerics: each lane's sums are one block of K.
+template <class DecodeA, class DecodeB, class Accumulator, int Fraction, int Kept>
+void multiply_hardware(const MmaOperands* lanes) {
+  constexpr int P = DecodeA::per_register, K = 8 * P;
+  alignas(64) float a[16][K], b[K][8], c[16][8], raw_a[4 * P], raw_b[2 * P];
+  for (int lane = 0; lane < lanes_per_warp; ++lane) {
+    const int group = lane / 4, t = lane % 4;
+    DecodeA::template run<4 * P>(raw_a, lanes[lane].a);
+    DecodeB::template run<2 * P>(raw_b, lanes[lane].b);
+    for (int i = 0; i < 4 * P; ++i) a[group + i / P % 2 * 8][t * P + i % P + i / (2 * P) * 4 * P] = raw_a[i];
+    for (int i = 0; i < 2 * P; ++i) b[t * P + i % P + i / P * 4 * P][group] = raw_b[i];
+    for (int upper = 0; upper < 2; ++upper) Accumulator::load(c[group + 8 * upper] + 2 * t, lanes[lane].c, 2 * upper);
+  }
+  fused_product<K, Fraction, Kept, Accumulator::half, 8>(16, 8, &a[0][0], DecodeA::lowest_exponent, &b[0][0], DecodeB::lowest_exponent, 8, &c[0][0], 8, true);
+  for (int lane = 0; lane < lanes_per_warp; ++lane) {
+    for (int upper = 0; upper < 2; ++upper) Accumulator::store(lanes[lane].c, 2 * upper, c[lane / 4 + 8 * upper] + lane % 4 * 2);
+  }
+}
 
-// In the order of tl_sim_mma_op.
-#define TL_SIM_MMA_KERNELS                                                                                      \
-  {                                                                                                             \
-    multiply<DecodeHalf, DecodeHalf, Plain>, multiply<DecodeHalf, DecodeHalf, AsHalf>,                          \
-        multiply<DecodeBfloat16, DecodeBfloat16, Plain>, multiply<DecodeTf32, DecodeTf32, Plain>,               \
-        multiply<S8, S8, Plain>, multiply<S8, U8, Plain>, multiply<U8, S8, Plain>, multiply<U8, U8, Plain>,     \
-        multiply<E4m3, E4m3, Plain>, multiply<E4m3, E5m2, Plain>, multiply<E5m2, E4m3, Plain>,                  \
-        multiply<E5m2, E5m2, Plain>, multiply_double                                                            \
+// In the order of tl_sim_mma_op, for fast and for hardware numerics.
+#define TL_SIM_MMA_INTEGERS multiply<S8, S8, Plain>, multiply<S8, U8, Plain>, multiply<U8, S8, Plain>, multiply<U8, U8, Plain>
+#define TL_SIM_MMA_KERNELS                                                                                          \
+  {                                                                                                                 \
+    {multiply<DecodeHalf, DecodeHalf, Plain>, multiply<DecodeHalf, DecodeHalf, AsHalf>,                             \
+     multiply<DecodeBfloat16, DecodeBfloat16, Plain>, multiply<DecodeTf32, DecodeTf32, Plain>, TL_SIM_MMA_INTEGERS, \
+     multiply<E4m3, E4m3, Plain>, multiply<E4m3, E5m2, Plain>, multiply<E5m2, E4m3, Plain>,                         \
+     multiply<E5m2, E5m2, Plain>, multiply_double},                                                                 \
+    {multiply_hardware<DecodeHalf, DecodeHalf, Plain, 25, 24>, multiply_hardware<DecodeHalf, DecodeHalf, AsHalf, 25, 24>, \
+     multiply_hardware<DecodeBfloat16, DecodeBfloat16, Plain, 25, 24>,                                              \
+     multiply_hardware<DecodeTf32, DecodeTf32, Plain, 25, 24>, TL_SIM_MMA_INTEGERS,                                 \
+     multiply_hardware<E4m3, E4m3, Plain, 13, 14>, multiply_hardware<E4m3, E5m2, Plain, 13, 14>,                    \
+     multiply_hardware<E5m2, E4m3, Plain, 13, 14>, multiply_hardware<E5m2, E5m2, Plain, 13, 14>, multiply_double}   \
   }
 
 }  // namespace

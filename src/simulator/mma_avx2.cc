@@ -9,6 +9,6 @@
 #include "mma_arithmetic.h"
 
 namespace tl::sim {
-const MmaKernel mma_kernels_avx2[TL_SIM_MMA_COUNT] = TL_SIM_MMA_KERNELS;
+const MmaKernel mma_kernels_avx2[2][TL_SIM_MMA_COUNT] = TL_SIM_MMA_KERNELS;
 }
 #endif

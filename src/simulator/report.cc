@@ -2,7 +2,9 @@
 #include <cstdarg>
 #include <cstdio>
 
-#include "block.h"
+#include "mbarrier.h"
+#include "team.h"
+#include "wgmma.h"
 
 namespace tl::sim {
 
@@ -11,7 +13,8 @@ namespace {
 void append(Block& block, const char* format, va_list arguments) {
   char text[1024];
   vsnprintf(text, sizeof text, format, arguments);
-  if (block.report.size() < 8192) block.report += text;
+  std::string& report = block.team->report;
+  if (report.size() < 8192) report += text;
 }
 
 std::string name_triple(const tl_sim_dim3& d) {
@@ -30,11 +33,38 @@ const char* collective_name(Collective kind) {
   return "?";
 }
 
+}  // namespace
+
 std::string describe_wait(const Block& block, const Thread& thread) {
   std::string line = " (line " + std::to_string(thread.site) + ")";
   switch (thread.wait) {
     case Wait::exited: return "exited";
     case Wait::none: return "running";
+    case Wait::mbarrier:
+    case Wait::polling: {
+      for (const auto& barrier : block.mbarriers) {
+        if (!barrier->valid || barrier->offset != static_cast<uint32_t>(thread.wait_barrier)) continue;
+        return "wait for parity " + std::to_string(thread.wait_value) + " of the mbarrier at shared memory offset " +
+               std::to_string(barrier->offset) + line + ", " + std::to_string(barrier->phase) + " phases completed, the next lacks " +
+               std::to_string(barrier->pending) + " of " + std::to_string(barrier->count) + " arrivals and " +
+               std::to_string(barrier->transactions) + " bytes";
+      }
+      return "wait on an mbarrier" + line;
+    }
+    case Wait::wgmma: return "wait for wgmma" + line + ", " + describe_wgmma(block, thread);
+    case Wait::bulk_group: return "wait for bulk group " + std::to_string(thread.wait_value) + line;
+    case Wait::cluster: {
+      const Cluster& cluster = cluster_of(const_cast<Block&>(block));
+      return "wait at the cluster barrier" + line + ", " + std::to_string(cluster.barrier.arrived) + " of " + std::to_string(cluster.live) +
+             " threads arrived";
+    }
+    case Wait::grid:
+      return "wait at the grid barrier" + line + ", " + std::to_string(block.team->grid_barrier.arrived) + " of " +
+             std::to_string(block.team->live) + " threads arrived";
+    case Wait::registers:
+      return "wait in setmaxnreg" + line + " for " + std::to_string(thread.wait_value) + " registers, " +
+             std::to_string(block.free_registers) + " are free";
+    case Wait::spinning: return "spin on a value in memory" + line;
     case Wait::barrier: {
       const Barrier& barrier = block.barriers[thread.wait_barrier];
       uint32_t expected = barrier.all ? static_cast<uint32_t>(block.live) : barrier.expected;
@@ -50,8 +80,6 @@ std::string describe_wait(const Block& block, const Thread& thread) {
   }
   return "?";
 }
-
-}  // namespace
 
 std::string name_thread(const Thread& thread) {
   return "block " + name_triple(thread.block_index) + ", thread " + name_triple(thread.thread_index);
@@ -69,15 +97,17 @@ void fail(Block& block, const char* format, ...) {
   va_start(arguments, format);
   append(block, format, arguments);
   va_end(arguments);
-  block.failed = true;
+  Team& team = *block.team;
+  team.failed = true;
   Context abandoned;
   tl_sim_self = nullptr;
-  switch_context(&abandoned, block.launcher);
+  switch_context(&abandoned, team.launcher);
   __builtin_unreachable();
 }
 
-void report_deadlock(Block& block) {
-  note(block, "deadlock: no thread of block %s can go on\n", name_triple(block.index).c_str());
+namespace {
+
+void describe_waits(Block& block) {
   for (int first = 0; first < block.thread_count;) {
     std::string text = describe_wait(block, block.threads[first]);
     int last = first;
@@ -86,7 +116,24 @@ void report_deadlock(Block& block) {
     else note(block, "  threads %d-%d: %s\n", first, last, text.c_str());
     first = last + 1;
   }
-  block.failed = true;
+}
+
+}  // namespace
+
+void report_deadlock(Team& team) {
+  Block& first = *team.blocks[0];
+  if (team.count == 1) {
+    note(first, "deadlock: no thread of block %s can go on\n", name_triple(first.index).c_str());
+  } else {
+    note(first, "deadlock: no thread of the %u blocks from %s on can go on\n", team.count, name_triple(first.index).c_str());
+  }
+  for (uint32_t b = 0; b < team.count; ++b) {
+    Block& block = *team.blocks[b];
+    if (block.observer) block.observer->deadlock(block);
+    if (team.count > 1) note(block, " block %s:\n", name_triple(block.index).c_str());
+    describe_waits(block);
+  }
+  team.failed = true;
 }
 
 }  // namespace tl::sim

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "block.h"
+#include "team.h"
 
 namespace tl::sim {
 
@@ -45,7 +45,7 @@ void check_shared_canaries(Block& block) {
     if (static_cast<unsigned char>(*p) != poison) {
       note(block, "shared memory was written past its end: offset %ld of %u bytes, block (%u, %u, %u)", static_cast<long>(p - block.shared),
            block.shared_bytes, block.index.x, block.index.y, block.index.z);
-      block.failed = true;
+      block.team->failed = true;
       return;
     }
   }
@@ -54,7 +54,7 @@ void check_shared_canaries(Block& block) {
     if (static_cast<unsigned char>(*p) != poison) {
       note(block, "shared memory was written before its start: offset %ld, block (%u, %u, %u)", static_cast<long>(p - block.shared),
            block.index.x, block.index.y, block.index.z);
-      block.failed = true;
+      block.team->failed = true;
       return;
     }
   }

@@ -139,4 +139,4 @@ def test_no_compiler(monkeypatch):
 
 def test_runtime_library_exists():
     assert library_path().is_file()
-    assert load_library().tl_sim_abi_version() == 1
+    assert load_library().tl_sim_abi_version() == 2

@@ -8,9 +8,11 @@ from __future__ import annotations
 from tilelang.simulator.compiler import cache_key, compile_kernel
 from tilelang.simulator.launch import SimulatedModule, resolve_places, simulation_error
 from tilelang.simulator.runtime import include_directories, library_path, load_library, source_root
+from tilelang.simulator.tensor_map import TensorMap
 
 __all__ = [
     "SimulatedModule",
+    "TensorMap",
     "cache_key",
     "compile_kernel",
     "include_directories",

@@ -12,8 +12,25 @@ from pathlib import Path
 
 from tilelang.errors import SimulationError
 from tilelang.simulator.runtime import load_library
+from tilelang.simulator.tensor_map import TensorMap
 
 _REPORT_CAPACITY = 16384
+
+
+class _Options(ctypes.Structure):
+    """`struct tl_sim_launch_options`."""
+
+    _fields_ = [
+        ("size", ctypes.c_uint32),
+        ("grid", ctypes.c_uint32 * 3),
+        ("block", ctypes.c_uint32 * 3),
+        ("cluster", ctypes.c_uint32 * 3),
+        ("shared_bytes", ctypes.c_uint32),
+        ("cooperative", ctypes.c_int32),
+        ("time", ctypes.c_int32),
+        ("numerics", ctypes.c_int32),
+        ("seed", ctypes.c_int64),
+    ]
 
 
 class SimulatedModule:
@@ -32,8 +49,24 @@ class SimulatedModule:
         self._path.write_bytes(binary)
         self._library = ctypes.CDLL(str(self._path))
 
+    @property
+    def path(self) -> str:
+        """The shared object on disk."""
+        return str(self._path)
+
     def launch(
-        self, name: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[object], *, shared_bytes: int = 0
+        self,
+        name: str,
+        grid: Sequence[int],
+        block: Sequence[int],
+        arguments: Sequence[object],
+        *,
+        shared_bytes: int = 0,
+        cluster: Sequence[int] = (1, 1, 1),
+        cooperative: bool = False,
+        time: str | None = None,
+        numerics: str | None = None,
+        seed: int | None = None,
     ) -> None:
         """Run a kernel to its end.
 
@@ -44,9 +77,20 @@ class SimulatedModule:
         grid, block : sequence of int
             Up to three extents.
         arguments : sequence
-            NumPy arrays or torch CPU tensors (passed by data pointer), ints (as int32), floats (as float) or ctypes values.
+            NumPy arrays or torch CPU tensors (passed by data pointer), `TensorMap`s, ints (as int32), floats (as float) or
+            ctypes values.
         shared_bytes : int
             Dynamic shared memory of a block.
+        cluster : sequence of int
+            Blocks of a cluster, up to three extents.
+        cooperative : bool
+            All blocks run together, as `tl::grid_sync` needs.
+        time : {"early", "late", "random"}, optional
+            When asynchronous operations take effect; by default the environment variable TILELANG_SIMULATOR_TIME, else late.
+        numerics : {"fast", "hardware"}, optional
+            Sums of matrix instructions; by default TILELANG_SIMULATOR_NUMERICS, else fast.
+        seed : int, optional
+            Of the schedule; by default TILELANG_SIMULATOR_SEED, else 0.
 
         Raises
         ------
@@ -57,7 +101,12 @@ class SimulatedModule:
         values = [_argument(a) for a in arguments]
         pointers = (ctypes.c_void_p * max(1, len(values)))(*[ctypes.addressof(v) for v in values])
         report = ctypes.create_string_buffer(_REPORT_CAPACITY)
-        code = self._runtime.tl_sim_launch(entry, pointers, _extent(grid), _extent(block), shared_bytes, report, _REPORT_CAPACITY)
+        options = _Options(
+            ctypes.sizeof(_Options), _extent(grid), _extent(block), _extent(cluster), shared_bytes, cooperative,
+            _choice("time", time, ("early", "late", "random")), _choice("numerics", numerics, ("fast", "hardware")),
+            -1 if seed is None else seed,
+        )  # fmt: skip
+        code = self._runtime.tl_sim_launch_with(entry, pointers, ctypes.addressof(options), report, _REPORT_CAPACITY)
         if code:
             raise simulation_error(report.value.decode(errors="replace"))
 
@@ -85,7 +134,17 @@ def resolve_places(report: str) -> str:
     return re.sub(r"\[pc \+(0x[0-9a-f]+) in ([^\]]+)\]", line_of, report)
 
 
+def _choice(name: str, value: str | None, choices: tuple[str, ...]) -> int:
+    if value is None:
+        return -1
+    if value not in choices:
+        raise SimulationError(f"{name}={value!r} is none of {', '.join(choices)}")
+    return choices.index(value)
+
+
 def _argument(value: object):
+    if isinstance(value, TensorMap):
+        return value.storage
     if isinstance(value, bool):
         return ctypes.c_bool(value)
     if isinstance(value, int):

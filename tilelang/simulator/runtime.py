@@ -18,7 +18,9 @@ LIBRARY_NAME = "libtilelang_simulator.so"
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fno-strict-aliasing", "-U_FORTIFY_SOURCE"]
 # Products of narrow types are exact in single precision, so fusing changes no result there.
-_EXTRA_FLAGS = {"mma_avx2.cc": ["-mavx2", "-mfma", "-mf16c", "-ffp-contract=fast"]}
+_AVX2 = ["-mavx2", "-mfma", "-mf16c", "-ffp-contract=fast"]
+_AVX512 = [*_AVX2, "-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw"]
+_EXTRA_FLAGS = {"mma_avx2.cc": _AVX2, "wgmma_avx2.cc": _AVX2, "wgmma_avx512.cc": _AVX512}
 
 
 def source_root() -> Path:
@@ -74,9 +76,25 @@ def load_library() -> ctypes.CDLL:
         ctypes.c_char_p,
         ctypes.c_uint64,
     ]
+    pointer = ctypes.c_void_p
+    library.tl_sim_launch_with.restype = ctypes.c_int
+    library.tl_sim_launch_with.argtypes = [pointer, ctypes.POINTER(pointer), pointer, ctypes.c_char_p, ctypes.c_uint64]
+    library.tl_sim_encode_tiled.restype = ctypes.c_int
+    library.tl_sim_encode_tiled.argtypes = [pointer, pointer, pointer, ctypes.c_char_p, ctypes.c_uint64]
+    library.tl_sim_encode_im2col.restype = ctypes.c_int
+    library.tl_sim_encode_im2col.argtypes = [pointer] * 4 + [ctypes.c_uint32] * 2 + [ctypes.c_char_p, ctypes.c_uint64]
     for setter in (library.tl_sim_set_threads, library.tl_sim_set_portable):
         setter.restype = None
         setter.argtypes = [ctypes.c_int]
+    for maker, arguments in ((library.tl_sim_checker_new, [ctypes.c_uint32]), (library.tl_sim_trace_new, [])):
+        maker.restype = ctypes.c_void_p
+        maker.argtypes = arguments
+    for user in (library.tl_sim_watch, library.tl_sim_watcher_free):
+        user.restype = None
+        user.argtypes = [ctypes.c_void_p]
+    library.tl_sim_watcher_report.restype = ctypes.c_char_p
+    library.tl_sim_watcher_report.argtypes = [ctypes.c_void_p]
+    library.tl_sim_register_memory.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_int]
     return library
 
 
@@ -85,7 +103,7 @@ def _cache_directory() -> Path:
 
 
 def _sources() -> list[Path]:
-    return sorted((source_root() / "simulator").glob("*.cc"))
+    return sorted((source_root() / "simulator").rglob("*.cc"))
 
 
 def _outdated(library: Path) -> bool:
@@ -126,11 +144,10 @@ def _build(library: Path) -> None:
 
         def compile_one(source: Path) -> str:
             target = str(Path(scratch, source.stem + ".o"))
-            run([compiler, *_FLAGS, *_EXTRA_FLAGS.get(source.name, []), *includes, "-c", str(source), "-o", target])
+            extra = _EXTRA_FLAGS.get(source.name, []) if _is_x86() else []  # those files are empty elsewhere
+            run([compiler, *_FLAGS, *extra, *includes, "-c", str(source), "-o", target])
             return target
 
-        if not _is_x86():
-            _EXTRA_FLAGS.pop("mma_avx2.cc", None)  # the file is empty there
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             objects = list(pool.map(compile_one, _sources()))
         fresh = str(Path(scratch, LIBRARY_NAME))

@@ -95,6 +95,7 @@ TL_FUNC T atomic_load(const T* pointer) {
   using U = typename unsigned_of_size<sizeof(T)>::type;
   detail::fence_before<Order == memory_order::seq_cst ? Order : memory_order::relaxed>();
   T value = reinterpret<T>(detail::load_relaxed(reinterpret_cast<const U*>(pointer)));
+  detail::spin_point();
   detail::fence_after<Order>();
   return value;
 }

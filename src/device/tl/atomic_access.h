@@ -20,6 +20,8 @@ template <class U>
 TL_FUNC U load_relaxed(const U* pointer) {
   return *const_cast<const volatile U*>(pointer);
 }
+// After a load that may be part of a spin loop: the simulator lets other threads run.
+TL_FUNC void spin_point() {}
 template <class U>
 TL_FUNC void store_relaxed(U* pointer, U value) {
   *const_cast<volatile U*>(pointer) = value;

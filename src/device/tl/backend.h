@@ -26,6 +26,13 @@ typedef unsigned long long uintptr_t;
 #define TL_FUNC __device__ __forceinline__
 #define TL_ON_GPU 1
 
+// Whether instructions that came with sm_90 are there; codegen asks the target before it uses them.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+#define TL_HOPPER 0
+#else
+#define TL_HOPPER 1
+#endif
+
 // Emits the simulator's argument thunk; a GPU needs none.
 #define TL_ENTRY(name)
 

@@ -28,5 +28,14 @@ TL_FUNC void bar_arrive(int count) {
 
 TL_FUNC void fence_block() { __threadfence_block(); }
 TL_FUNC void fence_device() { __threadfence(); }
+TL_FUNC void fence_system() { __threadfence_system(); }
+
+#if TL_HOPPER
+TL_FUNC void fence_cluster() { asm volatile("fence.acq_rel.cluster;" ::: "memory"); }
+// Ordinary writes so far come before what asynchronous copies and wgmma read later (PTX ISA 9.7.13.5 "fence.proxy"): by
+// every thread that wrote, before the barrier after which the copy is issued.
+TL_FUNC void fence_proxy_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+TL_FUNC void fence_proxy_async_global() { asm volatile("fence.proxy.async.global;" ::: "memory"); }
+#endif
 
 }  // namespace tl

@@ -156,7 +156,7 @@ void tl_sim_bulk_commit(void);
 void tl_sim_bulk_wait(int pending, int read_only, int site);
 
 /* ---- wgmma; a null `a`: both operands by descriptor ---- */
-enum tl_sim_wgmma_flag { TL_SIM_WGMMA_ACCUMULATE = 1, TL_SIM_WGMMA_NEGATE_A = 2, TL_SIM_WGMMA_NEGATE_B = 4, TL_SIM_WGMMA_TRANS_A = 8, TL_SIM_WGMMA_TRANS_B = 16, TL_SIM_WGMMA_SATURATE = 32 };
+enum tl_sim_wgmma_flag { TL_SIM_WGMMA_ACCUMULATE = 1, TL_SIM_WGMMA_NEGATE_A = 2, TL_SIM_WGMMA_NEGATE_B = 4, TL_SIM_WGMMA_TRANS_A = 8, TL_SIM_WGMMA_TRANS_B = 16 };
 enum tl_sim_wgmma_op { /* half accumulators are packed in pairs */
   TL_SIM_WGMMA_F16_F32,
   TL_SIM_WGMMA_F16_F16,

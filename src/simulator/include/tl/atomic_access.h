@@ -13,6 +13,8 @@ template <class U>
 inline U load_relaxed(const U* pointer) {
   return __atomic_load_n(pointer, __ATOMIC_RELAXED);
 }
+// After a load that may be part of a spin loop: the simulator lets other threads run.
+inline void spin_point() { tl_sim_atomic_load_done(); }
 template <class U>
 inline void store_relaxed(U* pointer, U value) {
   __atomic_store_n(pointer, value, __ATOMIC_RELAXED);

@@ -10,11 +10,13 @@
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 #define __grid_constant__
+#define __cluster_dims__(...)
 
 #ifndef TL_FUNC
 #define TL_FUNC inline
 #endif
 #define TL_ON_GPU 0
+#define TL_HOPPER 1
 
 #define threadIdx (tl_sim_self->thread_index)
 #define blockIdx (tl_sim_self->block_index)
@@ -26,6 +28,13 @@
 #define TL_SITE_PARAMETER_ALONE int tl_site = __builtin_LINE()
 #define TL_SITE_ARGUMENT , tl_site
 #define TL_SITE_ARGUMENT_ALONE tl_site
+
+// Code that hands over arguments is not part of the kernel: nobody watches it.
+#if defined(__SANITIZE_THREAD__)
+#define TL_UNWATCHED __attribute__((no_sanitize("thread")))
+#else
+#define TL_UNWATCHED
+#endif
 
 namespace tl::detail {
 
@@ -39,16 +48,16 @@ struct call_site {
 struct argument_reader {
   void** next;
   template <class T>
-  T& take() {
+  TL_UNWATCHED T& take() {
     return *static_cast<T*>(*next++);
   }
 };
 template <class... Parameters>
 struct kernel_call {
-  kernel_call(void (*kernel)(Parameters...), Parameters... arguments) { kernel(arguments...); }
+  TL_UNWATCHED kernel_call(void (*kernel)(Parameters...), Parameters... arguments) { kernel(arguments...); }
 };
 template <class... Parameters>
-inline void call_kernel(void (*kernel)(Parameters...), void** arguments) {
+TL_UNWATCHED inline void call_kernel(void (*kernel)(Parameters...), void** arguments) {
   [[maybe_unused]] argument_reader reader{arguments};
   kernel_call<Parameters...>{kernel, reader.template take<Parameters>()...};
 }
@@ -56,4 +65,4 @@ inline void call_kernel(void (*kernel)(Parameters...), void** arguments) {
 }  // namespace tl::detail
 
 #define TL_ENTRY(name) \
-  extern "C" void name##__sim(void** arguments) { tl::detail::call_kernel(name, arguments); }
+  extern "C" TL_UNWATCHED void name##__sim(void** arguments) { tl::detail::call_kernel(name, arguments); }

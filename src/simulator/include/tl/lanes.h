@@ -23,11 +23,12 @@ inline uint32_t ballot(bool predicate, int site = __builtin_LINE()) { return tl_
 inline bool any(bool predicate, int site = __builtin_LINE()) { return tl_sim_ballot(predicate, site) != 0; }
 inline bool all(bool predicate, int site = __builtin_LINE()) { return tl_sim_ballot(!predicate, site) == 0; }
 
-// True in exactly one lane; hardware promises no particular one.
+// True in exactly one lane, the same at every call (PTX ISA 9.7.13.9: "the election of a leader thread happens
+// deterministically"); which one, hardware does not promise: the launch's seed chooses.
 inline bool elect_one() {
   const tl_sim_thread* self = tl_sim_self;
   const tl_sim_dim3 &index = self->thread_index, &extent = self->block_extent;
-  return ((index.z * extent.y + index.y) * extent.x + index.x) % 32 == 0;
+  return ((index.z * extent.y + index.y) * extent.x + index.x) % 32 == self->elected_lane;
 }
 
 }  // namespace tl

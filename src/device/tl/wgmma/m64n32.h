@@ -1,0 +1,30 @@
+// wgmma with N = 32: register lists. Written by generate.py.
+#pragma once
+#include <tl/wgmma.h>
+#define TL_WGMMA_N 32
+#define TL_WGMMA_SHAPE "m64n32"
+#define TL_WGMMA_FULL "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}"
+#define TL_WGMMA_FULL_LIST(use) use(d[0]), use(d[1]), use(d[2]), use(d[3]), use(d[4]), use(d[5]), use(d[6]), use(d[7]), use(d[8]), use(d[9]), use(d[10]), use(d[11]), use(d[12]), use(d[13]), use(d[14]), use(d[15])
+#define TL_WGMMA_FULL_0 "%16"
+#define TL_WGMMA_FULL_1 "%17"
+#define TL_WGMMA_FULL_2 "%18"
+#define TL_WGMMA_FULL_3 "%19"
+#define TL_WGMMA_FULL_4 "%20"
+#define TL_WGMMA_FULL_5 "%21"
+#define TL_WGMMA_FULL_6 "%22"
+#define TL_WGMMA_FULL_7 "%23"
+#define TL_WGMMA_FULL_8 "%24"
+#define TL_WGMMA_FULL_9 "%25"
+#define TL_WGMMA_HALF "{%0, %1, %2, %3, %4, %5, %6, %7}"
+#define TL_WGMMA_HALF_LIST(use) use(d[0]), use(d[1]), use(d[2]), use(d[3]), use(d[4]), use(d[5]), use(d[6]), use(d[7])
+#define TL_WGMMA_HALF_0 "%8"
+#define TL_WGMMA_HALF_1 "%9"
+#define TL_WGMMA_HALF_2 "%10"
+#define TL_WGMMA_HALF_3 "%11"
+#define TL_WGMMA_HALF_4 "%12"
+#define TL_WGMMA_HALF_5 "%13"
+#define TL_WGMMA_HALF_6 "%14"
+#define TL_WGMMA_HALF_7 "%15"
+#define TL_WGMMA_HALF_8 "%16"
+#define TL_WGMMA_HALF_9 "%17"
+#include <tl/wgmma_instructions.h>

@@ -1,0 +1,30 @@
+// wgmma with N = 64: register lists. Written by generate.py.
+#pragma once
+#include <tl/wgmma.h>
+#define TL_WGMMA_N 64
+#define TL_WGMMA_SHAPE "m64n64"
+#define TL_WGMMA_FULL "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}"
+#define TL_WGMMA_FULL_LIST(use) use(d[0]), use(d[1]), use(d[2]), use(d[3]), use(d[4]), use(d[5]), use(d[6]), use(d[7]), use(d[8]), use(d[9]), use(d[10]), use(d[11]), use(d[12]), use(d[13]), use(d[14]), use(d[15]), use(d[16]), use(d[17]), use(d[18]), use(d[19]), use(d[20]), use(d[21]), use(d[22]), use(d[23]), use(d[24]), use(d[25]), use(d[26]), use(d[27]), use(d[28]), use(d[29]), use(d[30]), use(d[31])
+#define TL_WGMMA_FULL_0 "%32"
+#define TL_WGMMA_FULL_1 "%33"
+#define TL_WGMMA_FULL_2 "%34"
+#define TL_WGMMA_FULL_3 "%35"
+#define TL_WGMMA_FULL_4 "%36"
+#define TL_WGMMA_FULL_5 "%37"
+#define TL_WGMMA_FULL_6 "%38"
+#define TL_WGMMA_FULL_7 "%39"
+#define TL_WGMMA_FULL_8 "%40"
+#define TL_WGMMA_FULL_9 "%41"
+#define TL_WGMMA_HALF "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}"
+#define TL_WGMMA_HALF_LIST(use) use(d[0]), use(d[1]), use(d[2]), use(d[3]), use(d[4]), use(d[5]), use(d[6]), use(d[7]), use(d[8]), use(d[9]), use(d[10]), use(d[11]), use(d[12]), use(d[13]), use(d[14]), use(d[15])
+#define TL_WGMMA_HALF_0 "%16"
+#define TL_WGMMA_HALF_1 "%17"
+#define TL_WGMMA_HALF_2 "%18"
+#define TL_WGMMA_HALF_3 "%19"
+#define TL_WGMMA_HALF_4 "%20"
+#define TL_WGMMA_HALF_5 "%21"
+#define TL_WGMMA_HALF_6 "%22"
+#define TL_WGMMA_HALF_7 "%23"
+#define TL_WGMMA_HALF_8 "%24"
+#define TL_WGMMA_HALF_9 "%25"
+#include <tl/wgmma_instructions.h>

@@ -1,0 +1,30 @@
+// wgmma with N = 72: register lists. Written by generate.py.
+#pragma once
+#include <tl/wgmma.h>
+#define TL_WGMMA_N 72
+#define TL_WGMMA_SHAPE "m64n72"
+#define TL_WGMMA_FULL "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35}"
+#define TL_WGMMA_FULL_LIST(use) use(d[0]), use(d[1]), use(d[2]), use(d[3]), use(d[4]), use(d[5]), use(d[6]), use(d[7]), use(d[8]), use(d[9]), use(d[10]), use(d[11]), use(d[12]), use(d[13]), use(d[14]), use(d[15]), use(d[16]), use(d[17]), use(d[18]), use(d[19]), use(d[20]), use(d[21]), use(d[22]), use(d[23]), use(d[24]), use(d[25]), use(d[26]), use(d[27]), use(d[28]), use(d[29]), use(d[30]), use(d[31]), use(d[32]), use(d[33]), use(d[34]), use(d[35])
+#define TL_WGMMA_FULL_0 "%36"
+#define TL_WGMMA_FULL_1 "%37"
+#define TL_WGMMA_FULL_2 "%38"
+#define TL_WGMMA_FULL_3 "%39"
+#define TL_WGMMA_FULL_4 "%40"
+#define TL_WGMMA_FULL_5 "%41"
+#define TL_WGMMA_FULL_6 "%42"
+#define TL_WGMMA_FULL_7 "%43"
+#define TL_WGMMA_FULL_8 "%44"
+#define TL_WGMMA_FULL_9 "%45"
+#define TL_WGMMA_HALF "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17}"
+#define TL_WGMMA_HALF_LIST(use) use(d[0]), use(d[1]), use(d[2]), use(d[3]), use(d[4]), use(d[5]), use(d[6]), use(d[7]), use(d[8]), use(d[9]), use(d[10]), use(d[11]), use(d[12]), use(d[13]), use(d[14]), use(d[15]), use(d[16]), use(d[17])
+#define TL_WGMMA_HALF_0 "%18"
+#define TL_WGMMA_HALF_1 "%19"
+#define TL_WGMMA_HALF_2 "%20"
+#define TL_WGMMA_HALF_3 "%21"
+#define TL_WGMMA_HALF_4 "%22"
+#define TL_WGMMA_HALF_5 "%23"
+#define TL_WGMMA_HALF_6 "%24"
+#define TL_WGMMA_HALF_7 "%25"
+#define TL_WGMMA_HALF_8 "%26"
+#define TL_WGMMA_HALF_9 "%27"
+#include <tl/wgmma_instructions.h>

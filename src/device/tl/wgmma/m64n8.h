@@ -1,0 +1,30 @@
+// wgmma with N = 8: register lists. Written by generate.py.
+#pragma once
+#include <tl/wgmma.h>
+#define TL_WGMMA_N 8
+#define TL_WGMMA_SHAPE "m64n8"
+#define TL_WGMMA_FULL "{%0, %1, %2, %3}"
+#define TL_WGMMA_FULL_LIST(use) use(d[0]), use(d[1]), use(d[2]), use(d[3])
+#define TL_WGMMA_FULL_0 "%4"
+#define TL_WGMMA_FULL_1 "%5"
+#define TL_WGMMA_FULL_2 "%6"
+#define TL_WGMMA_FULL_3 "%7"
+#define TL_WGMMA_FULL_4 "%8"
+#define TL_WGMMA_FULL_5 "%9"
+#define TL_WGMMA_FULL_6 "%10"
+#define TL_WGMMA_FULL_7 "%11"
+#define TL_WGMMA_FULL_8 "%12"
+#define TL_WGMMA_FULL_9 "%13"
+#define TL_WGMMA_HALF "{%0, %1}"
+#define TL_WGMMA_HALF_LIST(use) use(d[0]), use(d[1])
+#define TL_WGMMA_HALF_0 "%2"
+#define TL_WGMMA_HALF_1 "%3"
+#define TL_WGMMA_HALF_2 "%4"
+#define TL_WGMMA_HALF_3 "%5"
+#define TL_WGMMA_HALF_4 "%6"
+#define TL_WGMMA_HALF_5 "%7"
+#define TL_WGMMA_HALF_6 "%8"
+#define TL_WGMMA_HALF_7 "%9"
+#define TL_WGMMA_HALF_8 "%10"
+#define TL_WGMMA_HALF_9 "%11"
+#include <tl/wgmma_instructions.h>

@@ -1,0 +1,54 @@
+// wgmma instructions of a GPU; <tl/wgmma.h> says what they mean.
+#pragma once
+#include <tl/smem_address.h>
+#include <tl/wgmma_rules.h>
+
+#if TL_HOPPER
+
+namespace tl {
+
+TL_FUNC void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+TL_FUNC void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int Pending>
+TL_FUNC void wgmma_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Pending) : "memory");
+}
+
+namespace detail {
+
+// One specialization for each N, in <tl/wgmma/m64n<N>.h>.
+template <int N>
+struct wgmma_shape;
+
+template <class A, class B, int N, bool TransA, bool TransB, int ScaleA, int ScaleB, class C>
+TL_FUNC void wgmma_ss(C* d, uint64_t a, uint64_t b, bool accumulate) {
+  if constexpr (is_same<C, half_t>) {
+    wgmma_shape<N>::template ss_half<A, B, TransA, TransB, ScaleA, ScaleB>(reinterpret_cast<uint32_t*>(d), a, b, accumulate);
+  } else {
+    wgmma_shape<N>::template ss<A, B, TransA, TransB, ScaleA, ScaleB>(d, a, b, accumulate);
+  }
+}
+template <class A, class B, int N, bool TransB, int ScaleA, int ScaleB, class C>
+TL_FUNC void wgmma_rs(C* d, const A* elements, uint64_t b, bool accumulate) {
+  uint32_t a[4];
+  __builtin_memcpy(a, elements, sizeof(a));
+  if constexpr (is_same<C, half_t>) {
+    wgmma_shape<N>::template rs_half<A, B, TransB, ScaleA, ScaleB>(reinterpret_cast<uint32_t*>(d), a, b, accumulate);
+  } else {
+    wgmma_shape<N>::template rs<A, B, TransB, ScaleA, ScaleB>(d, a, b, accumulate);
+  }
+}
+
+}  // namespace detail
+
+// Holds accumulators in place: the compiler knows nothing of registers that are written later, and would move reads of them
+// before the wait. After every wgmma_wait whose results are read.
+template <int N, class C>
+TL_FUNC void wgmma_pin(C* d) {
+  if constexpr (is_same<C, half_t>) detail::wgmma_shape<N>::pin_half(reinterpret_cast<uint32_t*>(d));
+  else detail::wgmma_shape<N>::pin(d);
+}
+
+}  // namespace tl
+
+#endif

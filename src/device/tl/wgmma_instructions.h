@@ -1,0 +1,144 @@
+// The instructions of one N; included by <tl/wgmma/m64n<N>.h>, which has defined the register lists, once for each N.
+// FULL: accumulators of 32 bits, HALF: pairs of 16 bits. Operands after the accumulators, by descriptor: 0 a, 1 b,
+// 2 accumulate, 3 and 4 scales, 5 and 6 transpositions; from registers: 0-3 a, 4 b, 5 accumulate, 6 and 7 scales, 8 transposition.
+
+#if TL_HOPPER
+
+#define TL_WGMMA_F(x) "+f"(x)
+#define TL_WGMMA_R(x) "+r"(x)
+#define TL_WGMMA_SS(part, constraint, types, tail, ...)                                                                          \
+  asm volatile("{\n .reg .pred p;\n setp.ne.b32 p, " TL_WGMMA_##part##_2 ", 0;\n wgmma.mma_async.sync.aligned." TL_WGMMA_SHAPE types " " \
+               TL_WGMMA_##part ", " TL_WGMMA_##part##_0 ", " TL_WGMMA_##part##_1 ", p" tail ";\n}"                               \
+               : TL_WGMMA_##part##_LIST(constraint)                                                                              \
+               : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)), "n"(ScaleA), "n"(ScaleB), "n"(static_cast<int>(TransA)),     \
+                 "n"(static_cast<int>(TransB)))
+#define TL_WGMMA_RS(part, constraint, types, tail)                                                                               \
+  asm volatile("{\n .reg .pred p;\n setp.ne.b32 p, " TL_WGMMA_##part##_5 ", 0;\n wgmma.mma_async.sync.aligned." TL_WGMMA_SHAPE types " " \
+               TL_WGMMA_##part ", {" TL_WGMMA_##part##_0 ", " TL_WGMMA_##part##_1 ", " TL_WGMMA_##part##_2 ", " TL_WGMMA_##part##_3 "}, " \
+               TL_WGMMA_##part##_4 ", p" tail ";\n}"                                                                             \
+               : TL_WGMMA_##part##_LIST(constraint)                                                                              \
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(accumulate)), "n"(ScaleA), "n"(ScaleB), \
+                 "n"(static_cast<int>(TransB)))
+
+namespace tl::detail {
+
+template <>
+struct wgmma_shape<TL_WGMMA_N> {
+  static TL_FUNC void pin(float* d) { asm volatile("" : TL_WGMMA_FULL_LIST(TL_WGMMA_F)::"memory"); }
+  static TL_FUNC void pin(int32_t* d) { asm volatile("" : TL_WGMMA_FULL_LIST(TL_WGMMA_R)::"memory"); }
+  static TL_FUNC void pin_half(uint32_t* d) { asm volatile("" : TL_WGMMA_HALF_LIST(TL_WGMMA_R)::"memory"); }
+
+#define TL_WGMMA_SS_SCALES(part) ", " TL_WGMMA_##part##_3 ", " TL_WGMMA_##part##_4
+#define TL_WGMMA_SS_ALL(part) TL_WGMMA_SS_SCALES(part) ", " TL_WGMMA_##part##_5 ", " TL_WGMMA_##part##_6
+#define TL_WGMMA_RS_SCALES(part) ", " TL_WGMMA_##part##_6 ", " TL_WGMMA_##part##_7
+#define TL_WGMMA_RS_ALL(part) TL_WGMMA_RS_SCALES(part) ", " TL_WGMMA_##part##_8
+
+// `issue` is SS or RS.
+#define TL_WGMMA_FLOATS(issue)                                                                                        \
+  constexpr bool a4 = is_same<A, float8_e4m3_t>, b4 = is_same<B, float8_e4m3_t>;                                      \
+  if constexpr (is_same<A, half_t>) {                                                                                 \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k16.f32.f16.f16", TL_WGMMA_##issue##_ALL(FULL));                              \
+  } else if constexpr (is_same<A, bfloat16_t>) {                                                                      \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k16.f32.bf16.bf16", TL_WGMMA_##issue##_ALL(FULL));                            \
+  } else if constexpr (is_same<A, float>) {                                                                           \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k8.f32.tf32.tf32", TL_WGMMA_##issue##_SCALES(FULL));                          \
+  } else if constexpr (a4 && b4) {                                                                                    \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e4m3.e4m3", TL_WGMMA_##issue##_SCALES(FULL));                         \
+  } else if constexpr (a4) {                                                                                          \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e4m3.e5m2", TL_WGMMA_##issue##_SCALES(FULL));                         \
+  } else if constexpr (b4) {                                                                                          \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e5m2.e4m3", TL_WGMMA_##issue##_SCALES(FULL));                         \
+  } else {                                                                                                            \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e5m2.e5m2", TL_WGMMA_##issue##_SCALES(FULL));                         \
+  }
+#define TL_WGMMA_HALVES(issue)                                                                                        \
+  constexpr bool a4 = is_same<A, float8_e4m3_t>, b4 = is_same<B, float8_e4m3_t>;                                      \
+  if constexpr (is_same<A, half_t>) {                                                                                 \
+    TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k16.f16.f16.f16", TL_WGMMA_##issue##_ALL(HALF));                              \
+  } else if constexpr (a4 && b4) {                                                                                    \
+    TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k32.f16.e4m3.e4m3", TL_WGMMA_##issue##_SCALES(HALF));                         \
+  } else if constexpr (a4) {                                                                                          \
+    TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k32.f16.e4m3.e5m2", TL_WGMMA_##issue##_SCALES(HALF));                         \
+  } else if constexpr (b4) {                                                                                          \
+    TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k32.f16.e5m2.e4m3", TL_WGMMA_##issue##_SCALES(HALF));                         \
+  } else {                                                                                                            \
+    TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k32.f16.e5m2.e5m2", TL_WGMMA_##issue##_SCALES(HALF));                         \
+  }
+#define TL_WGMMA_INTEGERS(issue)                                                                                      \
+  if constexpr (is_signed<A> && is_signed<B>) {                                                                       \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_R, "k32.s32.s8.s8", "");                                                          \
+  } else if constexpr (is_signed<A>) {                                                                                \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_R, "k32.s32.s8.u8", "");                                                          \
+  } else if constexpr (is_signed<B>) {                                                                                \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_R, "k32.s32.u8.s8", "");                                                          \
+  } else {                                                                                                            \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_R, "k32.s32.u8.u8", "");                                                          \
+  }
+
+  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB>
+  static TL_FUNC void ss(float* d, uint64_t a, uint64_t b, bool accumulate) {
+    TL_WGMMA_FLOATS(SS)
+  }
+  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB>
+  static TL_FUNC void ss(int32_t* d, uint64_t a, uint64_t b, bool accumulate) {
+    TL_WGMMA_INTEGERS(SS)
+  }
+  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB>
+  static TL_FUNC void ss_half(uint32_t* d, uint64_t a, uint64_t b, bool accumulate) {
+    TL_WGMMA_HALVES(SS)
+  }
+  template <class A, class B, bool TransB, int ScaleA, int ScaleB>
+  static TL_FUNC void rs(float* d, const uint32_t* a, uint64_t b, bool accumulate) {
+    TL_WGMMA_FLOATS(RS)
+  }
+  template <class A, class B, bool TransB, int ScaleA, int ScaleB>
+  static TL_FUNC void rs(int32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
+    TL_WGMMA_INTEGERS(RS)
+  }
+  template <class A, class B, bool TransB, int ScaleA, int ScaleB>
+  static TL_FUNC void rs_half(uint32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
+    TL_WGMMA_HALVES(RS)
+  }
+};
+
+}  // namespace tl::detail
+
+#undef TL_WGMMA_F
+#undef TL_WGMMA_R
+#undef TL_WGMMA_SS
+#undef TL_WGMMA_RS
+#undef TL_WGMMA_SS_SCALES
+#undef TL_WGMMA_SS_ALL
+#undef TL_WGMMA_RS_SCALES
+#undef TL_WGMMA_RS_ALL
+#undef TL_WGMMA_FLOATS
+#undef TL_WGMMA_HALVES
+#undef TL_WGMMA_INTEGERS
+
+#endif
+#undef TL_WGMMA_N
+#undef TL_WGMMA_SHAPE
+#undef TL_WGMMA_FULL
+#undef TL_WGMMA_FULL_LIST
+#undef TL_WGMMA_FULL_0
+#undef TL_WGMMA_FULL_1
+#undef TL_WGMMA_FULL_2
+#undef TL_WGMMA_FULL_3
+#undef TL_WGMMA_FULL_4
+#undef TL_WGMMA_FULL_5
+#undef TL_WGMMA_FULL_6
+#undef TL_WGMMA_FULL_7
+#undef TL_WGMMA_FULL_8
+#undef TL_WGMMA_FULL_9
+#undef TL_WGMMA_HALF
+#undef TL_WGMMA_HALF_LIST
+#undef TL_WGMMA_HALF_0
+#undef TL_WGMMA_HALF_1
+#undef TL_WGMMA_HALF_2
+#undef TL_WGMMA_HALF_3
+#undef TL_WGMMA_HALF_4
+#undef TL_WGMMA_HALF_5
+#undef TL_WGMMA_HALF_6
+#undef TL_WGMMA_HALF_7
+#undef TL_WGMMA_HALF_8
+#undef TL_WGMMA_HALF_9

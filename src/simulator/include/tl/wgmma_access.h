@@ -1,0 +1,46 @@
+// wgmma, simulated.
+#pragma once
+#include <tl/smem_address.h>
+#include <tl/wgmma_rules.h>
+
+namespace tl {
+
+inline void wgmma_fence(int site = __builtin_LINE()) { tl_sim_wgmma_fence(site); }
+inline void wgmma_commit(int site = __builtin_LINE()) { tl_sim_wgmma_commit(site); }
+template <int Pending>
+inline void wgmma_wait(int site = __builtin_LINE()) {
+  tl_sim_wgmma_wait(Pending, site);
+}
+template <int N, class C>
+inline void wgmma_pin(C*) {}
+
+namespace detail {
+
+template <class A, class B, class C>
+constexpr int wgmma_operation() {
+  if (is_same<A, half_t>) return is_same<C, half_t> ? TL_SIM_WGMMA_F16_F16 : TL_SIM_WGMMA_F16_F32;
+  if (is_same<A, bfloat16_t>) return TL_SIM_WGMMA_BF16;
+  if (is_same<A, float>) return TL_SIM_WGMMA_TF32;
+  if constexpr (is_integer<A>) return TL_SIM_WGMMA_S8S8 + (is_signed<A> ? 0 : 2) + (is_signed<B> ? 0 : 1);
+  constexpr int first = is_same<C, half_t> ? TL_SIM_WGMMA_E4E4_F16 : TL_SIM_WGMMA_E4E4_F32;
+  return first + (is_same<A, float8_e4m3_t> ? 0 : 2) + (is_same<B, float8_e4m3_t> ? 0 : 1);
+}
+
+template <bool TransA, bool TransB, int ScaleA, int ScaleB>
+constexpr int wgmma_flags(bool accumulate) {
+  return (accumulate ? TL_SIM_WGMMA_ACCUMULATE : 0) | (ScaleA < 0 ? TL_SIM_WGMMA_NEGATE_A : 0) | (ScaleB < 0 ? TL_SIM_WGMMA_NEGATE_B : 0) |
+         (TransA ? TL_SIM_WGMMA_TRANS_A : 0) | (TransB ? TL_SIM_WGMMA_TRANS_B : 0);
+}
+
+template <class A, class B, int N, bool TransA, bool TransB, int ScaleA, int ScaleB, class C>
+inline void wgmma_ss(C* d, uint64_t a, uint64_t b, bool accumulate, int site) {
+  tl_sim_wgmma(wgmma_operation<A, B, C>(), N, d, nullptr, a, b, wgmma_flags<TransA, TransB, ScaleA, ScaleB>(accumulate), site);
+}
+template <class A, class B, int N, bool TransB, int ScaleA, int ScaleB, class C>
+inline void wgmma_rs(C* d, const A* a, uint64_t b, bool accumulate, int site) {
+  tl_sim_wgmma(wgmma_operation<A, B, C>(), N, d, a, 0, b, wgmma_flags<false, TransB, ScaleA, ScaleB>(accumulate), site);
+}
+
+}  // namespace detail
+
+}  // namespace tl

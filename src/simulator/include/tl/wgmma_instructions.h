@@ -1,0 +1,27 @@
+// The simulator needs no register lists.
+#undef TL_WGMMA_N
+#undef TL_WGMMA_SHAPE
+#undef TL_WGMMA_FULL
+#undef TL_WGMMA_FULL_LIST
+#undef TL_WGMMA_FULL_0
+#undef TL_WGMMA_FULL_1
+#undef TL_WGMMA_FULL_2
+#undef TL_WGMMA_FULL_3
+#undef TL_WGMMA_FULL_4
+#undef TL_WGMMA_FULL_5
+#undef TL_WGMMA_FULL_6
+#undef TL_WGMMA_FULL_7
+#undef TL_WGMMA_FULL_8
+#undef TL_WGMMA_FULL_9
+#undef TL_WGMMA_HALF
+#undef TL_WGMMA_HALF_LIST
+#undef TL_WGMMA_HALF_0
+#undef TL_WGMMA_HALF_1
+#undef TL_WGMMA_HALF_2
+#undef TL_WGMMA_HALF_3
+#undef TL_WGMMA_HALF_4
+#undef TL_WGMMA_HALF_5
+#undef TL_WGMMA_HALF_6
+#undef TL_WGMMA_HALF_7
+#undef TL_WGMMA_HALF_8
+#undef TL_WGMMA_HALF_9

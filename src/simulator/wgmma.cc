@@ -1,0 +1,276 @@
+// wgmma.mma_async (PTX ISA 9.7.15): issue, groups, waits, and reading the operands through their descriptors.
+#include "wgmma.h"
+
+#include <cstring>
+
+#include "team.h"
+
+namespace tl::sim {
+
+namespace {
+
+using Kernels = const WgmmaKernel (*)[TL_SIM_WGMMA_COUNT];
+
+Kernels choose(bool portable) {
+#if defined(__x86_64__)
+  if (!portable && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) {
+    bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+    return wide ? wgmma_kernels_avx512 : wgmma_kernels_avx2;
+  }
+#endif
+  (void)portable;
+  return wgmma_kernels_portable;
+}
+
+Kernels kernels = choose(false);
+
+constexpr int k_bytes = 32;  // of a row of an operand: k16 of 16 bits, k8 of 32, k32 of 8
+
+// Calls visit(first_row, chunk, address): 16 bytes of one operand of `rows` rows, as it lies in shared memory. K-major: row
+// `first_row`, 16-byte half `chunk` of its K. MN-major (16-bit types): rows first_row..first_row+7 at k = chunk.
+// Layouts: 9.7.15.5.1.2.1 "Shared Memory Matrix Layout", canonical forms; the swizzle is an XOR of the final address.
+template <class Visit>
+void walk_operand(const MatrixDescriptor& d, int rows, bool transposed, Visit visit) {
+  const uint32_t width = d.swizzle ? 16u << d.swizzle : 16;  // bytes of a row of a core matrix group
+  for (int i = 0; i < (transposed ? 16 : rows); ++i) {
+    for (int j = 0; j < (transposed ? rows / 8 : 2); ++j) {
+      const auto outer = static_cast<uint32_t>(i), inner = static_cast<uint32_t>(j);
+      uint32_t address = d.start;
+      if (!transposed) {
+        address += outer % 8 * width + outer / 8 * d.stride_offset + (d.swizzle ? inner * 16 : inner * d.leading_offset);
+        visit(i, j, swizzled(address, d.swizzle));
+      } else {
+        const uint32_t per_row = width / 16;  // chunks of 8 elements
+        address += outer % 8 * width;
+        if (d.swizzle) address += inner % per_row * 16 + inner / per_row * d.leading_offset + outer / 8 * d.stride_offset;
+        else address += inner * d.stride_offset + outer / 8 * d.leading_offset;
+        visit(j * 8, i, swizzled(address, d.swizzle));
+      }
+    }
+  }
+}
+
+[[noreturn]] __attribute__((noinline, cold)) void refuse(const char* text, int site) {
+  Thread* thread = self();
+  fail(*thread->block, "wgmma: %s (line %d), %s", text, site, name_thread(*thread).c_str());
+}
+
+const char* in_window(const Block& block, uint32_t address, const WgmmaOperation& operation, char name) {
+  const uint32_t offset = address - shared_window_start;
+  if (offset >= block.shared_bytes || block.shared_bytes - offset < 16) {
+    char text[160];
+    snprintf(text, sizeof text, "operand %c reaches shared memory offset %d of %u", name, static_cast<int>(offset), block.shared_bytes);
+    refuse(text, operation.site);
+  }
+  return block.shared + offset;
+}
+
+void gather(const Block& block, const WgmmaOperation& operation, uint64_t bits, int rows, bool transposed, char name, char* target) {
+  walk_operand(MatrixDescriptor(bits), rows, transposed, [&](int row, int part, uint32_t address) {
+    const char* source = in_window(block, address, operation, name);
+    if (!transposed) {
+      memcpy(target + row * k_bytes + part * 16, source, 16);
+    } else {
+      for (int e = 0; e < 8; ++e) memcpy(target + (row + e) * k_bytes + part * 2, source + e * 2, 2);
+    }
+  });
+}
+
+void execute(Block& block, int group) {
+  WgmmaQueue& queue = *block.wgmma[group];
+  std::unique_ptr<WgmmaOperation> owned = std::move(queue.pending.front());
+  queue.pending.pop_front();
+  WgmmaOperation& operation = *owned;
+  tl_sim_thread* saved = tl_sim_self;
+  tl_sim_self = &block.threads[group * warpgroup_threads];  // whom a failure names
+  alignas(64) char a[64 * k_bytes], b[256 * k_bytes];
+  if (!operation.a_in_registers) gather(block, operation, operation.a_descriptor, 64, operation.flags & TL_SIM_WGMMA_TRANS_A, 'A', a);
+  gather(block, operation, operation.b_descriptor, operation.n, operation.flags & TL_SIM_WGMMA_TRANS_B, 'B', b);
+  WgmmaOperands operands{operation.a_in_registers ? nullptr : a, b, operation.a, operation.c, operation.n,
+                         (operation.flags & TL_SIM_WGMMA_ACCUMULATE) != 0, (operation.flags & TL_SIM_WGMMA_NEGATE_A) != 0,
+                         (operation.flags & TL_SIM_WGMMA_NEGATE_B) != 0};
+  kernels[static_cast<int>(block.team->options.numerics)][operation.operation](operands);
+  tl_sim_self = saved;
+  ++queue.done;
+  queue.spare.push_back(std::move(owned));
+  if (!queue.waiters) return;
+  for (int i = group * warpgroup_threads; i < (group + 1) * warpgroup_threads; ++i) {
+    Thread& thread = block.threads[i];
+    if (thread.wait == Wait::wgmma && thread.wait_value <= queue.done) make_ready(thread);
+  }
+}
+
+bool ready(const WgmmaQueue& queue) { return !queue.pending.empty() && queue.pending.front()->joined == warpgroup_threads; }
+
+WgmmaQueue& queue_of(Thread* thread, const char* what, int site) {
+  Block& block = *thread->block;
+  const int group = thread->index / warpgroup_threads;
+  if ((group + 1) * warpgroup_threads > block.thread_count) {
+    fail(block, "%s in the last %d threads of a block: they are no warpgroup (line %d), %s", what, block.thread_count - group * warpgroup_threads,
+         site, name_thread(*thread).c_str());
+  }
+  if (!block.wgmma[group]) block.wgmma[group] = std::make_unique<WgmmaQueue>();
+  return *block.wgmma[group];
+}
+
+void observe_issue(Block& block, int group, const WgmmaOperation& operation) {
+  Observer* observer = block.observer;
+  if (!observer) return;
+  const Site site = site_of(operation.site);
+  const Agent agent{AgentKind::wgmma, static_cast<uint32_t>(group)};
+  const int first = group * warpgroup_threads;
+  // The last thread to join tells the group: others may already have committed it.
+  const auto ticket = static_cast<uint32_t>(self()->wgmma_group_ends.size() + 1);
+  for (int warp = 0; warp < 4; ++warp) {  // each warp must itself be in order with what it reads
+    Thread& issuer = block.threads[first + warp * lanes_per_warp];
+    auto read = [&](const char* address) { observer->async_access(issuer, agent, ticket, address, 16, Access::read, Proxy::async, site); };
+    if (!operation.a_in_registers) {
+      walk_operand(MatrixDescriptor(operation.a_descriptor), 64, operation.flags & TL_SIM_WGMMA_TRANS_A, [&](int row, int, uint32_t address) {
+        if (row / 16 == warp) read(in_window(block, address, operation, 'A'));  // a warp's rows
+      });
+    }
+    walk_operand(MatrixDescriptor(operation.b_descriptor), operation.n, operation.flags & TL_SIM_WGMMA_TRANS_B,
+                 [&](int, int, uint32_t address) { read(in_window(block, address, operation, 'B')); });
+  }
+  const bool half = operation.operation == TL_SIM_WGMMA_F16_F16 || (operation.operation >= TL_SIM_WGMMA_E4E4_F16 && operation.operation <= TL_SIM_WGMMA_E5E5_F16);
+  const size_t c_bytes = static_cast<size_t>(operation.n) / 2 * (half ? 2 : 4);
+  for (int i = 0; i < warpgroup_threads; ++i) {
+    Thread& issuer = block.threads[first + i];
+    if (operation.a_in_registers) observer->async_access(issuer, agent, ticket, operation.a[i], 16, Access::read, Proxy::generic, site);
+    observer->async_access(issuer, agent, ticket, operation.c[i], c_bytes, Access::write, Proxy::generic, site);
+  }
+  const int k = operation.operation == TL_SIM_WGMMA_TF32 ? 8 : operation.operation <= TL_SIM_WGMMA_BF16 ? 16 : 32;
+  observer->work(block.threads[first], Work::gemm, static_cast<uint64_t>(64 * operation.n * k), site);
+}
+
+}  // namespace
+
+void choose_wgmma_kernels(bool portable) { kernels = choose(portable); }
+
+void WgmmaQueue::clear() {
+  while (!pending.empty()) {
+    spare.push_back(std::move(pending.front()));
+    pending.pop_front();
+  }
+  done = 0;
+  waiters = 0;
+}
+
+MatrixDescriptor::MatrixDescriptor(uint64_t bits) {
+  start = static_cast<uint32_t>(bits & 0x3fff) << 4;
+  leading_offset = static_cast<uint32_t>(bits >> 16 & 0x3fff) << 4;
+  stride_offset = static_cast<uint32_t>(bits >> 32 & 0x3fff) << 4;
+  base_offset = static_cast<int>(bits >> 49 & 7);
+  const int mode = static_cast<int>(bits >> 62);  // 0 none, 1 128B, 2 64B, 3 32B
+  swizzle = mode ? 4 - mode : 0;
+}
+
+bool run_demanded_wgmma(Team& team) {
+  for (uint32_t b = 0; b < team.count; ++b) {
+    Block& block = *team.blocks[b];
+    const int groups = block.thread_count / warpgroup_threads;
+    const int start = groups ? static_cast<int>(team.random.below(static_cast<uint32_t>(groups))) : 0;
+    for (int i = 0; i < groups; ++i) {
+      const int group = (start + i) % groups;
+      WgmmaQueue* queue = block.wgmma[group].get();
+      if (!queue || !queue->waiters || !ready(*queue)) continue;
+      execute(block, group);
+      return true;
+    }
+  }
+  return false;
+}
+
+void run_any_wgmma(Team& team) {
+  Block& block = *team.blocks[team.random.below(team.count)];
+  const int groups = block.thread_count / warpgroup_threads;
+  if (!groups) return;
+  const int group = static_cast<int>(team.random.below(static_cast<uint32_t>(groups)));
+  if (block.wgmma[group] && ready(*block.wgmma[group])) execute(block, group);
+}
+
+std::string describe_wgmma(const Block& block, const Thread& thread) {
+  const WgmmaQueue* queue = block.wgmma[thread.index / warpgroup_threads].get();
+  if (!queue) return "none was issued";
+  std::string text = std::to_string(queue->done) + " of " + std::to_string(thread.wait_value) + " operations done";
+  if (!queue->pending.empty()) text += ", the next was issued by " + std::to_string(queue->pending.front()->joined) + " of 128 threads";
+  return text;
+}
+
+}  // namespace tl::sim
+
+using namespace tl::sim;
+
+void tl_sim_wgmma(int operation, int n, void* c, const void* a, uint64_t a_descriptor, uint64_t b_descriptor, int flags, int site) {
+  Thread* thread = self();
+  Block& block = *thread->block;
+  const int group = thread->index / warpgroup_threads;
+  WgmmaQueue& queue = queue_of(thread, "wgmma", site);
+  // Registers written by ordinary instructions are ordered by wgmma.fence (9.7.15.7.1): "must be used before the first
+  // wgmma.mma_async operation in a kernel".
+  if (!thread->wgmma_fenced) refuse("no wgmma_fence before it", site);
+  const uint64_t index = thread->wgmma_issued++ - queue.done;
+  if (index == queue.pending.size()) {
+    for (uint64_t bits : {a ? b_descriptor : a_descriptor, b_descriptor}) {
+      if (MatrixDescriptor(bits).base_offset) refuse("a descriptor with a base offset: the simulator takes tiles aligned to their swizzle pattern", site);
+    }
+    std::unique_ptr<WgmmaOperation> fresh;
+    if (queue.spare.empty()) {
+      fresh = std::make_unique<WgmmaOperation>();
+    } else {
+      fresh = std::move(queue.spare.back());
+      queue.spare.pop_back();
+    }
+    fresh->operation = operation, fresh->n = n, fresh->flags = flags, fresh->site = site;
+    fresh->a_descriptor = a ? 0 : a_descriptor, fresh->b_descriptor = b_descriptor;
+    fresh->a_in_registers = a != nullptr;
+    fresh->joined = 0;
+    queue.pending.push_back(std::move(fresh));
+  }
+  WgmmaOperation& record = *queue.pending[index];
+  if (record.operation != operation || record.n != n || record.flags != flags || record.site != site || record.a_in_registers != (a != nullptr)) {
+    fail(block, "threads of warpgroup %d have come to different wgmma instructions (lines %d and %d), %s", group, record.site, site,
+         name_thread(*thread).c_str());
+  }
+  if (record.b_descriptor != b_descriptor || (!a && record.a_descriptor != a_descriptor)) {
+    refuse("the threads of the warpgroup pass different descriptors", site);
+  }
+  const int slot = thread->index % warpgroup_threads;
+  record.c[slot] = c;
+  record.a[slot] = a;
+  if (++record.joined < warpgroup_threads) return;
+  observe_issue(block, group, record);
+  Team& team = *block.team;
+  if (team.options.time == Time::early || (team.options.time == Time::random && team.random.one_in(4))) {
+    while (ready(queue)) execute(block, group);
+  }
+}
+
+void tl_sim_wgmma_fence(int site) {
+  Thread* thread = self();
+  queue_of(thread, "wgmma.fence", site);
+  thread->wgmma_fenced = true;
+}
+
+void tl_sim_wgmma_commit(int site) {
+  Thread* thread = self();
+  queue_of(thread, "wgmma.commit_group", site);
+  thread->wgmma_group_ends.push_back(thread->wgmma_issued);
+}
+
+void tl_sim_wgmma_wait(int pending, int site) {
+  Thread* thread = self();
+  WgmmaQueue& queue = queue_of(thread, "wgmma.wait_group", site);
+  const size_t groups = thread->wgmma_group_ends.size();
+  if (groups <= static_cast<size_t>(pending)) return;
+  const size_t finished = groups - static_cast<size_t>(pending);
+  thread->wait_value = thread->wgmma_group_ends[finished - 1];
+  if (queue.done < thread->wait_value) {
+    ++queue.waiters;
+    while (queue.done < thread->wait_value) suspend(thread, Wait::wgmma, site);
+    --queue.waiters;
+  }
+  if (Observer* observer = thread->block->observer) {
+    observer->async_done(*thread, {AgentKind::wgmma, static_cast<uint32_t>(thread->index / warpgroup_threads)}, static_cast<uint32_t>(finished));
+  }
+}

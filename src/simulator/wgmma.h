@@ -1,0 +1,52 @@
+// Warpgroup matrix instructions in flight (PTX ISA 9.7.15).
+#pragma once
+#include <deque>
+
+#include "block.h"
+
+namespace tl::sim {
+
+struct WgmmaOperation {
+  int operation, n, flags, site;
+  uint64_t a_descriptor, b_descriptor;
+  bool a_in_registers;
+  int joined;  // threads that have issued it
+  void* c[warpgroup_threads];
+  const void* a[warpgroup_threads];
+};
+
+// Of one warpgroup. Operations run in order, each once all 128 threads have issued it.
+struct WgmmaQueue {
+  std::deque<std::unique_ptr<WgmmaOperation>> pending;
+  std::vector<std::unique_ptr<WgmmaOperation>> spare;
+  uint64_t done = 0;  // operations executed since the block began
+  int waiters = 0;    // threads in wait_group
+  void clear();
+};
+
+// The 64 bits that tell where an operand lies (9.7.15.5.1.2.2 "Matrix Descriptor Format").
+struct MatrixDescriptor {
+  uint32_t start, leading_offset, stride_offset;  // bytes; start in the shared window
+  int swizzle;                                    // as in tensor maps: 0 none, 1 32B, 2 64B, 3 128B
+  int base_offset;
+  explicit MatrixDescriptor(uint64_t bits);
+};
+
+// Operands as the arithmetic takes them: 16-byte chunks gathered from shared memory.
+struct WgmmaOperands {
+  const char* a_rows;   // [64][32 bytes]; null: registers
+  const char* b_rows;   // [n][32 bytes], K innermost
+  const void* const* a_registers;
+  void* const* c;
+  int n;
+  bool accumulate, negate_a, negate_b;
+};
+using WgmmaKernel = void (*)(const WgmmaOperands& operands);
+extern const WgmmaKernel wgmma_kernels_portable[2][TL_SIM_WGMMA_COUNT];  // by Numerics
+extern const WgmmaKernel wgmma_kernels_avx2[2][TL_SIM_WGMMA_COUNT];
+extern const WgmmaKernel wgmma_kernels_avx512[2][TL_SIM_WGMMA_COUNT];
+void choose_wgmma_kernels(bool portable);
+
+std::string describe_wgmma(const Block& block, const Thread& thread);
+
+}  // namespace tl::sim
