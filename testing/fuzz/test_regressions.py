@@ -249,3 +249,49 @@ def test_scalar_code_around_fragments(device):
     expected[3] = a[0] - 3
     expected[3, :4] = 9
     assert torch.equal(b, expected)
+
+
+def private_arrays(N):
+    @T.prim_func
+    def main(A: T.Tensor((N, 8), "float16"), B: T.Tensor((64, 8), "float32"), C: T.Tensor((64, 2, 8), "float32")):
+        with T.Kernel(1, threads=64):
+            tx = T.get_thread_binding()
+            s = T.alloc_shared((64, 8), "float16")
+            x = T.alloc_local((8,), "float16")
+            y = T.alloc_local((2, 8), "float32")
+            T.copy(A[0:64, :], s)
+            T.copy(A[tx, 0:8], x)
+            T.fill(y, 1)
+            for q in T.vectorized(8):
+                y[0, q] += x[q]
+            T.copy(y[0, :], B[tx, 0:8])
+            if tx % 2 == 0:
+                T.copy(s[63 - tx, 0:8], y[1, :])
+            T.copy(y, C[tx, :, :])
+
+    return main
+
+
+def test_private_arrays_are_copied_by_their_thread(device):
+    """Copies and fills of T.alloc_local arrays are each thread's own work, also in branches."""
+    a = torch.randint(-9, 9, (50, 8), device=device).half()
+    b, c = torch.full((64, 8), 77.0, device=device), torch.full((64, 2, 8), 77.0, device=device)
+    tilelang.compile(private_arrays(50))(a, b, c)
+    padded = torch.cat([a.float(), torch.zeros(14, 8, device=device)])
+    even = (torch.arange(64, device=device) % 2 == 0)[:, None]
+    assert torch.equal(b, padded + 1) and torch.equal(c[:, 0], b)
+    assert torch.equal(c[:, 1], torch.where(even, padded.flip(0), 1.0))
+
+
+def test_a_fragment_takes_nothing_from_private_arrays():
+    @T.prim_func
+    def main(B: T.Tensor((8,), "float32")):
+        with T.Kernel(1, threads=32):
+            x = T.alloc_local((8,), "float32")
+            f = T.alloc_fragment((8,), "float32")
+            T.fill(x, 1)
+            T.copy(x, f)
+            T.copy(f, B)
+
+    with pytest.raises(SemanticError, match="every thread has its own"):
+        tilelang.compile(main)

@@ -13,6 +13,7 @@ from ..tileop import registry as _registry  # noqa: F401 - the operators must be
 from . import insert_barriers as barriers
 from . import plan_shared_memory as arena
 from .check_semantics import check_semantics
+from .expand_private import expand_private
 from .flatten_buffers import flatten_buffers
 from .infer_layouts import infer_layouts
 from .kernel_program import KernelProgram
@@ -46,6 +47,7 @@ def insert_barriers(program: KernelProgram) -> KernelProgram:
 CUDA: tuple[Pass, ...] = (
     # what the program says
     check_semantics,
+    expand_private,
     # how its work is arranged
     lower_pipelines,
     infer_layouts,
