@@ -295,3 +295,17 @@ def test_a_fragment_takes_nothing_from_private_arrays():
 
     with pytest.raises(SemanticError, match="every thread has its own"):
         tilelang.compile(main)
+
+
+def test_private_arrays_are_not_spread_over_threads():
+    @T.prim_func
+    def main(A: T.Tensor((8,), "float32"), B: T.Tensor((8,), "float32")):
+        with T.Kernel(1, threads=32):
+            x = T.alloc_local((8,), "float32")
+            for i in T.Parallel(8):
+                x[i] = A[i]
+            for q in T.serial(8):
+                B[q] = x[q]
+
+    with pytest.raises(SemanticError, match="every thread has its own x"):
+        tilelang.compile(main)

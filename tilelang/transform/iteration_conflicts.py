@@ -41,6 +41,7 @@ def check_iterations(nest: ParallelNest, place: Any) -> None:
     place : callable
         Span of a statement, or None, → the user's place.
     """
+    _check_private(nest, place)
     collector = _Collector(nest)
     collector.visit(nest.body)
     written = {a.buffer for a in collector.found if a.write}
@@ -50,6 +51,22 @@ def check_iterations(nest: ParallelNest, place: Any) -> None:
         for write in collector.found:
             if write.write and write.buffer.same_as(read.buffer) and not _ordered(write, read, nest, collector.loops):
                 _refuse(write, read, place)
+
+
+def _check_private(nest: ParallelNest, place: Any) -> None:
+    """A thread's own array from outside the nest cannot be indexed by what decides the thread."""
+    inner = set(ir.declared_buffers(nest.body))
+    variables = set(nest.vars)
+    for node in ir.collect(nest.body, (ir.BufferLoad, ir.BufferStore)):
+        buf = node.buffer if isinstance(node, ir.BufferStore) else node.source
+        if ir.scope_of(buf) == "local" and buf not in inner and any(ir.uses_var(i, variables) for i in node.indices):
+            index = ", ".join(str(i) for i in node.indices)
+            raise SemanticError(
+                f"T.Parallel accesses {buf.name}[{index}], but every thread has its own {buf.name} and T.Parallel decides which "
+                "thread runs an iteration",
+                fix=f"make {buf.name} a fragment (T.alloc_fragment), or loop with T.serial or T.vectorized in each thread",
+                span=place(node.span),
+            )
 
 
 def _refuse(write: _Access, read: _Access, place: Any) -> None:
