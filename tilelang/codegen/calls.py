@@ -38,6 +38,9 @@ class CallPrinter(ABC):
         """Where a node comes from, for messages."""
 
     @abstractmethod
+    def _call_function(self, op: str, args: list[Any], expr: Any) -> tuple[str, int]: ...
+
+    @abstractmethod
     def _choice(self, condition: Any, yes: Any, no: Any) -> tuple[str, int]: ...
 
     def _refuse(self, expr: ir.Call, what: str, fix: str) -> UnsupportedError:
@@ -45,13 +48,17 @@ class CallPrinter(ABC):
 
     def template_of(self, expr: ir.Call) -> list[str]:
         """Template arguments: those that the call carries, and its memory order."""
-        template = [str(t) for t in attribute(expr, "template", ())]
+        template = [self._template_argument(str(t), expr) for t in attribute(expr, "template", ())]
         order = attribute(expr, "memory_order")
         if order is not None:
             if str(order) not in _ORDERS:
                 raise self._refuse(expr, f"the memory order {order!r} does not exist", f"use one of {', '.join(_ORDERS)}")
             template.append(f"tl::memory_order::{'acquire' if str(order) == 'consume' else order}")
         return template
+
+    def _template_argument(self, text: str, expr: ir.Call) -> str:
+        """Text as it is; "dtype:float16" is the C++ type of an element type."""
+        return type_name(text.removeprefix("dtype:"), self.source(expr)) if text.startswith("dtype:") else text
 
     # ------------------------------------------------------------------ of TIR
 
@@ -113,6 +120,12 @@ class CallPrinter(ABC):
 
     _op_warp_reduce_sum = _op_warp_reduce_max = _op_warp_reduce_min = _warp_reduce
     _op_warp_reduce_bitand = _op_warp_reduce_bitor = _warp_reduce
+
+    def _wgmma(self, expr: ir.Call) -> tuple[str, int]:
+        self.use(f"tl/wgmma/m64n{attribute(expr, 'template')[2]}.h")  # one header an n: only the shapes used are compiled
+        return self._call_function(ir.call_name(expr), list(expr.args), expr)
+
+    _op_wgmma_ss = _op_wgmma_rs = _wgmma
 
     # ------------------------------------------------------------------ debugging
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _FAMILIES = {
-    "core": "sync_threads sync_warp bar_sync bar_arrive fence_block fence_device cast cast_array floordiv floormod min max"
+    "core": "sync_threads sync_warp bar_sync bar_arrive fence_block fence_device fence_proxy_async"
+    " cast cast_array floordiv floormod min max"
     " load store shl shr reinterpret",
     "math": "exp exp2 exp10 log log2 log10 log1p expm1 sqrt rsqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh"
     " atan2 pow erf floor ceil round trunc nearbyint abs fabs fmod isnan isinf isfinite sigmoid copysign hypot fma popcount clz"
@@ -17,6 +18,7 @@ _FAMILIES = {
     "cp_async": "cp_async cp_async_commit cp_async_wait",
     "ldmatrix": " ".join(f"{way}matrix_x{n}{t}" for way in ("ld", "st") for n in (1, 2, 4) for t in ("", "_trans")),
     "mma": "mma_m16n8k16 mma_m16n8k8 mma_m16n8k32 mma_m8n8k4 mma_ready",
+    "wgmma": "wgmma_ss wgmma_rs wgmma_fence wgmma_commit wgmma_wait wgmma_pin wgmma_descriptor",
     "print": "print_message print_value print_element device_assert",
 }
 HEADER_OF = {name: f"tl/{family}.h" for family, names in _FAMILIES.items() for name in names.split()}
@@ -34,6 +36,8 @@ _READS = {
     "cast_array": (1,),
     **{f"ldmatrix_x{n}{t}": (1,) for n in (1, 2, 4) for t in ("", "_trans")},
     **{f"stmatrix_x{n}{t}": (1,) for n in (1, 2, 4) for t in ("", "_trans")},
+    "wgmma_rs": (1,),
+    "wgmma_descriptor": (0,),
     **{name: (1, 2) for name in ("mma_m16n8k16", "mma_m16n8k8", "mma_m16n8k32", "mma_m8n8k4")},
 }
 

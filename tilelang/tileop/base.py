@@ -108,6 +108,10 @@ class TileOp:
         """True if these operands can be moved asynchronously; asked of operators with `may_be_async`."""
         return False
 
+    def reads_async_proxy(self, ctx: LoweringContext) -> bool:
+        """True if lowering reads shared memory through the asynchronous proxy (PTX ISA, "Proxies")."""
+        return False
+
     # Layout inference asks in this order; a rule may leave operands out.
 
     def strict_fragments(self, ctx: LoweringContext) -> dict[ir.Var, Fragment]:

@@ -11,6 +11,7 @@ from ..errors import DTypeError, LayoutError, SemanticError, ShapeError, Unsuppo
 from ..layout import Fragment, SharedLayout
 from ..target import Target
 from ..target.mma import find_instruction
+from ..target.wgmma import find_warpgroup_instruction
 from ..transform import region as rg
 from .base import Effects, LoweringContext, TileOp, attribute, dtype_bits, tile_op
 from .digits import add, guarded, nest, walk_dim
@@ -19,6 +20,7 @@ from .mma import MmaPlan, Policy, lower_mma
 from .mma.lower import RegisterTiles
 from .mma.operand import SharedMatrix
 from .view import Region, extents, matrix_dims, starts, view, whole_layout
+from .wgmma import DescribedMatrix, WgmmaPlan, lower_wgmma
 
 FRAGMENT = "local.fragment"
 SHARED = ("shared.dyn", "shared")
@@ -186,8 +188,28 @@ class Gemm(TileOp):
 
     # ------------------------------------------------------------------ layouts
 
-    def plan(self, ctx: LoweringContext) -> MmaPlan | None:
-        """How matrix instructions cover the gemm on this target; None where they do not."""
+    def plan(self, ctx: LoweringContext) -> WgmmaPlan | MmaPlan | None:
+        """How matrix instructions cover the gemm on this target: of warpgroups, of warps, or not at all (None)."""
+        return self._warpgroup_plan(ctx) or self._warp_plan(ctx)
+
+    def _warpgroup_plan(self, ctx: LoweringContext) -> WgmmaPlan | None:
+        """By wgmma: B in shared memory and A there or in registers, both where the instruction can read them."""
+        a, b, c = self.a, self.b, self.c
+        instruction = find_warpgroup_instruction(ctx.target.limits, a.dtype, b.dtype, c.dtype)
+        if instruction is None or ctx.pass_configs.get("tl.disable_wgmma") or b.in_registers or not c.in_registers:
+            return None
+        if any(o.is_block(d) for o in (a, c) for d in (0, 1)):
+            return None
+        described = DescribedMatrix.of(b.shared, 0, instruction.any_major, ctx)
+        if described is None or not (a.in_registers or DescribedMatrix.of(a.shared, 1, instruction.any_major, ctx)):
+            return None
+        return WgmmaPlan.make(instruction, c.shape[0], c.shape[1], a.shape[1], ctx.num_threads, self.policy, described.granule)
+
+    def reads_async_proxy(self, ctx: LoweringContext) -> bool:
+        return self._warpgroup_plan(ctx) is not None
+
+    def _warp_plan(self, ctx: LoweringContext) -> MmaPlan | None:
+        """By mma.sync."""
         a, b, c = self.a, self.b, self.c
         instruction = find_instruction(ctx.target.limits, a.dtype, b.dtype, c.dtype)
         if instruction is None:
@@ -203,7 +225,9 @@ class Gemm(TileOp):
         plan = self.plan(ctx)
         if plan is None:
             return {}
-        parts = ((self.c, plan.c), (self.a, plan.a), (self.b, plan.b))
+        parts = [(self.c, plan.c), (self.a, plan.a)]
+        if isinstance(plan, MmaPlan):
+            parts.append((self.b, plan.b))
         return {o.buffer: self._whole(part, o, ctx) for o, part in parts if o.in_registers}
 
     def strict_fragments(self, ctx: LoweringContext) -> dict[ir.Var, Fragment]:
@@ -249,10 +273,21 @@ class Gemm(TileOp):
         if plan is None:
             self._remark(ctx)
             return lower_fma(self, ctx)
+        if isinstance(plan, WgmmaPlan):
+            return self._lower_wgmma(plan, ctx)
         before, c, after = self._accumulator(plan, ctx)
         a = self._tiles(self.a, plan.a, plan.steps * plan.instruction.a.local_size, plan.instruction.a.local_size, ctx)
         b = self._tiles(self.b, plan.b, plan.steps * plan.instruction.b.local_size, plan.instruction.b.local_size, ctx)
         return ir.seq([*before, lower_mma(plan, a, b, c, ctx, self.span), *after])
+
+    def _lower_wgmma(self, plan: WgmmaPlan, ctx: LoweringContext) -> ir.Stmt:
+        c = self._tiles(self.c, plan.c, plan.column_tiles * plan.c_size, plan.c_size, ctx)
+        b = DescribedMatrix.of(self.b.shared, 0, plan.instruction.any_major, ctx)
+        if self.a.in_registers:
+            a = self._tiles(self.a, plan.a, plan.steps * plan.a_size, plan.a_size, ctx)
+        else:
+            a = DescribedMatrix.of(self.a.shared, 1, plan.instruction.any_major, ctx)
+        return lower_wgmma(plan, a, b, c, self.clear_accum, ctx, self.span)
 
     def _remark(self, ctx: LoweringContext) -> None:
         a, b, c = self.a, self.b, self.c

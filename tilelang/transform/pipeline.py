@@ -14,6 +14,7 @@ from . import insert_barriers as barriers
 from . import plan_shared_memory as arena
 from .check_semantics import check_semantics
 from .expand_private import expand_private
+from .fence_async_proxy import fence_async_proxy
 from .flatten_buffers import flatten_buffers
 from .infer_layouts import infer_layouts
 from .kernel_program import KernelProgram
@@ -53,6 +54,7 @@ CUDA: tuple[Pass, ...] = (
     infer_layouts,
     plan_shared_memory,
     insert_barriers,
+    fence_async_proxy,
     # what each operator becomes
     print_once,
     lower_tile_operators,

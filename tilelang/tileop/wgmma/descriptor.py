@@ -1,0 +1,66 @@
+"""Matrix descriptors: how wgmma walks a swizzled shared tile (PTX ISA, "Matrix Descriptor Format", "Strides").
+
+With W bytes a swizzled row, a tile is column blocks of W bytes, each row after row. In a block 8 rows make an atom of 8 W bytes.
+
+- k contiguous: the strided byte offset is the step of 8 rows along m or n (8 W). The leading offset is not used.
+- m or n contiguous: the strided offset is the step of 8 rows along k (8 W), the leading one the step of W bytes along m or n
+  (a column block).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ... import ir
+from ...layout import SharedLayout
+from ..base import LoweringContext, dtype_bits
+from ..mma.operand import SharedMatrix
+
+
+@dataclass(frozen=True)
+class DescribedMatrix:
+    """A shared operand that wgmma can read.
+
+    `k_major`: k is the contiguous dimension. `leading` and `strided` are the descriptor's byte offsets; `swizzle` its mode.
+    """
+
+    matrix: SharedMatrix
+    k_major: bool
+    leading: int
+    strided: int
+    swizzle: int
+
+    @staticmethod
+    def of(matrix: SharedMatrix, k_dim: int, any_major: bool, ctx: LoweringContext) -> DescribedMatrix | None:
+        """The operand as wgmma sees it; None where its layout, its position in the tile or its order does not fit.
+
+        `k_dim` (0 or 1) is the matrix dimension along k.
+        """
+        rank = len(matrix.starts)
+        k_major = matrix.dims[k_dim] == rank - 1
+        if set(matrix.dims) != {rank - 2, rank - 1} or not (k_major or any_major):
+            return None
+        shape, bits = ir.static_shape(matrix.buffer), dtype_bits(ir.buffer_dtype(matrix.buffer))
+        layout = ctx.shared.get(matrix.buffer) or SharedLayout.for_matrix(shape, bits)
+        if not isinstance(layout, SharedLayout) or not layout.swizzle or shape[-2] % 8:
+            return None
+        # Positions inside the tile: whole atoms along rows, whole swizzled rows (or whole k steps) along columns.
+        row, column = matrix.starts[-2], matrix.starts[-1]
+        step = 32 * 8 // bits if k_major else layout.columns
+        analyzer = ctx.analyzer()
+        if not ir.can_prove(ir.as_expr(row % 8 == 0), analyzer) or not ir.can_prove(ir.as_expr(column % step == 0), analyzer):
+            return None
+        leading = 16 if k_major else shape[-2] * layout.swizzle
+        return DescribedMatrix(matrix, k_major, leading, 8 * layout.swizzle, layout.swizzle)
+
+    @property
+    def granule(self) -> int:
+        """Elements along m or n in which instruction tiles may start."""
+        return 8 if self.k_major else self.swizzle * 8 // self.matrix.bits
+
+    def at(self, row: Any, column: Any, span: Any = None) -> Any:
+        """The descriptor of the instruction tile whose first element is (row, column) of the matrix."""
+        address = ir.address_of(self.matrix.at(row, column))
+        args = [address, self.leading, self.strided]
+        return ir.call("tl.wgmma_descriptor", args, ret="uint64", attrs={"template": [str(self.swizzle)]}, span=span)

@@ -1,0 +1,68 @@
+"""Emission of a gemm on wgmma: one group of asynchronous products, waited for at its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import ir
+from ...target.wgmma import GROUP_THREADS, ROWS
+from ..base import LoweringContext
+from ..digits import add, loop, scale
+from ..mma.lower import RegisterTiles
+from .descriptor import DescribedMatrix
+from .plan import WgmmaPlan
+
+
+def lower_wgmma(
+    plan: WgmmaPlan,
+    a: DescribedMatrix | RegisterTiles,
+    b: DescribedMatrix,
+    c: RegisterTiles,
+    clear: Any,
+    ctx: LoweringContext,
+    span: Any = None,
+) -> ir.Stmt:
+    """`c += a * b`, or `c = a * b` where `clear` holds: then the first step along k ignores what c held."""
+    group = ctx.tid // GROUP_THREADS
+    row = group // plan.columns if plan.columns > 1 else group
+    row = row if plan.rows > 1 else 0
+    column = (group % plan.columns if plan.rows > 1 else group) if plan.columns > 1 else 0
+    cleared = ir.const_int(clear)
+
+    def product(i: Any, j: Any, s: Any) -> ir.Stmt:
+        m, k = scale(add(scale(i, plan.rows), row), ROWS), scale(s, plan.instruction.k)
+        n = scale(add(scale(column, plan.column_tiles), j), plan.n_tile)
+        accumulator = ir.address_of(ir.load(c.buffer, [add(c.base, add(scale(i, c.tile), scale(j, c.step)))]))
+        if isinstance(a, DescribedMatrix):
+            name, left, major = "tl.wgmma_ss", a.at(m, k, span), [a.k_major, b.k_major]
+        else:
+            name, left, major = "tl.wgmma_rs", a.at(i, s), [b.k_major]
+        first = ir.as_expr(s == 0) if not isinstance(s, int) else ir.const(s == 0, "bool")
+        keep: Any = ir.const(True, "bool")
+        if cleared is None:
+            keep = ir.Not(ir.And(first, ir.as_expr(clear)))
+        elif cleared:
+            keep = ir.Not(first)
+        types = [ir.buffer_dtype(x.matrix.buffer if isinstance(x, DescribedMatrix) else x.buffer) for x in (a, b)]
+        transposed = ["false" if k_major else "true" for k_major in major]
+        template = [f"dtype:{types[0]}", f"dtype:{types[1]}", str(plan.n_tile), *transposed]
+        right = b.at(k, n, span)
+        return ir.evaluate(ir.call(name, [accumulator, left, right, keep], attrs={"template": template}, span=span), span)
+
+    def step(s: Any) -> ir.Stmt:
+        return loop("mi", plan.row_tiles, lambda i: loop("ni", plan.column_tiles, lambda j: product(i, j, s), span), span)
+
+    def pin(i: Any, j: Any) -> ir.Stmt:
+        accumulator = ir.address_of(ir.load(c.buffer, [add(c.base, add(scale(i, c.tile), scale(j, c.step)))]))
+        return ir.evaluate(ir.call("tl.wgmma_pin", [accumulator], attrs={"template": [str(plan.n_tile)]}, span=span), span)
+
+    # Registers that ordinary code has written are fenced before the group; its results are read after the wait.
+    return ir.seq(
+        [
+            ir.evaluate(ir.call("tl.wgmma_fence", span=span), span),
+            loop("ki", plan.steps, step, span),
+            ir.evaluate(ir.call("tl.wgmma_commit", span=span), span),
+            ir.evaluate(ir.call("tl.wgmma_wait", attrs={"template": ["0"]}, span=span), span),
+            loop("mi", plan.row_tiles, lambda i: loop("ni", plan.column_tiles, lambda j: pin(i, j), span), span),
+        ]
+    )
