@@ -69,27 +69,28 @@ class CheckSession:
         found = [self._finding(raw, schedule) for raw in self._report["findings"]]
         if "bounds" in self.checks:
             found += self._indices_past_buffers(schedule)
-        if self.failure is not None and not self._is_covered(found):
-            found.append(self._from_failure(schedule))
+        if self.failure is not None and not self._is_covered(self.failure, found):
+            found.append(self._from_failure(self.failure, schedule))
         return merged(found)
 
-    def _is_covered(self, found: list[CheckFinding]) -> bool:
-        message = self.failure.message
+    def _is_covered(self, failure: SimulationError, found: list[CheckFinding]) -> bool:
+        message = failure.message
         return message.startswith("stopped: ") or (message.startswith("deadlock") and any(f.check == "deadlock" for f in found))
 
-    def _from_failure(self, schedule: int) -> CheckFinding:
-        message = self.failure.message
+    def _from_failure(self, failure: SimulationError, schedule: int) -> CheckFinding:
+        message = failure.message
         check = "deadlock" if message.startswith("deadlock") else "bounds" if "out of bounds" in message else "misuse"
         lines = [int(n) for n in re.findall(r"\(?lines? (\d+)", message)]
         thread = re.search(r"block \((\d+), (\d+), (\d+)\)", message)
         block = tuple(map(int, thread.groups())) if thread else (0, 0, 0)
         accesses = tuple(self._access("at fault", line, -1, block) for line in lines[:1])
-        return CheckFinding(check, message, "", "", accesses, tuple(self.failure.notes), schedule=schedule)
+        return CheckFinding(check, message, "", "", accesses, tuple(failure.notes), schedule=schedule)
 
     def _access(self, access: str, line: int, thread: int, block: Iterable[int]) -> CheckedAccess:
         source = self.text.place(line) if line else ""
         warp, lane = (thread // 32, thread % 32) if thread >= 0 else (-1, -1)
-        return CheckedAccess(access, source, line, self.text.line(line), thread, warp, lane, tuple(block))
+        x, y, z = block
+        return CheckedAccess(access, source, line, self.text.line(line), thread, warp, lane, (x, y, z))
 
     def _line(self, raw: Mapping[str, Any]) -> int:
         return raw["line"] if "line" in raw else self._lines.get(raw["offset_in_object"], 0)
@@ -141,7 +142,7 @@ class CheckSession:
                 current = int(row, 16) + 1
                 continue
             file, _, line = row.split(" ")[0].rpartition(":")
-            if current in self._lines or not line.isdigit():
+            if current is None or current in self._lines or not line.isdigit():
                 continue
             if file.endswith(("kernel.cc", ".cu", ".py")):  # innermost first: the first outside the device library
                 self._lines[current] = int(line)
@@ -172,8 +173,9 @@ class CheckSession:
                 continue
             buffer = meant[0]
             access = self._access("write" if entry["writes"] else "read", line, thread, block)
+            section = self.text.section_of(line)
             inside = self.text.shared_at(0, at) or next(
-                (b for b in self.text.section_of(line).shared if b.bytes is not None and b.holds(at, at + 1)), None
+                (b for b in (section.shared if section else ()) if b.bytes is not None and b.holds(at, at + 1)), None
             )
             into = f", which is {inside.element(at)}" if inside else ""
             size = f"{buffer.name} has {(buffer.bytes or 0) // buffer.element_bytes} elements"

@@ -78,11 +78,11 @@ class KernelText:
             found.append(KernelSection(match[1], first, tuple(names)))
         for section in found:
             for number in range(section.first, min(section.last, len(self.lines)) + 1):
-                match = _SHARED.match(self.lines[number - 1])
-                if match and match["name"] != "smem":
-                    size = int(match["bytes"]) if match["bytes"] else None
+                shared = _SHARED.match(self.lines[number - 1])
+                if shared and shared["name"] != "smem":
+                    size = int(shared["bytes"]) if shared["bytes"] else None
                     section.shared.append(
-                        SharedBuffer(match["name"], int(match["offset"] or 0), size, _SIZES.get(match["type"], 1))
+                        SharedBuffer(shared["name"], int(shared["offset"] or 0), size, _SIZES.get(shared["type"], 1))
                     )
         return found
 

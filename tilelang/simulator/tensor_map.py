@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from typing import Any
 
 from tilelang.errors import SimulationError
 from tilelang.simulator.runtime import load_library
@@ -101,7 +102,7 @@ class TensorMap:
             raise SimulationError(f"tensor map refused: {report.value.decode()}")
 
     @classmethod
-    def of(cls, array: object, box: Sequence[int], dtype: str | None = None, **options: object) -> TensorMap:
+    def of(cls, array: Any, box: Sequence[int], dtype: str | None = None, **options: Any) -> TensorMap:
         """A map over a NumPy array, whose last axis is contiguous; `box` is given in the array's own order of axes."""
         strides = [int(s) for s in array.strides[::-1]]
         name = dtype or array.dtype.name

@@ -281,12 +281,14 @@ class Gemm(TileOp):
         return ir.seq([*before, lower_mma(plan, a, b, c, ctx, self.span), *after])
 
     def _lower_wgmma(self, plan: WgmmaPlan, ctx: LoweringContext) -> ir.Stmt:
-        c = self._tiles(self.c, plan.c, plan.column_tiles * plan.c_size, plan.c_size, ctx)
+        c = self._register_tiles(self.c, plan.c, plan.column_tiles * plan.c_size, plan.c_size, ctx)
         b = DescribedMatrix.of(self.b.shared, 0, plan.instruction.any_major, ctx)
+        a: RegisterTiles | DescribedMatrix | None
         if self.a.in_registers:
-            a = self._tiles(self.a, plan.a, plan.steps * plan.a_size, plan.a_size, ctx)
+            a = self._register_tiles(self.a, plan.a, plan.steps * plan.a_size, plan.a_size, ctx)
         else:
             a = DescribedMatrix.of(self.a.shared, 1, plan.instruction.any_major, ctx)
+        assert a is not None and b is not None, "the plan was made for operands that wgmma can describe"
         return lower_wgmma(plan, a, b, c, self.clear_accum, ctx, self.span)
 
     def _remark(self, ctx: LoweringContext) -> None:
