@@ -40,6 +40,12 @@ def parse_seconds(text: str) -> float | None:
     return seconds
 
 
+def parse_checks(text: str) -> tuple[str, ...]:
+    from tilelang.simulator.check import parse_checks as parse
+
+    return parse(text)
+
+
 def parse_choice(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in choices:
@@ -94,6 +100,9 @@ class Environment:
         lambda text: Path(text).expanduser(), Path.home() / ".tilelang" / "cache", "Where compiled kernels are kept."
     )
     TILELANG_DISABLE_CACHE = Variable(parse_bool, False, "Compile every kernel anew and write nothing.")
+    TILELANG_CHECK: Variable[tuple[str, ...]] = Variable(
+        parse_checks, (), "What to look for in every call of a simulated kernel: race,bounds,init,deadlock,misuse, or all."
+    )
     TILELANG_SIMULATE = Variable(parse_bool, False, "Run CUDA kernels in the CPU simulator.")
     TILELANG_PRINT_ON_COMPILATION = Variable(parse_bool, True, "Log when a kernel's compilation begins and ends.")
     TILELANG_VERBOSE = Variable(parse_bool, False, "Show the output of NVRTC, nvcc and the C++ compiler.")

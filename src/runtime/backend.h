@@ -19,6 +19,11 @@ class Backend {
   // Makes `device` ready for launches on this thread; the returned handle goes to Launch and End.
   virtual void* Begin(int device) = 0;
   virtual void End(void* session) noexcept = 0;
+  // Whether somebody watches the launches of this thread and wants to know what memory they may touch. If so: ForgetMemory at
+  // the start of a call, then every tensor with its exact extent; `fresh`: nothing has been written there yet.
+  virtual bool watches_memory() const { return false; }
+  virtual void ForgetMemory() {}
+  virtual void WatchMemory(const void* /*address*/, size_t /*bytes*/, const std::string& /*name*/, bool /*fresh*/) {}
   virtual void Launch(void* session, size_t kernel, const uint32_t grid[3], void** args, void* stream) = 0;
 };
 

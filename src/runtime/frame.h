@@ -18,6 +18,7 @@ struct Frame {
   void** addresses;           // the same, with byte offsets applied
   DLDevice device;            // where all tensors live
   bool has_tensor = false;
+  bool watched = false;       // somebody wants to know every tensor's extent
 };
 
 // Binds call arguments to parameters: checks types, dtypes, ranks, devices, extents, strides and alignment, and solves symbols.

@@ -57,6 +57,17 @@ ffi::Tensor Allocate(const std::vector<Expression>& shape, DLDataType dtype, con
       ffi::details::ObjectUnsafe::ObjectPtrFromOwned<ffi::Object>(static_cast<TVMFFIObject*>(handle)));
 }
 
+// From the first element to the end of the last.
+size_t Bytes(const DLTensor& tensor) {
+  int64_t last = 0, compact = 1;
+  for (int axis = tensor.ndim - 1; axis >= 0; --axis) {
+    if (tensor.shape[axis] == 0) return 0;
+    last += (tensor.shape[axis] - 1) * (tensor.strides ? tensor.strides[axis] : compact);
+    compact *= tensor.shape[axis];
+  }
+  return static_cast<size_t>(last + 1) * ((tensor.dtype.bits * tensor.dtype.lanes + 7) / 8);
+}
+
 // Rounds to nearest even; NaN stays NaN.
 uint16_t ToHalf(double value) {
   _Float16 half = static_cast<_Float16>(value);
@@ -106,6 +117,8 @@ class Launcher {
     std::memset(frame.addresses, 0, tensors * sizeof(void*));
     if (anchored_) frame.device = args[--count].cast<DLTensor*>()->device;
     BindArguments(&frame, args, count, backend_->device_type());
+    frame.watched = backend_->watches_memory();
+    if (frame.watched) WatchArguments(frame);
 
     struct Session {
       Backend* backend;
@@ -138,7 +151,15 @@ class Launcher {
       compact *= output.shape()[axis];
     }
     frame->addresses[parameter] = output.data_ptr();
+    if (frame->watched) backend_->WatchMemory(output.data_ptr(), ffi::GetDataSize(output), declared.name, true);
     return output;
+  }
+
+  void WatchArguments(const Frame& frame) const {
+    backend_->ForgetMemory();
+    for (size_t p = 0; p < plan_.parameters.size(); ++p) {
+      if (frame.tensors[p] != nullptr) backend_->WatchMemory(frame.addresses[p], Bytes(*frame.tensors[p]), plan_.parameters[p].name, false);
+    }
   }
 
   void LaunchAll(const Frame& frame, void* session) const {
@@ -148,6 +169,7 @@ class Launcher {
       const Workspace& workspace = plan_.workspaces[i];
       workspaces.push_back(Allocate(workspace.shape, workspace.dtype, workspace.name, frame));
       frame.addresses[plan_.parameters.size() + i] = workspaces.back().data_ptr();
+      if (frame.watched) backend_->WatchMemory(workspaces.back().data_ptr(), ffi::GetDataSize(workspaces.back()), workspace.name, true);
     }
     void* stream = frame.device.device_type == kDLCUDA ? TVMFFIEnvGetStream(kDLCUDA, frame.device.device_id) : nullptr;
     for (size_t k = 0; k < plan_.kernels.size(); ++k) LaunchOne(frame, session, k, stream);

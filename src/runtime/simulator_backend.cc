@@ -9,6 +9,9 @@ namespace tilelang::runtime {
 namespace {
 
 using Entry = void (*)(void** args);
+using WatchingFn = int (*)();
+using ForgetFn = void (*)();
+using RegisterFn = int (*)(const void* base, uint64_t bytes, const char* name, int fresh);
 using LaunchFn = int (*)(Entry entry, void** args, const uint32_t grid[3], const uint32_t block[3], uint32_t shared_bytes, char* report, uint64_t capacity);
 
 void* Open(const std::string& path, int flags) {
@@ -27,7 +30,12 @@ class SimulatorBackend : public Backend {
  public:
   SimulatorBackend(std::vector<Kernel> kernels, const std::string& library, const std::string& runtime) : kernels_(std::move(kernels)) {
     // Global: the kernel's undefined symbols are the runtime's. Never closed: another kernel may share it.
-    launch_ = reinterpret_cast<LaunchFn>(Find(Open(runtime, RTLD_NOW | RTLD_GLOBAL), "tl_sim_launch"));
+    void* runtime_library = Open(runtime, RTLD_NOW | RTLD_GLOBAL);
+    launch_ = reinterpret_cast<LaunchFn>(Find(runtime_library, "tl_sim_launch"));
+    // A runtime without a checker has none of the three.
+    watching_ = reinterpret_cast<WatchingFn>(dlsym(runtime_library, "tl_sim_watching"));
+    forget_memory_ = reinterpret_cast<ForgetFn>(dlsym(runtime_library, "tl_sim_forget_memory"));
+    register_memory_ = reinterpret_cast<RegisterFn>(dlsym(runtime_library, "tl_sim_register_memory"));
     library_ = Open(library, RTLD_NOW | RTLD_LOCAL);
     for (const Kernel& kernel : kernels_) entries_.push_back(reinterpret_cast<Entry>(Find(library_, kernel.name + "__sim")));
   }
@@ -37,6 +45,14 @@ class SimulatorBackend : public Backend {
   DLDeviceType device_type() const override { return kDLCPU; }
   void* Begin(int) override { return nullptr; }
   void End(void*) noexcept override {}
+
+  bool watches_memory() const override { return watching_ != nullptr && watching_() != 0; }
+  void ForgetMemory() override { forget_memory_(); }
+  void WatchMemory(const void* address, size_t bytes, const std::string& name, bool fresh) override {
+    if (register_memory_(address, bytes, name.c_str(), fresh) != 0) {
+      Raise(kResource, -1, Text("the checker has no memory to watch `", name, "` of ", bytes, " bytes"), "check with smaller tensors");
+    }
+  }
 
   // The interpreter lock is not held here: tvm-ffi releases it around every call.
   void Launch(void*, size_t kernel, const uint32_t grid[3], void** args, void*) override {
@@ -52,6 +68,9 @@ class SimulatorBackend : public Backend {
   std::vector<Kernel> kernels_;
   std::vector<Entry> entries_;
   LaunchFn launch_;
+  WatchingFn watching_;
+  ForgetFn forget_memory_;
+  RegisterFn register_memory_;
   void* library_;
 };
 

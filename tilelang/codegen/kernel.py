@@ -123,7 +123,8 @@ def _declare_shared(printer: StmtPrinter, program: KernelProgram, use: BufferUse
     for buf in sorted(buffers, key=lambda b: (offsets[b], str(b.name))):
         kind = type_name(ir.buffer_dtype(buf), printer.source(buf))
         name = printer.names.declare(buf, str(buf.name))
-        printer.emit(f"{kind}* {name} = reinterpret_cast<{kind}*>(smem + {offsets[buf]});")
+        size = f"  // {plan.sizes[buf]} bytes" if plan is not None and buf in plan.sizes else ""
+        printer.emit(f"{kind}* {name} = reinterpret_cast<{kind}*>(smem + {offsets[buf]});{size}")
 
 
 def print_kernel(program: KernelProgram) -> KernelText:

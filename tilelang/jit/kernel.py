@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tilelang.cache import Artifact
     from tilelang.jit.machine_code import MachineCode
     from tilelang.profiler import Profiler
+    from tilelang.simulator.check_report import CheckReport
+    from tilelang.simulator.trace import KernelTrace
     from tilelang.target import Target
     from tilelang.toolchain import KernelResources
 
@@ -71,8 +73,14 @@ class JITKernel:
         return launcher(*args)
 
     def _load(self):
+        from tilelang.env import env
         from tilelang.runtime import Launcher
 
+        if env.TILELANG_CHECK and self.artifact.kind == "simulator":
+            from tilelang.simulator.check import CheckedLauncher
+
+            self._launcher = CheckedLauncher(self.artifact, env.TILELANG_CHECK)
+            return self._launcher
         self._launcher = Launcher(self.artifact.plan, self.artifact.binary())
         return self._launcher
 
@@ -269,6 +277,24 @@ class JITKernel:
     def run_once(self, func: Callable | None = None) -> Any:
         """Call the kernel (or `func`) once on inputs made to order."""
         return self.get_profiler().run_once(func)
+
+    def check(self, *inputs: Any, schedules: int = 8, checks: Any = None) -> CheckReport:
+        """Run in the simulator and look for races, accesses out of bounds, unwritten memory, deadlocks and misuse.
+
+        See `tilelang.simulator.check.check_kernel`.
+        """
+        from tilelang.simulator.check import check_kernel
+
+        return check_kernel(self, *inputs, schedules=schedules, checks=checks)
+
+    def trace(self, *inputs: Any) -> KernelTrace:
+        """Run in the simulator and record the copies, waits, gemms and barriers of every warp.
+
+        See `tilelang.simulator.trace.trace_kernel`.
+        """
+        from tilelang.simulator.trace import trace_kernel
+
+        return trace_kernel(self, *inputs)
 
     def __repr__(self) -> str:
         return f"<JITKernel {self.name}({', '.join(p.name for p in self.params)}) for {self.target}>"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 _PLACE = re.compile(r"//\s*(\S+\.\w+):(\d+)\s*$")
-_ENTRY = re.compile(r"__global__\s+void\b[^(]*?(?:__launch_bounds__\s*\([^)]*\))?\s*(\w+)\s*\(([^)]*)\)")
+_ENTRY = re.compile(r"__global__\s+void\s+(?:__\w+__\s*\([^)]*\)\s*)*(\w+)\s*\(([^)]*)\)")
 _SHARED = re.compile(
     r"^\s*(?P<type>[\w:]+)\s*\*\s*(?P<name>\w+)\s*=\s*(?:reinterpret_cast<[^>]*>\(\s*)?"
     r"(?:tl::dyn_smem\(\)|smem)\s*(?:\+\s*(?P<offset>\d+))?\s*\)?\s*;(?:\s*//\s*(?P<bytes>\d+) bytes)?"

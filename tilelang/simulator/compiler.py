@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tilelang.errors import CompilationError
-from tilelang.simulator.runtime import include_directories
+from tilelang.simulator.runtime import include_directories, source_root
 from tilelang.simulator.toolchain import compiler_identity, host_compiler
 
 # -g1: lines for memory faults, at no measurable cost. Uninitialised locals get a pattern (bytes 0xfe: NaN or a huge number),
@@ -30,10 +30,17 @@ _FLAGS = [
     "-fno-plt",
     "-fstack-clash-protection",  # a frame larger than the guard page must meet it, not step over it
 ]
+# For the checker: plain accesses call back (no sanitizer runtime is linked: src/simulator/checker/instrumentation.cc stands in),
+# array indices are checked, and every local array has a place of its own.
+_WATCHED_FLAGS = ["-fsanitize=thread", "-fsanitize=bounds", "-fstack-reuse=none"]
+_NO_ENTRY_HOOKS = {
+    "gcc": ["--param", "tsan-instrument-func-entry-exit=0"],
+    "clang": ["-mllvm", "-tsan-instrument-func-entry-exit=0"],
+}
 _OPTIONAL_FLAGS = {"-ftrivial-auto-var-init=pattern"}  # g++ before 12 has no such flag
 
 
-def compile_kernel(source: str, entry_names: list[str], *, opt: str = "-O1") -> bytes:
+def compile_kernel(source: str, entry_names: list[str], *, opt: str = "-O1", watched: bool = False) -> bytes:
     """Compile kernel text for the CPU.
 
     Parameters
@@ -44,6 +51,8 @@ def compile_kernel(source: str, entry_names: list[str], *, opt: str = "-O1") -> 
         The kernels that must be there.
     opt : str
         Optimisation flag of the compiler.
+    watched : bool
+        Whether loads and stores of the text are to be seen by the checker (`tilelang.simulator.check`).
 
     Returns
     -------
@@ -64,7 +73,7 @@ def compile_kernel(source: str, entry_names: list[str], *, opt: str = "-O1") -> 
         target = Path(scratch, "kernel.so")
         text = Path(scratch, "kernel.cc")
         text.write_text(source)
-        flags = [*_FLAGS, opt, *includes, str(text), "-o", str(target), "-lm"]
+        flags = [*_FLAGS, *(_watched_flags(compiler) if watched else []), opt, *includes, str(text), "-o", str(target), "-lm"]
         done = subprocess.run([compiler, *flags], capture_output=True, text=True)
         if done.returncode and any(flag in done.stderr for flag in _OPTIONAL_FLAGS):
             flags = [flag for flag in flags if flag not in _OPTIONAL_FLAGS]
@@ -76,6 +85,13 @@ def compile_kernel(source: str, entry_names: list[str], *, opt: str = "-O1") -> 
         if f"{name}__sim\0".encode() not in binary:
             raise _refusal(f"the kernel text has no TL_ENTRY({name})", "")
     return binary
+
+
+def _watched_flags(compiler: str) -> list[str]:
+    family = "clang" if "clang" in Path(compiler).name else "gcc"
+    header = source_root() / "simulator" / "checker" / "watched_text.h"
+    flags = [flag for flag in _WATCHED_FLAGS if family == "gcc" or flag != "-fstack-reuse=none"]
+    return [*flags, *_NO_ENTRY_HOOKS[family], "-include", str(header)]
 
 
 def cache_key() -> str:

@@ -20,9 +20,16 @@ _COLOURS = {"copy": "#4c78a8", "store": "#72b7b2", "gemm": "#54a24b", "wait": "#
 _AMOUNTS = {"copy": "bytes", "store": "bytes", "gemm": "multiply_adds"}
 
 
+def _track(warp: int) -> str:
+    return f"warp {warp}" if warp >= 0 else f"tensor cores of warpgroup {-1 - warp}"
+
+
 @dataclass(frozen=True)
 class TraceEvent:
-    """What a warp did from `start` for `duration` model cycles; `source` is the user's line where it is known."""
+    """What a warp did from `start` for `duration` model cycles; `source` is the user's line where it is known.
+
+    A negative `warp` is the tensor cores of warpgroup -1 - warp, on which wgmma runs.
+    """
 
     kind: str
     source: str
@@ -61,7 +68,7 @@ class KernelTrace:
         for (launch, block), process in blocks.items():
             rows.append({"ph": "M", "name": "process_name", "pid": process, "args": {"name": f"launch {launch} block {block}"}})
         for process, warp in sorted({(blocks[e.launch, e.block], e.warp) for e in self.events}):
-            rows.append({"ph": "M", "name": "thread_name", "pid": process, "tid": warp, "args": {"name": f"warp {warp}"}})
+            rows.append({"ph": "M", "name": "thread_name", "pid": process, "tid": warp, "args": {"name": _track(warp)}})
         for event in self.events:
             details: dict[str, Any] = {"source": event.source, "line": event.line}
             if event.kind in _AMOUNTS:
@@ -116,7 +123,7 @@ class KernelTrace:
             for kind, colour in _COLOURS.items():
                 spans = [(e.start, max(e.duration, 1)) for e in events if e.warp == warp and e.kind == kind]
                 axes.broken_barh(spans, (row - 0.4, 0.8), facecolors=colour)
-        axes.set_yticks(range(len(warps)), [f"warp {warp}" for warp in warps])
+        axes.set_yticks(range(len(warps)), [_track(warp) for warp in warps])
         axes.invert_yaxis()
         axes.set_xlabel(f"cycles of the model ({', '.join(f'{k} {v}' for k, v in self.model.items())})", fontsize=8)
         axes.set_title(f"{self.kernel}, block {first[1]}")

@@ -117,5 +117,7 @@ def flatten_buffers(program: KernelProgram) -> KernelProgram:
     params = tuple(flatten.flat.get(p, p) for p in program.params)
     plan = program.shared_plan
     if plan is not None:
-        plan = SharedPlan({flatten.flat.get(b, b): offset for b, offset in plan.offsets.items()}, plan.total_bytes)
+        offsets = {flatten.flat.get(b, b): offset for b, offset in plan.offsets.items()}
+        sizes = {flatten.flat.get(b, b): size for b, size in plan.sizes.items()}
+        plan = SharedPlan(offsets, plan.total_bytes, sizes)
     return replace(program, body=body, params=params, shared_plan=plan)

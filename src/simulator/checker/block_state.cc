@@ -9,6 +9,7 @@ void BlockState::begin(Block& running, uint32_t session_number, uint32_t group_b
   columns.threads = static_cast<uint32_t>(running.thread_count);
   clocks.assign(columns.threads, ThreadClock());
   agents.clear();
+  in_flight.assign(columns.threads, {});
   for (Arrivals& arrivals : barriers) {
     arrivals.gathering.clear();
     arrivals.waiting.clear();

@@ -22,6 +22,14 @@ struct BlockState {
   Arrivals barriers[barrier_count];
   Shadow shared;
   RegisterShadow registers;
+  // Registers that asynchronous operations own (wgmma accumulators), by thread.
+  struct InFlight {
+    const char* base;
+    size_t bytes;
+    uint32_t column, clock, site;
+    bool writes;
+  };
+  std::vector<std::vector<InFlight>> in_flight;
 
   void begin(Block& running, uint32_t session_number, uint32_t group_birth);
   ThreadClock& clock_of(const Thread& thread) { return clocks[static_cast<size_t>(thread.index)]; }

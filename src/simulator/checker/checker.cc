@@ -177,9 +177,7 @@ void Checker::perform(const Actor& actor, const void* address, size_t bytes) {
   Target target = locate(actor.thread, address, bytes);
   if (target.place == Place::runtime) return;
   if (target.place == Place::local) {
-    if (!(checks_ & check_init)) return;
-    if (actor.writes) actor.state.registers.written(address, bytes);
-    else if (actor.state.registers.unwritten(address, bytes)) report_unwritten_registers(actor.thread, actor.site);
+    touch_registers(actor, address, bytes);
     return;
   }
   if (target.place == Place::outside) {
@@ -204,12 +202,31 @@ void Checker::access(Thread& thread, const void* address, size_t bytes, Access a
           address, bytes);
 }
 
+// A thread's own local arrays: nobody else touches them, but an asynchronous operation may own them for a while.
+void Checker::touch_registers(const Actor& actor, const void* address, size_t bytes) {
+  auto base = static_cast<const char*>(address);
+  auto& in_flight = actor.state.in_flight[static_cast<size_t>(actor.thread.index)];
+  const bool of_agent = actor.column >= actor.state.columns.threads;
+  if (checks_ & check_race) {
+    const ThreadClock& clock = actor.state.clock_of(actor.thread);
+    for (size_t i = 0; i < in_flight.size(); ++i) {
+      const BlockState::InFlight& owner = in_flight[i];
+      if (knows(actor.state.columns, static_cast<uint32_t>(actor.thread.index), clock.view, clock.own, owner.column, owner.clock)) {
+        in_flight.erase(in_flight.begin() + static_cast<long>(i--));
+      } else if (!of_agent && base < owner.base + owner.bytes && owner.base < base + bytes && (actor.writes || owner.writes)) {
+        report_in_flight(actor, owner);
+      }
+    }
+    if (of_agent) in_flight.push_back({base, bytes, actor.column, actor.clock, actor.site, actor.writes});
+  }
+  if (!(checks_ & check_init) || !actor.state.registers.holds(address)) return;
+  if (actor.writes) actor.state.registers.written(address, bytes);
+  else if (actor.state.registers.unwritten(address, bytes)) report_unwritten_registers(actor.thread, actor.site);
+}
+
 void Checker::registers(Thread& thread, const void* address, size_t bytes, Access access, Site site) {
-  if (!(checks_ & check_init)) return;
-  RegisterShadow& registers = state_of(*thread.block).registers;
-  if (!registers.holds(address)) return;
-  if (access == Access::write) registers.written(address, bytes);
-  else if (registers.unwritten(address, bytes)) report_unwritten_registers(thread, compact_site(site));
+  BlockState& state = state_of(*thread.block);
+  touch_registers({thread, state, static_cast<uint32_t>(thread.index), 0, 0, compact_site(site), access == Access::write}, address, bytes);
 }
 
 void Checker::async_access(Thread& issuer, Agent agent, uint32_t ticket, const void* address, size_t bytes, Access access, Proxy proxy, Site site) {

@@ -82,8 +82,10 @@ class Checker final : public Observer {
   // checker_report.cc
   void report_race(const Actor&, const Target&, const Record&, size_t offset, bool unfenced);
   void report_unwritten(const Actor&, const Target&, size_t offset);
+  void touch_registers(const Actor&, const void* address, size_t bytes);
   void report_unwritten_registers(Thread&, uint32_t site);
   [[noreturn]] void report_outside(const Actor&, const void* address, size_t bytes);
+  void report_in_flight(const Actor&, const BlockState::InFlight&);
   std::string missing_order(const Actor&, const Record&);
   std::string name_access(const Actor&) const;
   Party party_of(const Actor&) const;
@@ -119,6 +121,7 @@ class Checker final : public Observer {
       ViewPointer view, proxy_view;
     };
     std::vector<Part> parts;  // by the block whose threads release
+    std::shared_ptr<const Foreign> foreign;  // what was published by several blocks, for each other
     Part& of(BlockState& state);
   };
   std::unordered_map<const void*, Object> objects_;

@@ -78,12 +78,18 @@ void Checker::publish(Block& block, const void* object, const Agent* agent, uint
   BlockState& home = state_of(block);
   Object& what = objects_[object];
   if (agent) what.of(home);
+  auto foreign = what.parts.size() > 1 || (what.parts.size() == 1 && what.parts[0].state != &home) ? std::make_shared<Foreign>() : nullptr;
   for (Object::Part& part : what.parts) {
     part.view = part.gathering.view();
     part.proxy_view = part.gathering.proxy_view();
     part.gathering.clear();
     if (agent && part.state == &home) part.view.own().raise_to(home.column_of(*agent), ticket);
+    if (foreign && part.view) {
+      if (part.view->foreign) raise(*foreign, *part.view->foreign);
+      raise((*foreign)[part.state->number], part.view->clocks);
+    }
   }
+  what.foreign = std::move(foreign);
 }
 
 ViewPointer Checker::join_remembered(const ViewPointer& a, const ViewPointer& b) {
@@ -101,16 +107,11 @@ void Checker::acquire(Thread& thread, const void* object) {
   BlockState& state = state_of(*thread.block);
   ThreadClock& clock = state.clock_of(thread);
   for (Object::Part& part : found->second.parts) {
-    if (!part.view) continue;
-    if (part.state == &state) {
-      clock.view = join_remembered(clock.view, part.view);
-      clock.proxy_view = join(clock.proxy_view, part.proxy_view);
-    } else {
-      auto foreign = std::make_shared<Foreign>();
-      (*foreign)[part.state->number] = part.view->clocks;
-      acquire_foreign(state, clock, foreign);
-    }
+    if (!part.view || part.state != &state) continue;
+    clock.view = join_remembered(clock.view, part.view);
+    clock.proxy_view = join(clock.proxy_view, part.proxy_view);
   }
+  if (found->second.foreign) acquire_foreign(state, clock, found->second.foreign);
 }
 
 void Checker::forget(Block&, const void* object) { objects_.erase(object); }

@@ -110,6 +110,20 @@ void Checker::report_unwritten(const Actor& actor, const Target& target, size_t 
   findings_.add(key, std::move(finding));
 }
 
+void Checker::report_in_flight(const Actor& actor, const BlockState::InFlight& owner) {
+  uint64_t key = key_of(8, actor.site, owner.site, nullptr);
+  if (findings_.seen(key) || findings_.full()) return;
+  Finding finding;
+  std::string agent = actor.state.name_column(owner.column);
+  finding.check = "race";
+  finding.kind = std::string(actor.writes ? "write to" : "read of") + " registers in flight";
+  finding.missing = "nothing has waited for the " + agent + ", which owns them";
+  finding.space = "local";
+  const tl_sim_dim3& block = actor.thread.block_index;
+  finding.parties = {party_of(actor), {agent, owner.site, actor.thread.index, {block.x, block.y, block.z}}};
+  findings_.add(key, std::move(finding));
+}
+
 void Checker::report_unwritten_registers(Thread& thread, uint32_t site) {
   uint64_t key = key_of(4, site, 0, nullptr);
   if (findings_.seen(key) || findings_.full()) return;

@@ -3,7 +3,8 @@
 // The clock is a model, not a measurement. Lanes of a warp move in step; what they do at one line is one event. In cycles:
 // an instruction takes 1 to issue; a copy takes its bytes / 64 (what an SM gets from L2), a matrix multiplication its
 // multiply-adds / 1024 (a tensor core, one for each of four warps), both counted for the whole warp; plain loads and stores
-// are not events and take no time. An asynchronous copy has landed 600 cycles after its issue, and a wait for it lasts until
+// are not events and take no time. wgmma runs on a track of its own (the four tensor cores of its warpgroup), one operation
+// after the other. An asynchronous copy has landed 600 cycles after its issue, and a wait for it lasts until
 // then. Who waits at a barrier goes on when the last one has come.
 #pragma once
 #include <string>
@@ -37,7 +38,7 @@ class Trace final : public Observer {
   struct Event {
     Kind kind;
     uint32_t launch, line, block;  // block: number in block_index_
-    int warp;
+    int warp;  // negative: the tensor cores of warpgroup -1 - warp
     uint64_t start, duration, amount;
   };
   struct LaneClock {
@@ -60,12 +61,17 @@ class Trace final : public Observer {
     std::vector<Arrival> arrivals[barrier_count];
     std::unordered_map<uint64_t, uint64_t> landed;       // by agent and ticket: when its copies have landed
     std::unordered_map<const void*, uint64_t> published;
+    std::unordered_map<uint32_t, uint64_t> tensor_cores;  // by warpgroup: busy until
+    bool wgmma = false;                                   // the next gemm is this operation
+    Agent wgmma_agent{AgentKind::wgmma, 0};
+    uint32_t wgmma_ticket = 0;
     std::unordered_map<uint64_t, size_t> events;         // of this block, by warp, line and start
   };
 
   State& state_of(const Block& block) { return states_[&block]; }
   LaneClock& lane_of(const Thread& thread) { return state_of(*thread.block).lanes[static_cast<size_t>(thread.index)]; }
   void close(State&, int thread);
+  bool append(const Event&);  // false: there are too many
   void add(State&, int thread, Kind, uint32_t line, uint64_t start, uint64_t duration, uint64_t amount);
   void wait_until(State&, int thread, Kind, uint64_t time, uint32_t line);
 
