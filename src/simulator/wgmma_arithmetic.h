@@ -14,63 +14,83 @@ namespace {
 
 constexpr int most_n = 256, most_k = 32, tile_rows = 64;
 
-template <class Number>
+template <class Number, int Lanes>
 struct Vector;
 template <>
-struct Vector<float> {
+struct Vector<float, 4> {
+  typedef float type __attribute__((vector_size(16)));
+};
+template <>
+struct Vector<uint32_t, 4> {
+  typedef uint32_t type __attribute__((vector_size(16)));
+};
+template <>
+struct Vector<float, 8> {
   typedef float type __attribute__((vector_size(32)));
 };
 template <>
-struct Vector<uint32_t> {
+struct Vector<uint32_t, 8> {
   typedef uint32_t type __attribute__((vector_size(32)));
 };
+template <>
+struct Vector<float, 16> {
+  typedef float type __attribute__((vector_size(64)));
+};
+template <>
+struct Vector<uint32_t, 16> {
+  typedef uint32_t type __attribute__((vector_size(64)));
+};
 
-template <class Number>
-inline typename Vector<Number>::type twice(const Number* four) {
-  typename Vector<Number>::type wide;
-#if defined(__AVX2__)
-  __m128i part = _mm_loadu_si128(reinterpret_cast<const __m128i*>(four));
-  __m256i both = _mm256_broadcastsi128_si256(part);
-  memcpy(&wide, &both, sizeof wide);
+#if defined(__AVX512F__)
+constexpr int lanes = 16;
 #else
-  memcpy(&wide, four, 16);
-  memcpy(reinterpret_cast<char*>(&wide) + 16, four, 16);
+constexpr int lanes = 8;
 #endif
+
+// Four numbers, over and over.
+template <int Lanes, class Number>
+inline __attribute__((always_inline)) typename Vector<Number, Lanes>::type repeated(const Number* four) {
+  typename Vector<Number, Lanes>::type wide;
+#if defined(__AVX512F__)
+  if constexpr (Lanes == 16) {
+    __m512i all = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(four)));
+    memcpy(&wide, &all, sizeof wide);
+    return wide;
+  }
+#endif
+#if defined(__AVX2__)
+  if constexpr (Lanes == 8) {
+    __m256i both = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(four)));
+    memcpy(&wide, &both, sizeof wide);
+    return wide;
+  }
+#endif
+  for (int i = 0; i < Lanes; i += 4) memcpy(reinterpret_cast<char*>(&wide) + i * 4, four, 16);
   return wide;
 }
 
-// Accumulators [0, Vectors*8) of two threads (rows g and g+1 of the same t), all K steps.
-template <int K, int Vectors, class Number>
-inline __attribute__((always_inline)) void two_rows(const Number* a0, const Number* a1, const Number* b, int b_stride, Number* c0, Number* c1, bool accumulate) {
-  using Wide = typename Vector<Number>::type;
+// Accumulators [0, Vectors*Lanes) of two threads (rows g and g+1 of the same t), all K steps.
+template <int K, int Lanes, int Vectors, class Number>
+inline __attribute__((always_inline)) void two_rows(const Number* a0, const Number* a1, const Number* b, int b_stride, Number* c0, Number* c1,
+                                                    bool accumulate) {
+  using Wide = typename Vector<Number, Lanes>::type;
   Wide x[Vectors], y[Vectors];
   for (int v = 0; v < Vectors; ++v) {
     x[v] = Wide{}, y[v] = Wide{};
-    if (accumulate) memcpy(&x[v], c0 + v * 8, sizeof(Wide)), memcpy(&y[v], c1 + v * 8, sizeof(Wide));
+    if (accumulate) memcpy(&x[v], c0 + v * Lanes, sizeof(Wide)), memcpy(&y[v], c1 + v * Lanes, sizeof(Wide));
   }
 #pragma GCC unroll 4
   for (int k = 0; k < K; ++k) {
-    const Wide first = twice(a0 + k * 4), second = twice(a1 + k * 4);
+    const Wide first = repeated<Lanes>(a0 + k * 4), second = repeated<Lanes>(a1 + k * 4);
 #pragma GCC unroll 8
     for (int v = 0; v < Vectors; ++v) {
       Wide factor;
-      memcpy(&factor, b + k * b_stride + v * 8, sizeof factor);
+      memcpy(&factor, b + k * b_stride + v * Lanes, sizeof factor);
       x[v] += first * factor;
       y[v] += second * factor;
     }
   }
-  for (int v = 0; v < Vectors; ++v) memcpy(c0 + v * 8, &x[v], sizeof(Wide)), memcpy(c1 + v * 8, &y[v], sizeof(Wide));
-}
-
-// Four accumulators of one thread.
-template <int K, class Number>
-inline void four_sums(const Number* a, const Number* b, int b_stride, Number* c, bool accumulate) {
-  Number sum[4] = {};
-  if (accumulate) memcpy(sum, c, sizeof sum);
-  for (int k = 0; k < K; ++k) {
-    for (int e = 0; e < 4; ++e) sum[e] += a[k * 4 + e] * b[k * b_stride + e];
-  }
-  memcpy(c, sum, sizeof sum);
+  for (int v = 0; v < Vectors; ++v) memcpy(c0 + v * Lanes, &x[v], sizeof(Wide)), memcpy(c1 + v * Lanes, &y[v], sizeof(Wide));
 }
 
 template <class Number>
@@ -108,15 +128,15 @@ template <class DecodeA, class DecodeB, bool Half>
 void multiply_fast(const WgmmaOperands& in) {
   using Number = typename DecodeA::Number;
   constexpr int P = DecodeA::per_register, K = 8 * P;
+  using Four = typename Vector<Number, 4>::type;
   auto& s = workspace<Scratch<Number>>();
   const int n = in.n, width = n / 2;  // accumulators of a thread
   fetch_a<DecodeA>(in, s.a);
   for (int wg = 0; wg < 32; ++wg) {
     const Number* upper = s.a + (wg / 8 * 16 + wg % 8) * K;
     for (int k = 0; k < K; ++k) {
-      Number* four = s.pairs + (wg * K + k) * 4;
-      four[0] = four[1] = upper[k];
-      four[2] = four[3] = upper[8 * K + k];
+      const Four four = {upper[k], upper[k], upper[8 * K + k], upper[8 * K + k]};
+      memcpy(s.pairs + (wg * K + k) * 4, &four, sizeof four);
     }
   }
   for (int j = 0; j < n / 8; ++j) {
@@ -129,9 +149,8 @@ void multiply_fast(const WgmmaOperands& in) {
     }
     for (int t = 0; t < 4; ++t) {
       for (int k = 0; k < K; ++k) {
-        Number* four = s.b + (t * K + k) * width + j * 4;
-        four[0] = four[2] = rows[2 * t][k];
-        four[1] = four[3] = rows[2 * t + 1][k];
+        const Four four = {rows[2 * t][k], rows[2 * t + 1][k], rows[2 * t][k], rows[2 * t + 1][k]};
+        memcpy(s.b + (t * K + k) * width + j * 4, &four, sizeof four);
       }
     }
   }
@@ -153,12 +172,9 @@ void multiply_fast(const WgmmaOperands& in) {
         const Number *a0 = s.pairs + (warp * 8 + g) * K * 4, *a1 = a0 + K * 4;
         Number *c0 = accumulators(warp * 32 + g * 4 + t), *c1 = accumulators(warp * 32 + g * 4 + 4 + t);
         int at = 0;
-        for (; at + 32 <= width; at += 32) two_rows<K, 4>(a0, a1, b + at, width, c0 + at, c1 + at, in.accumulate);
-        for (; at + 8 <= width; at += 8) two_rows<K, 1>(a0, a1, b + at, width, c0 + at, c1 + at, in.accumulate);
-        if (at < width) {
-          four_sums<K>(a0, b + at, width, c0 + at, in.accumulate);
-          four_sums<K>(a1, b + at, width, c1 + at, in.accumulate);
-        }
+        for (; at + 4 * lanes <= width; at += 4 * lanes) two_rows<K, lanes, 4>(a0, a1, b + at, width, c0 + at, c1 + at, in.accumulate);
+        for (; at + 8 <= width; at += 8) two_rows<K, 8, 1>(a0, a1, b + at, width, c0 + at, c1 + at, in.accumulate);
+        if (at < width) two_rows<K, 4, 1>(a0, a1, b + at, width, c0 + at, c1 + at, in.accumulate);
       }
     }
   }
@@ -169,17 +185,11 @@ void multiply_fast(const WgmmaOperands& in) {
   }
 }
 
-#if defined(__AVX512F__)
-constexpr int sum_width = 16;
-#else
-constexpr int sum_width = 8;
-#endif
-
 template <class DecodeA, class DecodeB, bool Half, int Fraction, int Kept>
 void multiply_hardware(const WgmmaOperands& in) {
   constexpr int P = DecodeA::per_register, K = 8 * P;
   auto& s = workspace<Scratch<float>>();
-  const int n = in.n, padded = (n + sum_width - 1) / sum_width * sum_width;
+  const int n = in.n, padded = (n + lanes - 1) / lanes * lanes;
   fetch_a<DecodeA>(in, s.a);
   for (int column = 0; column < n; ++column) {
     float row[K];
@@ -206,7 +216,7 @@ void multiply_hardware(const WgmmaOperands& in) {
       for (int column = n; column < padded; ++column) s.sums[row * most_n + column] = 0;
     }
   }
-  fused_product<K, Fraction, Kept, Half, sum_width>(tile_rows, padded, s.a, DecodeA::lowest_exponent, s.columns, DecodeB::lowest_exponent, most_n,
+  fused_product<K, Fraction, Kept, Half, lanes>(tile_rows, padded, s.a, DecodeA::lowest_exponent, s.columns, DecodeB::lowest_exponent, most_n,
                                                     s.sums, most_n, in.accumulate);
   each([](void* c, int i, float& sum) {
     if constexpr (Half) static_cast<uint16_t*>(c)[i] = detail::half_format::encode(sum);
