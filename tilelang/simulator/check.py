@@ -65,7 +65,10 @@ class CheckedLauncher:
         from tilelang.runtime import Binary, Launcher
 
         self.artifact, self.checks = artifact, tuple(checks)
-        binary = compile_kernel(artifact.source, [kernel.name for kernel in artifact.plan.kernels], watched=True)
+        # Local arrays matter to two checks: whether they were written, and whether wgmma owns them.
+        registers = "init" in checks or ("race" in checks and "tl::wgmma" in artifact.source)
+        names = [kernel.name for kernel in artifact.plan.kernels]
+        binary = compile_kernel(artifact.source, names, watched=True, registers=registers)
         self.library = str(write_scratch("watched-kernel.so", binary))
         self._launcher = Launcher(artifact.plan, Binary.simulator(self.library))
 

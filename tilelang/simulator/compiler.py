@@ -40,7 +40,9 @@ _NO_ENTRY_HOOKS = {
 _OPTIONAL_FLAGS = {"-ftrivial-auto-var-init=pattern"}  # g++ before 12 has no such flag
 
 
-def compile_kernel(source: str, entry_names: list[str], *, opt: str = "-O1", watched: bool = False) -> bytes:
+def compile_kernel(
+    source: str, entry_names: list[str], *, opt: str = "-O1", watched: bool = False, registers: bool = True
+) -> bytes:
     """Compile kernel text for the CPU.
 
     Parameters
@@ -53,6 +55,8 @@ def compile_kernel(source: str, entry_names: list[str], *, opt: str = "-O1", wat
         Optimisation flag of the compiler.
     watched : bool
         Whether loads and stores of the text are to be seen by the checker (`tilelang.simulator.check`).
+    registers : bool
+        With `watched`: whether those of all local arrays are, too.
 
     Returns
     -------
@@ -73,7 +77,8 @@ def compile_kernel(source: str, entry_names: list[str], *, opt: str = "-O1", wat
         target = Path(scratch, "kernel.so")
         text = Path(scratch, "kernel.cc")
         text.write_text(source)
-        flags = [*_FLAGS, *(_watched_flags(compiler) if watched else []), opt, *includes, str(text), "-o", str(target), "-lm"]
+        hooks = _watched_flags(compiler, registers) if watched else []
+        flags = [*_FLAGS, *hooks, opt, *includes, str(text), "-o", str(target), "-lm"]
         done = subprocess.run([compiler, *flags], capture_output=True, text=True)
         if done.returncode and any(flag in done.stderr for flag in _OPTIONAL_FLAGS):
             flags = [flag for flag in flags if flag not in _OPTIONAL_FLAGS]
@@ -87,11 +92,11 @@ def compile_kernel(source: str, entry_names: list[str], *, opt: str = "-O1", wat
     return binary
 
 
-def _watched_flags(compiler: str) -> list[str]:
+def _watched_flags(compiler: str, registers: bool) -> list[str]:
     family = "clang" if "clang" in Path(compiler).name else "gcc"
     header = source_root() / "simulator" / "checker" / "watched_text.h"
     flags = [flag for flag in _WATCHED_FLAGS if family == "gcc" or flag != "-fstack-reuse=none"]
-    return [*flags, *_NO_ENTRY_HOOKS[family], "-include", str(header)]
+    return [*flags, *_NO_ENTRY_HOOKS[family], *(["-include", str(header)] if registers else [])]
 
 
 def cache_key() -> str:

@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 #include <link.h>
 
+#include <algorithm>
+
 namespace tl::sim {
 
 namespace {
@@ -95,11 +97,11 @@ Checker::Target Checker::locate(Thread& thread, const void* address, size_t byte
   return {Place::outside, nullptr, nullptr, nullptr, 0};
 }
 
-bool Checker::present(const Target& target, const Record& record) const {
+inline bool Checker::present(const Target& target, const Record& record) const {
   return record.block >= (target.place == Place::shared ? target.home->birth : first_block_);
 }
 
-bool Checker::ordered(const Actor& actor, const Record& record) const {
+inline bool Checker::ordered(const Actor& actor, const Record& record) const {
   const ThreadClock& clock = actor.state.clocks[static_cast<size_t>(actor.thread.index)];
   if (record.block != actor.state.number) {
     if (!clock.view || !clock.view->foreign) return false;
@@ -116,8 +118,8 @@ bool Checker::ordered(const Actor& actor, const Record& record) const {
 }
 
 // Called for the records that could conflict with the access.
-void Checker::conflict(const Actor& actor, const Target& target, const Record& record, size_t offset) {
-  if (!present(target, record) || (actor.flags & record.flags & record_atomic)) return;
+inline void Checker::conflict(const Actor& actor, const Target& target, const Record& record, size_t offset) {
+  if (record.block == 0 || !present(target, record) || (actor.flags & record.flags & record_atomic)) return;
   if (!ordered(actor, record)) {
     report_race(actor, target, record, offset, false);
     return;
@@ -138,8 +140,10 @@ void Checker::read_cell(const Actor& actor, const Target& target, Cell& cell, si
   }
   if (!(checks_ & check_race)) return;
   conflict(actor, target, cell.write, offset);
+  const uint32_t epoch = epoch_of(actor.column, actor.clock);
   Record* slot = nullptr;
   for (Record& read : cell.read) {
+    if (read.epoch == epoch && read.block == actor.state.number && read.flags == actor.flags) return;  // known already
     if (present(target, read) && (read.flags & record_write)) {
       conflict(actor, target, read, offset);  // an atomic update that another one displaced
       continue;
@@ -151,7 +155,7 @@ void Checker::read_cell(const Actor& actor, const Target& target, Cell& cell, si
     slot = &cell.read[(random_ >> 16) % 3];
     if (slot->flags & record_write) return;
   }
-  *slot = {actor.state.number, epoch_of(actor.column, actor.clock), actor.site, actor.flags};
+  *slot = {actor.state.number, epoch, actor.site, actor.flags};
 }
 
 void Checker::write_cell(const Actor& actor, const Target& target, Cell& cell, size_t offset) {
@@ -206,6 +210,7 @@ void Checker::access(Thread& thread, const void* address, size_t bytes, Access a
 void Checker::touch_registers(const Actor& actor, const void* address, size_t bytes) {
   auto base = static_cast<const char*>(address);
   auto& in_flight = actor.state.in_flight[static_cast<size_t>(actor.thread.index)];
+  if (in_flight.empty() && actor.column < actor.state.columns.threads && !(checks_ & check_init)) return;
   const bool of_agent = actor.column >= actor.state.columns.threads;
   if (checks_ & check_race) {
     const ThreadClock& clock = actor.state.clock_of(actor.thread);
@@ -217,7 +222,12 @@ void Checker::touch_registers(const Actor& actor, const void* address, size_t by
         report_in_flight(actor, owner);
       }
     }
-    if (of_agent) in_flight.push_back({base, bytes, actor.column, actor.clock, actor.site, actor.writes});
+    if (of_agent) {
+      auto same = [&](const BlockState::InFlight& o) { return o.base == base && o.bytes == bytes && o.column == actor.column && o.writes == actor.writes; };
+      auto known = std::find_if(in_flight.begin(), in_flight.end(), same);  // operations of one agent end in order
+      if (known == in_flight.end()) in_flight.push_back({base, bytes, actor.column, actor.clock, actor.site, actor.writes});
+      else known->clock = actor.clock, known->site = actor.site;
+    }
   }
   if (!(checks_ & check_init) || !actor.state.registers.holds(address)) return;
   if (actor.writes) actor.state.registers.written(address, bytes);
@@ -226,6 +236,7 @@ void Checker::touch_registers(const Actor& actor, const void* address, size_t by
 
 void Checker::registers(Thread& thread, const void* address, size_t bytes, Access access, Site site) {
   BlockState& state = state_of(*thread.block);
+  if (!(checks_ & check_init) && state.in_flight[static_cast<size_t>(thread.index)].empty()) return;
   touch_registers({thread, state, static_cast<uint32_t>(thread.index), 0, 0, compact_site(site), access == Access::write}, address, bytes);
 }
 

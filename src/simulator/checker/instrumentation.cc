@@ -9,7 +9,12 @@ namespace {
 inline void observe(void* address, size_t bytes, Access access, const void* program_counter) {
   Thread* thread = self();
   if (!thread) return;
-  if (Observer* observer = thread->block->observer) observer->access(*thread, address, bytes, access, site_of(program_counter));
+  Observer* observer = thread->block->observer;
+  if (!observer) return;
+  // Stacks are apart by more than they are long: what lies so closely above this frame is a local array of this thread.
+  auto above = static_cast<size_t>(static_cast<char*>(address) - static_cast<char*>(__builtin_frame_address(0)));
+  if (above < StackPool::guard) observer->registers(*thread, address, bytes, access, site_of(program_counter));
+  else observer->access(*thread, address, bytes, access, site_of(program_counter));
 }
 
 Order order_of(int order) {  // of __ATOMIC_*
