@@ -56,7 +56,7 @@ struct Thread : tl_sim_thread {
   uint64_t wgmma_issued;                  // by this thread since the block began
   std::vector<uint64_t> wgmma_group_ends;  // wgmma_issued at each commit
   bool wgmma_fenced;
-  bool cluster_arrived, grid_arrived;
+  bool cluster_arrived, cluster_owes_wait, grid_arrived;  // arrived: until the phase completes
   uint32_t spins;
   std::unique_ptr<char[]> context_storage;
 };

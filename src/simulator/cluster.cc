@@ -64,10 +64,10 @@ void tl_sim_cluster_arrive(int release, int site) {
   Thread* thread = self();
   Block& block = *thread->block;
   Cluster& cluster = cluster_of(block);
-  if (thread->cluster_arrived) {
+  if (thread->cluster_owes_wait) {
     fail(block, "a second cluster_arrive without a cluster_wait between (line %d), %s", site, name_thread(*thread).c_str());
   }
-  thread->cluster_arrived = true;
+  thread->cluster_arrived = thread->cluster_owes_wait = true;
   thread->site = site;
   if (release && block.observer) block.observer->release(*thread, &cluster.barrier);
   ++cluster.barrier.arrived;
@@ -76,6 +76,10 @@ void tl_sim_cluster_arrive(int release, int site) {
 
 void tl_sim_cluster_wait(int site) {
   Thread* thread = self();
+  if (!thread->cluster_owes_wait) {
+    fail(*thread->block, "a cluster_wait without a cluster_arrive before it (line %d), %s", site, name_thread(*thread).c_str());
+  }
+  thread->cluster_owes_wait = false;
   TeamBarrier& barrier = cluster_of(*thread->block).barrier;
   if (thread->cluster_arrived) {  // else the phase in which it arrived has completed
     barrier.waiting.push_back(thread);

@@ -154,7 +154,7 @@ void start_thread(Block& block, int index) {
   thread.wgmma_issued = 0;
   thread.wgmma_group_ends.clear();
   thread.wgmma_fenced = false;
-  thread.cluster_arrived = thread.grid_arrived = false;
+  thread.cluster_arrived = thread.cluster_owes_wait = thread.grid_arrived = false;
   thread.spins = 0;
   if (context_storage && !thread.context_storage) thread.context_storage.reset(new char[context_storage]);
   // Tops of stacks at equal offsets would share a few sets of the first-level cache: spread them.

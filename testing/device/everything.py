@@ -1,5 +1,6 @@
 """A kernel text that instantiates every function of the device library, for the types that each takes."""
 
+# ruff: noqa: E501 - lines of kernel text
 from __future__ import annotations
 
 INTEGERS = ("int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t")
@@ -129,6 +130,75 @@ def _print() -> str:
     return _kernel("print", "\n".join(lines))
 
 
+_COPIES = """
+  char* s = tl::dyn_smem(); uint64_t* b = reinterpret_cast<uint64_t*>(s + 65536); tl::mbarrier_init(b, 1);
+  tl::fence_mbarrier_init(); tl::sync_threads(); tl::mbarrier_arrive(b); tl::mbarrier_arrive_count(b, 2);
+  tl::mbarrier_arrive_expect_tx(b, 64); tl::mbarrier_expect_tx(b, 5); tl::mbarrier_complete_tx(b, 5);
+  tl::mbarrier_arrive_remote(b, 1); tl::mbarrier_arrive_expect_tx_remote(b, 1, 5); tl::mbarrier_wait(b, 0); y[0] =
+  tl::mbarrier_test_wait(b, 1) + tl::mbarrier_try_wait(b, 1); tl::cp_async_mbarrier_arrive(b);
+  tl::cp_async_mbarrier_arrive_noinc(b); tl::mbarrier_invalidate(b); tl::tma_prefetch(&m); uint64_t pol =
+  tl::l2_evict_last(); tl::tma_load(s, &m, b, 1); tl::tma_load(s, &m, b, 1, 2); tl::tma_load(s, &m, b, 1, 2, 3);
+  tl::tma_load(s, &m, b, 1, 2, 3, 4); tl::tma_load(s, &m, b, 1, 2, 3, 4, 5); tl::tma_load_hint(s, &m, b, pol, 1, 2);
+  tl::tma_load_multicast(s, &m, b, 3, 1, 2); tl::tma_load_multicast_hint(s, &m, b, 3, pol, 1, 2);
+  tl::tma_load_im2col(s, &m, b, 1, 2, 3, 0); tl::tma_load_im2col(s, &m, b, 1, 2, 3, 4, 0, 1); tl::tma_load_im2col(s,
+  &m, b, 1, 2, 3, 4, 5, 0, 1, 2); tl::tma_load_im2col_multicast(s, &m, b, 3, 1, 2, 3, 4, 0, 1); tl::tma_store(&m, s,
+  1); tl::tma_store(&m, s, 1, 2, 3, 4, 5); tl::tma_store_hint(&m, s, pol, 1, 2); tl::tma_store_im2col(&m, s, 1, 2, 3,
+  4); tl::tma_reduce<tl::bulk_op::add>(&m, s, 1, 2); tl::tma_reduce<tl::bulk_op::bit_xor>(&m, s, 1, 2, 3);
+  tl::tma_prefetch_box(&m, 1, 2); tl::bulk_commit(); tl::bulk_wait<1>(); tl::bulk_wait_read<0>(); tl::bulk_load(s, y,
+  64, b); tl::bulk_load_hint(s, y, 64, b, pol); tl::bulk_load_multicast(s, y, 64, b, 3); tl::bulk_store(y, s, 64);
+  tl::bulk_store_hint(y, s, 64, pol); tl::bulk_copy_to_rank(s, s + 64, 64, b, 1); tl::bulk_reduce<tl::bulk_op::add>(y,
+  s, 64); tl::bulk_reduce<tl::bulk_op::min>(hh, s, 64); tl::bulk_reduce<tl::bulk_op::inc>(u, s, 64);
+  tl::bulk_reduce_to_rank<tl::bulk_op::add>(u, s, 64, b, 1); tl::bulk_prefetch(y, 64); tl::cluster_arrive();
+  tl::cluster_wait(); tl::cluster_sync(); tl::cluster_arrive_relaxed(); tl::cluster_wait();
+  *tl::map_shared_rank(reinterpret_cast<float*>(s), 1) = tl::cluster_rank() + tl::cluster_size();
+  tl::grid_dependency_wait(); tl::grid_launch_dependents(); tl::grid_sync(u); tl::fence_proxy_async();
+  tl::fence_proxy_async_global(); tl::fence_cluster(); tl::fence_system();"""
+
+
+def _copies() -> str:
+    parameters = "const __grid_constant__ tl::tensor_map m, float* y, uint32_t* u, tl::half_t* hh"
+    head = f'extern "C" __global__ void __launch_bounds__(128) copies({parameters}) {{'
+    registers = "tl::set_max_registers_decrease<40>(); tl::set_max_registers_increase<232>();"
+    tail = f'extern "C" __global__ void __launch_bounds__(384, 1) registers() {{ {registers} }}'
+    return f"{head}{_COPIES}\n}}\nTL_ENTRY(copies)\n{tail}\nTL_ENTRY(registers)\n"
+
+
+def _wgmma(n: int) -> str:
+    """Every operand type with one N; MN-major and negated operands where they exist."""
+    lines = ["  char* s = tl::dyn_smem();", "  alignas(16) char raw[16]; tl::load<16>(raw, in + i * 16);"]
+    lines.append(
+        "  const uint64_t a = tl::wgmma_descriptor<128>(s, 16, 1024), b = tl::wgmma_advance(tl::wgmma_descriptor<0>(s, 128, 256), 64);"
+    )
+    combinations = [("tl::half_t", "tl::half_t", c) for c in ("float", "tl::half_t")]
+    combinations += [("tl::bfloat16_t", "tl::bfloat16_t", "float"), ("float", "float", "float")]
+    combinations += [(a, b, c) for a in FLOAT8 for b in FLOAT8 for c in ("float", "tl::half_t")]
+    combinations += [(a, b, "int32_t") for a in ("int8_t", "uint8_t") for b in ("int8_t", "uint8_t")]
+    for a, b, c in combinations:
+        lines.append(f"  {{ alignas(16) {c} d[{n // 2}]; auto* q = reinterpret_cast<{c}*>(out) + i * {n // 2};")
+        lines.append(f"    for (int j = 0; j < {n // 2}; ++j) d[j] = q[j];")
+        lines.append(f"    tl::wgmma_fence(); tl::wgmma_ss<{a}, {b}, {n}>(d, a, b, i > 400);")
+        if a in ("tl::half_t", "tl::bfloat16_t"):
+            lines.append(f"    tl::wgmma_ss<{a}, {b}, {n}, true, true, -1, 1>(d, a, b, true);")
+        lines.append(f"    tl::wgmma_commit(); tl::wgmma_wait<1>(); tl::wgmma_wait<0>(); tl::wgmma_pin<{n}>(d);")
+        lines.append(f"    tl::wgmma_fence(); tl::wgmma_rs<{a}, {b}, {n}>(d, reinterpret_cast<{a}*>(raw), b, true);")
+        lines.append(f"    tl::wgmma_commit(); tl::wgmma_wait<0>(); tl::wgmma_pin<{n}>(d);")
+        lines.append(f"    for (int j = 0; j < {n // 2}; ++j) q[j] = d[j]; }}")
+    return _kernel(f"wgmma{n}", "\n".join(lines))
+
+
+def _ampere_barriers() -> str:
+    body = "tl::mbarrier_init(b, 1); tl::mbarrier_arrive(b); tl::mbarrier_wait(b, 0); tl::mbarrier_invalidate(b);"
+    body += " *flag = i + tl::mbarrier_test_wait(b, 1); tl::cp_async_mbarrier_arrive(b); tl::cp_async_mbarrier_arrive_noinc(b);"
+    body += " tl::grid_sync(reinterpret_cast<uint32_t*>(out));"
+    return _kernel("barriers", f"  auto* b = reinterpret_cast<uint64_t*>(tl::dyn_smem()); {body}")
+
+
+def hopper_text(n: int) -> str:
+    """What only sm_90a has: asynchronous copies, clusters, wgmma with one N."""
+    names = ("core", "mbarrier", "tma", "bulk", "cluster", "cache_policy", "registers", f"wgmma/m64n{n}")
+    return "".join(f"#include <tl/{h}.h>\n" for h in names) + _copies() + _wgmma(n)
+
+
 def _kernel(name: str, body: str) -> str:
     return f"""extern "C" __global__ void __launch_bounds__(128) {name}(char* in, char* __restrict__ out, int32_t* flag) {{
   const int i = threadIdx.x;
@@ -138,14 +208,36 @@ TL_ENTRY({name})
 """
 
 
-KERNELS = ("casts", "arithmetic", "memory", "warp", "atomics", "matrix", "print")
+KERNELS = ("barriers", "casts", "arithmetic", "memory", "warp", "atomics", "matrix", "print")
 
 
 def text(arch: int) -> str:
     """The whole library for an architecture, e.g. 80; the simulator has everything, as 90 does."""
     headers = "".join(
         f"#include <tl/{h}.h>\n"
-        for h in ("core", "math", "limits", "shuffle", "reduce", "atomic", "cp_async", "ldmatrix", "mma", "print")
+        for h in (
+            "core",
+            "math",
+            "limits",
+            "shuffle",
+            "reduce",
+            "atomic",
+            "cp_async",
+            "ldmatrix",
+            "mma",
+            "print",
+            "mbarrier",
+            "cluster",
+        )
     )
-    kernels = (_casts(), _arithmetic(), _memory(), _warp(), _atomics(), _matrix(arch >= 89, arch >= 90), _print())
+    kernels = (
+        _casts(),
+        _arithmetic(),
+        _memory(),
+        _warp(),
+        _atomics(),
+        _matrix(arch >= 89, arch >= 90),
+        _print(),
+        _ampere_barriers(),
+    )
     return headers + "\n".join(kernels)

@@ -1,5 +1,6 @@
 """TMA and bulk copies against NumPy: ranks, swizzles, strides, fills, clipped stores, im2col, reductions, multicast."""
 
+# ruff: noqa: E501 - lines of kernel text
 from __future__ import annotations
 
 import itertools

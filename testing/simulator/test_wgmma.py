@@ -1,5 +1,6 @@
 """wgmma: every type, operand source, layout and width, against float64 and against the published rule of the sums."""
 
+# ruff: noqa: E501 - lines of kernel text
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class Case:
         a, b, c = (_CPP[t] for t in (self.a, self.b, self.c))
         flag = {True: "true", False: "false"}
         per_thread = 16 // np.dtype(self.a).itemsize
+        second = ", ".join(map(str, self.offsets(self.trans_b, self.n)))
         lines = [
             f"""extern "C" __global__ void {self.name}(const char* A, const char* B, {c}* C, int32_t accumulate) {{
   char* smem = tl::dyn_smem();
@@ -64,7 +66,7 @@ class Case:
   for (int i = 0; i < {self.n // 2}; ++i) d[i] = C[tid * {self.n // 2} + i];
   tl::fence_proxy_async();
   tl::sync_threads();
-  const uint64_t b = tl::wgmma_descriptor<{self.swizzle}>(smem + 32768, {", ".join(map(str, self.offsets(self.trans_b, self.n)))});
+  const uint64_t b = tl::wgmma_descriptor<{self.swizzle}>(smem + 32768, {second});
   tl::wgmma_fence();"""
         ]
         scales = f"{self.scale_a}, {self.scale_b}"
