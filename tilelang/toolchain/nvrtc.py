@@ -37,7 +37,8 @@ def compile_text(
     # NVRTC knows memcpy, but not GCC's spelling of it, which the headers share with the host compilers.
     arguments += ["-D__builtin_memcpy=memcpy", *options]
     if form == "cubin":
-        arguments.append("--ptxas-options=-v")  # costs nothing measurable
+        # The report costs nothing measurable. NVRTC's own cache would leave it out, and ptxas' warnings with it.
+        arguments += ["--ptxas-options=-v", "--no-cache"]
     try:
         program = _check(nvrtc, nvrtc.nvrtcCreateProgram(source.encode(), f"{name}.cu".encode(), 0, [], []))
     except RuntimeError as error:  # cuda-bindings looks for the library at the first call
