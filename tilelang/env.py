@@ -11,15 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from tilelang.errors import TileLangError
+from tilelang.errors import ConfigError
 
 Value = TypeVar("Value")
 
 
-class EnvironmentVariableError(TileLangError, ValueError):
+class EnvironmentVariableError(ConfigError):
     """An environment variable with a value that it cannot have."""
-
-    code = "TL0701"
 
 
 def parse_bool(text: str) -> bool:

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import linecache
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,42 @@ class ResourceError(TileLangError, ValueError):
     code = "TL0400"
 
 
-class CompilationError(TileLangError, RuntimeError):
+class JitError(TileLangError, RuntimeError):
+    """Something between a function and its result, other than the program itself, went wrong.
+
+    The tree below it says what: a tool is missing (`JITUnavailableError`), a tool refused (`CompilationError`), compiling is
+    forbidden (`JITDisabledError`), the cache cannot serve (`CacheError`), arguments do not fit what a kernel is specialised for
+    (`SpecializationError`), a launch is impossible (`LaunchConfigError`), a tensor is on the wrong device
+    (`DeviceMismatchError`). None of them is ever answered with another compiler, backend or device than the one asked for.
+    """
+
+    code = "TL0700"
+
+
+class UnavailableError(JitError):
+    """A tool, library or device that this needs is not there; names the one-line remedy.
+
+    Parameters
+    ----------
+    message : str
+        What is missing.
+    tool : str
+        Its name, such as "nvcc" or "cupy".
+    needed_by : str
+        What asked for it.
+    """
+
+    code = "TL0702"
+
+    def __init__(self, message: str, *, tool: str = "", needed_by: str = "", **place: Any) -> None:
+        super().__init__(message, **place)
+        self.tool, self.needed_by = tool, needed_by
+
+
+JITUnavailableError = UnavailableError  # the name in the documented tree
+
+
+class CompilationError(JitError):
     """A tool (NVRTC, nvcc, g++) refused the generated text: our defect, or a flag of the user's.
 
     Attributes
@@ -142,11 +179,92 @@ class CompilationError(TileLangError, RuntimeError):
         The tool's own words, which the message leaves out.
     source : str
         The text that it refused.
+    command : tuple of str
+        The command line; empty for a compiler that is a library.
+    returncode : int or None
+        The exit status of the command.
+    source_path : Path or None
+        Where the text is kept, if it was kept.
     """
 
     code = "TL0500"
     log = ""
     source = ""
+    command: tuple[str, ...] = ()
+    returncode: int | None = None
+    source_path: Path | None = None
+
+    @property
+    def stderr(self) -> str:
+        """The same as `log`."""
+        return self.log
+
+
+class JITDisabledError(JitError):
+    """A kernel would have to be compiled where compiling is switched off.
+
+    Attributes
+    ----------
+    digest : str
+        The key that the cache lacks.
+    """
+
+    code = "TL0703"
+    digest = ""
+
+
+class JITNoBuilderError(JitError):
+    """A construct of the language outside a kernel that is being traced."""
+
+    code = "TL0704"
+
+
+class EagerJITBuildError(JitError):
+    """An eager function that cannot be turned into a kernel."""
+
+    code = "TL0705"
+
+
+class CacheError(JitError):
+    """The disk cache cannot do what was asked."""
+
+    code = "TL0710"
+
+
+class CacheUnavailable(CacheError):
+    """A cache directory that cannot be used, where the caller insists on one."""
+
+    code = "TL0711"
+
+
+class CacheCorrupt(CacheError):
+    """An entry that is still unreadable after it was built again."""
+
+    code = "TL0712"
+
+
+class SpecializationError(JitError, ValueError):
+    """Arguments that differ from those for which a kernel is pinned."""
+
+    code = "TL0720"
+
+
+class LaunchConfigError(JitError, ValueError):
+    """A grid, block, cluster or amount of shared memory that is missing or that the device cannot launch."""
+
+    code = "TL0721"
+
+
+class DeviceMismatchError(JitError, ValueError):
+    """A tensor on another device than the kernel's, which nobody allowed to be moved."""
+
+    code = "TL0722"
+
+
+class ConfigError(TileLangError, ValueError):
+    """A setting with a value that it cannot have: names the variable, or the file and the key."""
+
+    code = "TL0701"
 
 
 class ArgumentError(TileLangError, ValueError):
@@ -159,12 +277,6 @@ class ArgumentTypeError(ArgumentError, TypeError):
     """A kernel argument of the wrong Python type or element type."""
 
     code = "TL0601"
-
-
-class UnavailableError(TileLangError, RuntimeError):
-    """A tool, library or device that this needs is not there; names the one-line remedy."""
-
-    code = "TL0700"
 
 
 class SimulationError(TileLangError, RuntimeError):
