@@ -1,113 +1,130 @@
-"""Settings from the environment: `tilelang.env.TILELANG_CACHE_DIR` and friends.
+"""All settings: `tilelang.env.TILELANG_CACHE_DIR` and friends; docs/configuration.md lists them.
 
-Every access reads `os.environ` again, so that a test or a notebook can change a variable at any time; assigning to an
-attribute overrides the environment until `del env.NAME`.
+Every access resolves the value again (assigned attribute, environment variable, TOML file, default), so that a test or a
+notebook can change a variable at any time; an assigned attribute wins until `del env.NAME`.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from tilelang.errors import ConfigError
+from tilelang.config import kinds
+from tilelang.config.places import cache_home
+from tilelang.config.setting import EnvironmentVariableError, Resolved, Setting
 
-Value = TypeVar("Value")
+__all__ = ["Environment", "EnvironmentVariableError", "env"]
 
-
-class EnvironmentVariableError(ConfigError):
-    """An environment variable with a value that it cannot have."""
-
-
-def parse_bool(text: str) -> bool:
-    lowered = text.strip().lower()
-    if lowered in ("1", "true", "yes", "on"):
-        return True
-    if lowered in ("", "0", "false", "no", "off"):
-        return False
-    raise ValueError("expected 1, true, yes, on or 0, false, no, off")
-
-
-def parse_seconds(text: str) -> float | None:
-    if not text.strip():
-        return None
-    seconds = float(text)
-    if not seconds > 0:
-        raise ValueError("expected a positive number of seconds")
-    return seconds
-
-
-def parse_checks(text: str) -> tuple[str, ...]:
-    from tilelang.simulator.check import parse_checks as parse
-
-    return parse(text)
-
-
-def parse_choice(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"expected one of {', '.join(choices)}")
-        return text
-
-    return parse
-
-
-class Variable(Generic[Value]):
-    """One environment variable: its type, its default, what it means."""
-
-    def __init__(self, parse: Callable[[str], Value], default: Value, meaning: str) -> None:
-        self.parse, self.default, self.__doc__ = parse, default, meaning
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, instance: Any, owner: type) -> Value:
-        if instance is None:
-            return self  # type: ignore[return-value]
-        if self.name in instance.forced:
-            return instance.forced[self.name]
-        text = os.environ.get(self.name)
-        if text is None:
-            return self.default
-        try:
-            return self.parse(text)
-        except ValueError as error:
-            raise EnvironmentVariableError(
-                f"{self.name}={text!r}: {error}", fix=f"unset {self.name} or give it such a value"
-            ) from None
-
-    def __set__(self, instance: Any, value: Value) -> None:
-        instance.forced[self.name] = value
-
-    def __delete__(self, instance: Any) -> None:
-        instance.forced.pop(self.name, None)
+_CORES = kinds.number(int, "a number of cores, or -1 for no limit", lambda value: value == -1 or value > 0)
+_SHARE = kinds.number(float, "a share of the cores between 0 and 1", lambda value: 0 < value <= 1)
 
 
 class Environment:
-    """All variables; see each one's docstring."""
+    """One attribute for each setting."""
 
     def __init__(self) -> None:
         self.forced: dict[str, Any] = {}
 
     def snapshot(self, names: tuple[str, ...]) -> tuple:
         """The unparsed values of variables: equal snapshots mean equal settings, and comparing them is cheap."""
-        return (*map(os.environ.get, names), *self.forced.items())
+        return (*map(os.environ.get, _with_aliases(names)), *self.forced.items())
 
-    TILELANG_CACHE_DIR = Variable(
-        lambda text: Path(text).expanduser(), Path.home() / ".tilelang" / "cache", "Where compiled kernels are kept."
+    @classmethod
+    def settings(cls) -> list[Setting]:
+        """All settings in the order of this file."""
+        return [value for value in vars(cls).values() if isinstance(value, Setting)]
+
+    def describe(self) -> list[Resolved]:
+        """Every setting with its value and where that came from."""
+        return [setting.describe(self.forced) for setting in self.settings()]
+
+    # -- cache --------------------------------------------------------------------------------------------------------
+    TILELANG_CACHE_DIR: Setting[Path] = Setting(kinds.PATH, cache_home, "cache.root", "Where compiled kernels are kept.")
+    TILELANG_CACHE_LAYERS: Setting[tuple[Path, ...]] = Setting(
+        kinds.PATHS, (), "cache.layers", "Further caches to read from and never write to, such as one that came with an image."
     )
-    TILELANG_DISABLE_CACHE = Variable(parse_bool, False, "Compile every kernel anew and write nothing.")
-    TILELANG_CHECK: Variable[tuple[str, ...]] = Variable(
-        parse_checks, (), "What to look for in every call of a simulated kernel: race,bounds,init,deadlock,misuse, or all."
+    TILELANG_DISABLE_CACHE = Setting(kinds.BOOL, False, "cache.disable", "Compile every kernel anew and write nothing.")
+    TILELANG_CACHE_MAX_SIZE: Setting[int | None] = Setting(
+        kinds.SIZE, 4 << 30, "cache.max_size", "Bytes that the cache may take before the least recently used kernels go; or none."
     )
-    TILELANG_SIMULATE = Variable(parse_bool, False, "Run CUDA kernels in the CPU simulator.")
-    TILELANG_PRINT_ON_COMPILATION = Variable(parse_bool, True, "Log when a kernel's compilation begins and ends.")
-    TILELANG_VERBOSE = Variable(parse_bool, False, "Show the output of NVRTC, nvcc and the C++ compiler.")
-    TILELANG_COMPILE_TIMEOUT_SECONDS = Variable(parse_seconds, None, "Longest run of an external compiler.")
-    TILELANG_CUDA_COMPILER = Variable(parse_choice("nvrtc", "nvcc"), "nvrtc", "What turns CUDA C++ into a cubin.")
-    TILELANG_DEFAULT_TARGET = Variable(str, "auto", 'The target where none is given: "auto", "cuda", or a JSON dict.')
-    TILELANG_EXECUTION_BACKEND = Variable(str, "auto", "The execution backend where none is given.")
+    TILELANG_KERNEL_CACHE_USE_LIB_STAMP = Setting(
+        kinds.BOOL, False, "cache.use_lib_stamp", "Compile anew when the native libraries of this package change."
+    )
+    TILELANG_TMP_DIR: Setting[Path | None] = Setting(
+        kinds.PATH, None, "cache.tmp_dir", "Where temporary files and the fallback cache go; the system's directory if not set."
+    )
+
+    # -- compiling ----------------------------------------------------------------------------------------------------
+    TILELANG_DEFAULT_TARGET: Setting[Any] = Setting(
+        kinds.TARGET,
+        "auto",
+        "jit.target",
+        'The target where none is given: "auto", "cuda", or a table (JSON in the variable) with kind and arch.',
+        alias="TILELANG_TARGET",
+    )
+    TILELANG_EXECUTION_BACKEND = Setting(
+        kinds.STRING, "auto", "jit.execution_backend", "The execution backend where none is given."
+    )
+    TILELANG_VERBOSE = Setting(kinds.BOOL, False, "jit.verbose", "Show the output of NVRTC, nvcc and the C++ compiler.")
+    TILELANG_PRINT_ON_COMPILATION = Setting(
+        kinds.BOOL, True, "jit.print_on_compilation", "Log when a kernel's compilation begins and ends."
+    )
+    TILELANG_JIT_DIAGNOSTICS = Setting(
+        kinds.BOOL, False, "jit.diagnostics", "Log the time of each phase, what the cache answered, and why it missed."
+    )
+    TILELANG_COMPILE_TIMEOUT_SECONDS: Setting[float | None] = Setting(
+        kinds.SECONDS, None, "compiler.timeout", "Longest run of an external compiler, in seconds."
+    )
+    TILELANG_CLEANUP_TEMP_FILES = Setting(
+        kinds.BOOL, True, "compiler.cleanup_temp_files", "Remove the files that external compilers worked on."
+    )
+    TILELANG_CUDA_COMPILER = Setting(
+        kinds.choice("nvrtc", "nvcc"), "nvrtc", "compiler.cuda.command", "What turns CUDA C++ into a cubin."
+    )
+
+    TILELANG_CXX: Setting[str | None] = Setting(
+        kinds.STRING, None, "compiler.cpu.command", "The host's C++ compiler; the variable CXX, g++ or clang++ if not set."
+    )
+    TILELANG_CXXFLAGS: Setting[tuple[str, ...]] = Setting(
+        kinds.WORDS, (), "compiler.cpu.flags", "Further flags of the C++ compiler for CPU targets."
+    )
+    TILELANG_CXXENV: Setting[dict[str, str]] = Setting(
+        kinds.ASSIGNMENTS, {}, "compiler.cpu.env", "Environment variables of the C++ compiler for CPU targets: NAME=value ..."
+    )
+    TILELANG_KERNEL_PATH: Setting[dict[str, tuple[Path, ...]]] = Setting(
+        kinds.COLLECTIONS, {}, "paths", "Named folders of kernels for `tilelang.load`: TAG=FOLDER,FOLDER:TAG=FOLDER."
+    )
+
+    # -- simulator ----------------------------------------------------------------------------------------------------
+    TILELANG_SIMULATE = Setting(kinds.BOOL, False, "simulator.enable", "Run CUDA kernels in the CPU simulator.")
+    TILELANG_CHECK: Setting[tuple[str, ...]] = Setting(
+        kinds.CHECKS,
+        (),
+        "simulator.check",
+        "What to look for in every call of a simulated kernel: race,bounds,init,deadlock,misuse, or all.",
+    )
+
+    # -- tuning -------------------------------------------------------------------------------------------------------
+    TILELANG_AUTO_TUNING_DISABLE_CACHE = Setting(
+        kinds.BOOL, False, "autotune.disable_cache", "Measure every configuration anew."
+    )
+    TILELANG_AUTO_TUNING_CPU_UTILITIES = Setting(
+        _SHARE, 0.9, "autotune.cpu_utilities", "The share of the cores that compiles configurations."
+    )
+    TILELANG_AUTO_TUNING_CPU_COUNTS = Setting(
+        _CORES, -1, "autotune.cpu_counts", "How many cores compile configurations; -1: by the share above."
+    )
+    TILELANG_AUTO_TUNING_MAX_CPU_COUNT = Setting(
+        _CORES, -1, "autotune.max_cpu_count", "No more cores than this compile configurations; -1: no limit."
+    )
+
+
+@functools.cache
+def _with_aliases(names: tuple[str, ...]) -> tuple[str, ...]:
+    settings = [setting for setting in Environment.settings() if setting.name in names]
+    return (*names, *(s.alias for s in settings if s.alias is not None), "TILELANG_CONFIG", "XDG_CONFIG_HOME")
 
 
 env = Environment()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tilelang.env import EnvironmentVariableError, env
+from tilelang.env import env
 from tilelang.errors import UnsupportedError
 from tilelang.pass_configs import normalize_pass_configs
 from tilelang.target import Target, resolve_target
@@ -86,7 +85,7 @@ def resolve_options(
             fix="use execution_backend='auto'",
         )
     chosen = resolve_target(
-        _default_target() if target is None else target, simulate=backend == "simulator" or env.TILELANG_SIMULATE
+        env.TILELANG_DEFAULT_TARGET if target is None else target, simulate=backend == "simulator" or env.TILELANG_SIMULATE
     )
     if backend in ("tvm_ffi", "nvrtc") and chosen.simulated and not env.TILELANG_SIMULATE:
         chosen = dataclasses.replace(chosen, simulated=False)  # asked for by name: compiles here, and runs where a driver is
@@ -97,15 +96,3 @@ def resolve_options(
         compile_flags=normalize_flags(compile_flags),
         verbose=env.TILELANG_VERBOSE if verbose is None else bool(verbose),
     )
-
-
-def _default_target() -> Any:
-    text = env.TILELANG_DEFAULT_TARGET
-    if not text.lstrip().startswith("{"):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise EnvironmentVariableError(
-            f"TILELANG_DEFAULT_TARGET={text!r} is not JSON: {error}", fix='such as {"kind": "cuda", "arch": "sm_90a"}'
-        ) from None

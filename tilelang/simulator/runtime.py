@@ -11,6 +11,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tilelang.env import env
 from tilelang.errors import CompilationError, SimulationError
 from tilelang.simulator.toolchain import compiler_identity, host_compiler
 
@@ -54,7 +55,7 @@ def library_path() -> Path:
     prebuilt = _PACKAGE / "lib" / LIBRARY_NAME
     if prebuilt.is_file() and not _outdated(prebuilt):
         return prebuilt
-    folder = _cache_directory() / "simulator" / _digest()
+    folder = env.TILELANG_CACHE_DIR / "simulator" / _digest()
     library = folder / LIBRARY_NAME
     if not library.is_file():
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,10 +97,6 @@ def load_library() -> ctypes.CDLL:
     library.tl_sim_watcher_report.argtypes = [ctypes.c_void_p]
     library.tl_sim_register_memory.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_int]
     return library
-
-
-def _cache_directory() -> Path:
-    return Path(os.environ.get("TILELANG_CACHE_DIR") or Path.home() / ".tilelang" / "cache").expanduser()
 
 
 def _sources() -> list[Path]:

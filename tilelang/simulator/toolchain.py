@@ -7,24 +7,28 @@ import os
 import shutil
 import subprocess
 
+from tilelang.env import env
 from tilelang.errors import UnavailableError
 
 
 def host_compiler() -> str:
-    """Path of the C++ compiler: the environment variable CXX, else g++, else clang++.
+    """Path of the C++ compiler: the setting TILELANG_CXX, the environment variable CXX, else g++, else clang++.
 
     Raises
     ------
     UnavailableError
         None of them exists.
     """
-    named = os.environ.get("CXX")
+    variable = "TILELANG_CXX" if env.TILELANG_CXX else "CXX"
+    named = env.TILELANG_CXX or os.environ.get("CXX")
     for candidate in [named] if named else ["g++", "clang++"]:
         path = shutil.which(candidate)
         if path:
             return path
     if named:
-        raise UnavailableError(f"CXX names {named!r}, which is not on PATH", fix="set CXX to a C++ compiler, or unset it")
+        raise UnavailableError(
+            f"{variable} names {named!r}, which is not on PATH", fix=f"set {variable} to a C++ compiler, or unset it", tool=named
+        )
     raise UnavailableError(
         "running a kernel on the CPU needs a C++ compiler, and neither g++ nor clang++ is on PATH",
         fix="install one (Debian, Ubuntu: apt-get install g++), or set the environment variable CXX",
