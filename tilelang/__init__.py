@@ -19,6 +19,8 @@ _SUBMODULES = ["cache", "codegen", "engine", "errors", "frontend", "ir", "langua
 _SUBMODULES += ["target", "testing", "tileop", "toolchain", "transform"]
 _NAMES = {
     "JITImpl": "tilelang.jit.impl",
+    "KernelList": "tilelang.jit.parallel",
+    "par_compile": "tilelang.jit.parallel",
     "Profiler": "tilelang.profiler",
     "TensorSupplyType": "tilelang.profiler",
     "SharedLayout": "tilelang.layout",

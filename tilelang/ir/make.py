@@ -36,6 +36,7 @@ _EFFECTS = {
     "opaque": CallEffectKind.Opaque,
 }
 _registered: dict[str, Op] = {}
+_effect_of: dict[str, str] = {}
 
 
 def register_op(name: str, effect: str = "opaque") -> Op:
@@ -44,7 +45,13 @@ def register_op(name: str, effect: str = "opaque") -> Op:
         register_op_attr(name, "TCallEffectKind", _EFFECTS[effect].value)
         register_op_attr(name, "TScriptPrinterName", name)  # how TVMScript prints it; without one it warns
         _registered[name] = Op.get(name)
+        _effect_of[name] = effect
     return _registered[name]
+
+
+def registered_effects() -> dict[str, str]:
+    """Every operator that was registered here, with its effect."""
+    return dict(_effect_of)
 
 
 def call(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from tilelang.jit.options import VARIABLES, CompileOptions, resolve_options
 
 if TYPE_CHECKING:
     from tilelang.frontend.eager import BoundCall, EagerFunction
+    from tilelang.jit.parallel import KernelList
 
 
 class JITImpl:
@@ -128,8 +130,7 @@ class JITImpl:
         kernel = self._memo.find(key)
         if kernel is None:
             kernel = make_kernel(program(), options, out_idx)
-            self._memo.put(key, kernel)
-            self._export(kernel)
+            self.remember(key, kernel)
         return kernel
 
     def _returned_prim_func(self, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -156,6 +157,40 @@ class JITImpl:
     def get_kernel_source(self, *args: Any, **kwargs: Any) -> str:
         """The CUDA C++ text for these arguments."""
         return self.compile(*args, **kwargs).get_kernel_source()
+
+    def par_compile(
+        self,
+        configs: Iterable[Mapping[str, Any] | tuple],
+        num_workers: int | None = None,
+        ignore_error: bool = False,
+        *,
+        executor: Executor | None = None,
+        timeout: float | None = None,
+    ) -> KernelList:
+        """The kernels for many arguments, compiled at once: see `tilelang.par_compile`.
+
+        Parameters
+        ----------
+        configs : iterable of dict or tuple
+            Each the keyword arguments, or the positional arguments, of one call.
+        """
+        from tilelang.jit.parallel.par_compile import par_compile_calls
+
+        return par_compile_calls(self, configs, num_workers, ignore_error, executor, timeout)
+
+    def program_of(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Any, Any, CompileOptions, Any]:
+        """(program, out_idx, options, key in the memo) for these arguments; nothing is compiled."""
+        options = self._options()
+        if self.initialize_jit_mode(*args, **kwargs) == "lazy":
+            key = argument_key(args, kwargs), options.target, options.execution_backend
+            return self._returned_prim_func(args, kwargs), self.out_idx, options, key
+        call = self._eager.bind(args, kwargs, partial=True)
+        return EagerProgram(self._eager, call), None, options, (call.key, options.target, options.execution_backend)
+
+    def remember(self, key: Any, kernel: JITKernel) -> None:
+        """Answer later calls with `kernel`."""
+        self._memo.put(key, kernel)
+        self._export(kernel)
 
     def _export(self, kernel: JITKernel) -> None:
         if self.debug_root_path is None:
