@@ -11,17 +11,16 @@ from .emit import statement, whole
 
 
 def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
-    """Fix the layouts of tiles: `{buffer: Layout, Fragment or index function}`."""
+    """Fix the layouts of tiles: `{buffer: Layout, Fragment or index function}`.
+
+    A tensor in global memory may be given a `T.Layout` that permutes its elements: this kernel then finds and leaves them
+    in that order, and every other kernel that touches the tensor needs the same annotation.
+    """
     if not isinstance(layout_map, Mapping):
         raise DTypeError(f"T.annotate_layout takes a dict of buffers to layouts, got {type(layout_map).__name__}")
     for buffer, layout in layout_map.items():
         if not isinstance(buffer, Buffer):
             raise DTypeError(f"a key of T.annotate_layout is {buffer!r}, not a buffer")
-        if buffer.scope() == "global":
-            raise SemanticError(
-                f"T.annotate_layout of {buffer.name}, which is in global memory",
-                fix="annotate tiles in shared memory or registers",
-            )
         if callable(layout) and not hasattr(layout, "shape"):
             from ..layout import shared_from_function
 

@@ -1,7 +1,8 @@
-"""Layouts of register tiles (`Fragment`) and shared tiles (`SharedLayout`)."""
+"""Layouts of register tiles (`Fragment`), shared tiles (`SharedLayout`) and permuted tensors (`TensorLayout`)."""
 
 from .fragment import Factor, Fragment, agree, covers, local, runs, thread
 from .shared import MappedLayout, SharedLayout
+from .tensor import TensorLayout
 from .user import (
     fragment_from_function,
     make_full_bank_swizzled_layout,
@@ -18,6 +19,7 @@ __all__ = [
     "Fragment",
     "MappedLayout",
     "SharedLayout",
+    "TensorLayout",
     "agree",
     "covers",
     "fragment_from_function",

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from .. import ir
 from ..errors import SourceSpan
-from ..layout import Fragment, SharedLayout
+from ..layout import Fragment, SharedLayout, TensorLayout
 from ..target import Target
 
 
@@ -30,7 +30,7 @@ class Effects:
 class LoweringContext:
     """What lowering needs to know beyond the operator.
 
-    `fragments` and `shared` are the inferred layouts; `tid` is the linear thread id; `remarks` collects decisions worth
+    `fragments` and `shared` are the inferred layouts, `tensors` the author's for global memory; `tid` is the linear thread id; `remarks` collects decisions worth
     telling the author (`kernel.remarks`). While an operator is lowered, `ranges` and `constraints` hold the loops and
     conditions around it; `symbols` are the shape variables.
     """
@@ -40,6 +40,7 @@ class LoweringContext:
     tid: Any
     fragments: dict[ir.Var, Fragment] = field(default_factory=dict)
     shared: dict[ir.Var, Any] = field(default_factory=dict)
+    tensors: dict[ir.Var, TensorLayout] = field(default_factory=dict)
     registers: dict[ir.Var, ir.Var] = field(default_factory=dict)
     pass_configs: Mapping[str, Any] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import ir
 from ..errors import LayoutError
-from ..layout import Fragment, MappedLayout
+from ..layout import Fragment, MappedLayout, SharedLayout, TensorLayout
 from ..tileop.base import LoweringContext, attribute, dtype_bits
 
 
@@ -20,24 +20,38 @@ class _Take(ir.Mutator):
         if not ir.is_call(node.value, "tl.annotate_layout"):
             return node
         buf, layout = node.value.args[0].source, attribute(node.value, "layout")
-        wants_fragment = ir.scope_of(buf) == "local.fragment"
-        if wants_fragment != isinstance(layout, Fragment):
-            kind = "a Fragment" if wants_fragment else "a Layout of a shared tile"
+        scope = ir.scope_of(buf)
+        wanted = {"local.fragment": Fragment, "global": MappedLayout}.get(scope, (SharedLayout, MappedLayout))
+        if not isinstance(layout, wanted):
+            kind = {"local.fragment": "a Fragment", "global": "a T.Layout"}.get(scope, "a Layout of a shared tile")
             raise LayoutError(
                 f"{buf.name} has scope {ir.scope_of(buf)} and cannot have the layout {layout}",
                 fix=f"annotate it with {kind}",
                 span=ir.span_to_source(node.span),
             )
-        if tuple(layout.shape) != ir.static_shape(buf):
+        if list(layout.shape) != ir.shape_of(buf):
             raise LayoutError(
-                f"the layout of {buf.name} is for shape {tuple(layout.shape)}, the tile is {ir.static_shape(buf)}",
-                fix="build the layout from the tile's own shape",
+                f"the layout of {buf.name} is for shape {tuple(layout.shape)}, the buffer is {tuple(ir.shape_of(buf))}",
+                fix="build the layout from the buffer's own shape",
                 span=ir.span_to_source(node.span),
             )
-        if isinstance(layout, MappedLayout):
-            layout = replace(layout, bits=dtype_bits(ir.buffer_dtype(buf)))
-        (self.ctx.fragments if wants_fragment else self.ctx.shared)[buf] = layout
+        if isinstance(layout, Fragment):
+            self.ctx.fragments[buf] = layout
+        elif scope == "global":
+            self.ctx.tensors[buf] = self._tensor_layout(buf, layout, node)
+        else:
+            mapped = isinstance(layout, MappedLayout)
+            self.ctx.shared[buf] = replace(layout, bits=dtype_bits(ir.buffer_dtype(buf))) if mapped else layout
         return None
+
+    def _tensor_layout(self, buf: ir.Var, layout: MappedLayout, node: ir.Evaluate) -> TensorLayout:
+        place = ir.span_to_source(node.span)
+        if len(buf.ty.strides):
+            raise LayoutError(f"{buf.name} has strides and a layout", fix="declare it as T.Tensor", span=place)
+        try:
+            return TensorLayout(layout.shape, layout.forward)
+        except LayoutError as error:
+            raise error.with_span(place) from None
 
 
 def apply_annotations(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:

@@ -66,6 +66,10 @@ class _Flatten(RangedMutator):
     def _global_offset(self, buf: ir.Var, indices: Sequence[Any]) -> Any:
         strides = ir.strides_of(buf)
         indices = [ir.simplify(i, self.analyzer) for i in indices]
+        layout = self.program.ctx.tensors.get(buf)
+        if layout is not None:
+            total = layout.offset(indices)
+            return ir.simplify(total, self.analyzer) if self.bounds.fits(total) else self.widener.index(total)
         small = all(isinstance(s, int) and s <= INT32[1] for s in strides)
         if small and not self.widener.force and all(ir.dtype_of(i) == "int32" and self.bounds.fits(i) for i in indices):
             total = sum((i * s for i, s in zip(indices, strides)), start=ir.const(0))

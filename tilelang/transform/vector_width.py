@@ -86,6 +86,8 @@ def is_aligned(
 
     if extent % width or not multiple(indices[-1]):
         return False
+    if buf in ctx.tensors:
+        return ctx.tensors[buf].chunk % width == 0
     if ir.scope_of(buf) == "global":
         strides = ir.strides_of(buf)
         if strides[-1] != 1:
