@@ -183,7 +183,9 @@ def test_backward(causal, groups, length, dim, tile, permuted, device):
         device=device,
         inout=(6,),
     )
-    got_dq = run(rounded(batch, heads, length, dim, permuted=permuted), [sums], ((batch, length, heads, dim), "float16"), device=device)
+    got_dq = run(
+        rounded(batch, heads, length, dim, permuted=permuted), [sums], ((batch, length, heads, dim), "float16"), device=device
+    )
     if groups > 1:
         got_dk, got_dv = got_dk.double().sum(0), got_dv.double().sum(0)
     for got, want in ((got_dq, dq), (got_dk, dk), (got_dv, dv)):

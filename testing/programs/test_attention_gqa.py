@@ -83,7 +83,9 @@ def attention(batch, heads, groups, length, dim, causal, block_M, block_N, stage
             T.fill(logsum, 0)
             T.fill(scores_max, -T.infinity(accum))
             loop_range = (
-                T.min(T.ceildiv(length, block_N), T.ceildiv((bx + 1) * block_M, block_N)) if causal else T.ceildiv(length, block_N)
+                T.min(T.ceildiv(length, block_N), T.ceildiv((bx + 1) * block_M, block_N))
+                if causal
+                else T.ceildiv(length, block_N)
             )
             for k in T.Pipelined(loop_range, num_stages=stages):
                 scores(K, Q_shared, K_shared, acc_s, k, bx, by, bz)

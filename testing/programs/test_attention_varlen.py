@@ -13,7 +13,9 @@ from testing.programs.launch import run
 from testing.programs.reference import assert_close, random
 
 
-def attention(batch, heads, groups, total_q, total_k, dim, causal, block_M=64, block_N=64, stages=1, threads=128, dtype="float16"):
+def attention(
+    batch, heads, groups, total_q, total_k, dim, causal, block_M=64, block_N=64, stages=1, threads=128, dtype="float16"
+):
     scale = (1.0 / dim) ** 0.5 * 1.44269504
     accum = "float32"
 

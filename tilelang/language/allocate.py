@@ -10,13 +10,13 @@ from .dtypes import dtype
 from .emit import alloc
 from .shape import as_shape, static
 
-_SCOPES = {"shared", "shared.dyn", "local.fragment", "local", "local.var", "global"}
+_REGISTERS = ("local.fragment", "local")
 
 
 def _scoped(scope: str, allowed: tuple[str, ...], what: str) -> str:
     if scope not in allowed:
         raise SemanticError(f"{what} with scope {scope!r}", fix="one of " + ", ".join(repr(s) for s in allowed))
-    return allowed[0]
+    return "shared.dyn" if scope == "shared" else scope
 
 
 def _scalar_dtype(of: Any, what: str) -> dtype:
@@ -47,8 +47,8 @@ def alloc_shared(shape: Any, dtype: Any, scope: str = "shared.dyn") -> Buffer:
 
 
 def alloc_fragment(shape: Any, dtype: Any, scope: str = "local.fragment") -> Buffer:
-    """A tile distributed over the registers of the block's threads."""
-    scope = _scoped(scope, ("local.fragment",), "T.alloc_fragment")
+    """A tile distributed over the registers of the block's threads; with scope "local" an array of each thread's own."""
+    scope = _scoped(scope, _REGISTERS, "T.alloc_fragment")
     return alloc(
         "fragment",
         static(as_shape(shape, "T.alloc_fragment"), "T.alloc_fragment"),
@@ -59,8 +59,8 @@ def alloc_fragment(shape: Any, dtype: Any, scope: str = "local.fragment") -> Buf
 
 
 def alloc_local(shape: Any, dtype: Any, scope: str = "local") -> Buffer:
-    """An array of which every thread has its own."""
-    scope = _scoped(scope, ("local",), "T.alloc_local")
+    """An array of which every thread has its own; with scope "local.fragment" a tile distributed over the block."""
+    scope = _scoped(scope, _REGISTERS, "T.alloc_local")
     return alloc(
         "local",
         static(as_shape(shape, "T.alloc_local"), "T.alloc_local"),

@@ -30,8 +30,8 @@ class Effects:
 class LoweringContext:
     """What lowering needs to know beyond the operator.
 
-    `fragments` and `shared` are the inferred layouts, `tensors` the author's for global memory; `tid` is the linear thread id; `remarks` collects decisions worth
-    telling the author (`kernel.remarks`). While an operator is lowered, `ranges` and `constraints` hold the loops and
+    `fragments` and `shared` are the inferred layouts, `tensors` the author's for global memory; `tid` is the linear thread
+    id; `remarks` collects decisions worth telling the author (`kernel.remarks`). While an operator is lowered, `ranges` and `constraints` hold the loops and
     conditions around it; `symbols` are the shape variables.
     """
 
