@@ -21,6 +21,10 @@ def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
     for buffer, layout in layout_map.items():
         if not isinstance(buffer, Buffer):
             raise DTypeError(f"a key of T.annotate_layout is {buffer!r}, not a buffer")
+        if not callable(layout) and not hasattr(layout, "shape"):
+            raise DTypeError(
+                f"the layout of {buffer.name} is {layout!r}", fix="T.Layout, T.Fragment or a function of the indices"
+            )
         if callable(layout) and not hasattr(layout, "shape"):
             from ..layout import shared_from_function
 

@@ -31,8 +31,8 @@ class LoweringContext:
     """What lowering needs to know beyond the operator.
 
     `fragments` and `shared` are the inferred layouts, `tensors` the author's for global memory; `tid` is the linear thread
-    id; `remarks` collects decisions worth telling the author (`kernel.remarks`). While an operator is lowered, `ranges` and `constraints` hold the loops and
-    conditions around it; `symbols` are the shape variables.
+    id; `remarks` collects decisions worth telling the author (`kernel.remarks`). While an operator is lowered, `ranges` and
+    `constraints` hold the loops and conditions around it; `symbols` are the shape variables.
     """
 
     target: Target

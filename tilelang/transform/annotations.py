@@ -19,9 +19,11 @@ class _Take(ir.Mutator):
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
         if not ir.is_call(node.value, "tl.annotate_layout"):
             return node
-        buf, layout = node.value.args[0].source, attribute(node.value, "layout")
+        buf: ir.Var = node.value.args[0].source
+        layout: Any = attribute(node.value, "layout")
         scope = ir.scope_of(buf)
-        wanted = {"local.fragment": Fragment, "global": MappedLayout}.get(scope, (SharedLayout, MappedLayout))
+        kinds: dict[str, Any] = {"local.fragment": (Fragment,), "global": (MappedLayout,)}
+        wanted = kinds.get(scope, (SharedLayout, MappedLayout))
         if not isinstance(layout, wanted):
             kind = {"local.fragment": "a Fragment", "global": "a T.Layout"}.get(scope, "a Layout of a shared tile")
             raise LayoutError(
