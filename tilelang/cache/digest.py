@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 # Part of every key: raise it when the layout of an entry or the launcher's reading of a plan changes.
-SCHEMA = 1
+SCHEMA = 2
 
 
 class UnkeyableError(Exception):

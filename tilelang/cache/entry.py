@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+from tilelang.cache.files import CorruptEntryError, read_checked, with_manifest
 from tilelang.codegen.launch_plan import LaunchPlan
 from tilelang.runtime import Binary
 from tilelang.toolchain.resources import KernelResources
 
 _BINARY_NAMES = {"cuda": "kernel.cubin", "simulator": "kernel.so"}
-
-
-class CorruptEntryError(Exception):
-    """Files that are not what was published."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,8 @@ class Artifact:
         What ptxas reported of each kernel; empty where it did not run.
     directory : Path, optional
         Where the entry is on disk.
+    meta : dict
+        For people: name, target, what the key is made of, when and where it was compiled.
     """
 
     kind: str
@@ -50,6 +49,7 @@ class Artifact:
     options: tuple[str, ...] = ()
     resources: tuple[KernelResources, ...] = ()
     directory: Path | None = field(default=None, compare=False)
+    meta: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def binary(self) -> Binary:
         """What the launcher loads."""
@@ -62,7 +62,7 @@ class Artifact:
         return Binary.simulator(str(self.directory / _BINARY_NAMES[self.kind]))
 
     def files(self) -> dict[str, bytes]:
-        """Name and content of every file, with the table of checksums last."""
+        """Name and content of every file, with the manifest last."""
         content = {
             "kernel.cu": self.source.encode(),
             "plan.json": self.plan.to_json().encode(),
@@ -70,9 +70,7 @@ class Artifact:
             "build.json": json.dumps({"options": self.options, "resources": [asdict(r) for r in self.resources]}).encode(),
             _BINARY_NAMES[self.kind]: self.payload,
         }
-        checksums = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
-        content["entry.json"] = json.dumps({"kind": self.kind, "sha256": checksums}, indent=1).encode()
-        return content
+        return with_manifest(content, {"kind": self.kind, "meta": self.meta})
 
     @staticmethod
     def read(directory: Path) -> Artifact:
@@ -85,20 +83,15 @@ class Artifact:
         CorruptEntryError
             When a file is missing, changed or cannot be understood.
         """
-        raw = (directory / "entry.json").read_bytes()
+        manifest, data = read_checked(directory)
         try:
-            table = json.loads(raw)
-            kind, checksums = table["kind"], table["sha256"]
-            data = {}
-            for name in ("kernel.cu", "plan.json", "remarks.json", "build.json", _BINARY_NAMES[kind]):
-                data[name] = (directory / name).read_bytes()
-                if hashlib.sha256(data[name]).hexdigest() != checksums[name]:
-                    raise CorruptEntryError(f"{directory / name} has changed")
+            kind = manifest["kind"]
             plan = LaunchPlan.from_json(data["plan.json"].decode())
             remarks = tuple(json.loads(data["remarks.json"]))
             build = json.loads(data["build.json"])
             resources = tuple(KernelResources(**fields) for fields in build["resources"])
             text, payload = data["kernel.cu"].decode(), data[_BINARY_NAMES[kind]]
-            return Artifact(kind, plan, text, payload, remarks, tuple(build["options"]), resources, directory)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            options, meta = tuple(build["options"]), manifest["meta"]
+            return Artifact(kind, plan, text, payload, remarks, options, resources, directory, meta)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptEntryError(f"{directory}: {error}") from error

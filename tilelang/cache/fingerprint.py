@@ -1,24 +1,23 @@
 """A digest of our own compiler: its Python sources and the device and simulator headers.
 
-Any edit of them changes what a kernel compiles to, so it is part of every key. Reading all of it takes 10 ms; so the digest
-is kept in the cache directory under a stamp of names, sizes and modification times.
+Any edit of them changes what a kernel compiles to, so it is part of every key. Reading all of it takes 10 ms, so the digest is
+kept in the cache directory (`stamps`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tilelang.cache.stamps import remembered
 from tilelang.env import env
 from tilelang.paths import PACKAGE, source_directory
 
 # Packages that no compiled kernel depends on.
-_IRRELEVANT = {"__pycache__", "testing", "profiler", "lib", "src"}
+_IRRELEVANT = {"__pycache__", "cli", "testing", "profiler", "lib", "src"}
 
 
 def _walk(directory: str) -> Iterator[os.DirEntry]:
@@ -37,30 +36,17 @@ def _roots() -> list[Path]:
 
 @functools.cache
 def compiler_fingerprint() -> str:
-    """The digest; read once per process."""
-    files, stamp = [], hashlib.sha256()
-    for root in _roots():
-        if not root.is_dir():
-            continue
-        for entry in _walk(str(root)):
-            status = entry.stat()
-            files.append((os.path.relpath(entry.path, root), entry.path))
-            stamp.update(f"{entry.path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    kept = Path(env.TILELANG_CACHE_DIR) / "stamps" / stamp.hexdigest()
-    with contextlib.suppress(OSError, ValueError):
-        text = kept.read_text()
-        if len(text) == 64:
-            return text
+    """The digest; made once per process."""
+    files = [(str(root), entry.path) for root in _roots() if root.is_dir() for entry in _walk(str(root))]
+    libraries = sorted((PACKAGE / "lib").glob("*.so")) if env.TILELANG_KERNEL_CACHE_USE_LIB_STAMP else []
+    files += [(str(PACKAGE), str(path)) for path in libraries]
+    return remembered("sources", [path for _, path in files], lambda: _digest(files))
+
+
+def _digest(files: list[tuple[str, str]]) -> str:
     content = hashlib.sha256()
-    for name, path in files:
+    for root, path in files:
         data = Path(path).read_bytes()
-        content.update(f"{name}\0{len(data)}\n".encode())
+        content.update(f"{os.path.relpath(path, root)}\0{len(data)}\n".encode())
         content.update(data)
-    with contextlib.suppress(OSError):
-        if not env.TILELANG_DISABLE_CACHE:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=kept.parent)
-            with os.fdopen(handle, "w") as file:
-                file.write(content.hexdigest())
-            os.replace(name, kept)
     return content.hexdigest()

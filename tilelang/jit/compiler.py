@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tilelang.cache import Artifact, KernelCache, digest
+from tilelang.cache import Artifact, CacheKey, KernelCache, digest
 from tilelang.cache.fingerprint import compiler_fingerprint
+from tilelang.cache.provenance import provenance
 from tilelang.codegen.launch_plan import LaunchPlan
 from tilelang.env import env
 from tilelang.errors import SemanticError
@@ -18,7 +20,7 @@ from tilelang.toolchain import compile_measured, cuda_compiler_identity, device_
 from tilelang.toolchain.versions import package_version
 
 
-def request_key(identity: str, options: CompileOptions, out_idx: Any) -> str:
+def request_key(identity: str, options: CompileOptions, out_idx: Any) -> CacheKey:
     """The key of a program that is not traced yet; `identity` digests its text and all values that it reads.
 
     Raises
@@ -26,7 +28,7 @@ def request_key(identity: str, options: CompileOptions, out_idx: Any) -> str:
     UnkeyableError
         When a pass configuration has no canonical form.
     """
-    return digest(
+    return CacheKey.of(
         identity=identity,
         out_idx=out_idx,
         compiler=compiler_fingerprint(),
@@ -70,8 +72,20 @@ def compile_program(
 
 def _find_or_build(cache: KernelCache, trace, options: CompileOptions, out_idx) -> tuple[str, Artifact]:
     program = _lower(trace(), options, out_idx)
-    text = digest(source=program.source, plan=program.plan.to_json(), remarks=program.remarks, **_back_end(program.options))
-    return text, cache.find_or_build(text, lambda: _build(program))
+    key = CacheKey.of(
+        source=digest(text=program.source),
+        plan=digest(text=program.plan.to_json()),
+        remarks=program.remarks,
+        **_back_end(program.options),
+    )
+
+    def build() -> Artifact:
+        started = time.perf_counter()
+        artifact = _build(program)
+        meta = provenance(program.plan.name, program.options, key, time.perf_counter() - started)
+        return dataclasses.replace(artifact, meta=meta)
+
+    return key, cache.find_or_build(key, build)
 
 
 def _back_end(options: CompileOptions) -> dict[str, Any]:
