@@ -255,12 +255,6 @@ class LaunchConfigError(JitError, ValueError):
     code = "TL0721"
 
 
-class DeviceMismatchError(JitError, ValueError):
-    """A tensor on another device than the kernel's, which nobody allowed to be moved."""
-
-    code = "TL0722"
-
-
 class ConfigError(TileLangError, ValueError):
     """A setting with a value that it cannot have: names the variable, or the file and the key."""
 
@@ -279,7 +273,21 @@ class ArgumentTypeError(ArgumentError, TypeError):
     code = "TL0601"
 
 
+class DeviceMismatchError(ArgumentError, JitError):
+    """A tensor on another device than the kernel's, which nobody allowed to be moved."""
+
+    code = "TL0722"
+
+
 class SimulationError(TileLangError, RuntimeError):
     """A simulated kernel went wrong: out of bounds, deadlock, misuse."""
 
     code = "TL0800"
+
+
+class PerformanceWarning(UserWarning):
+    """Correct, but slower than it needs to be."""
+
+
+class ExperimentalWarning(UserWarning):
+    """A part of the interface that may still change."""

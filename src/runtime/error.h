@@ -11,6 +11,7 @@ namespace tilelang::runtime {
 // Category names are part of the contract with tilelang/runtime/errors.py.
 inline constexpr const char* kArgument = "argument";        // ArgumentError
 inline constexpr const char* kArgumentType = "type";        // ArgumentTypeError
+inline constexpr const char* kDeviceMismatch = "device";     // DeviceMismatchError
 inline constexpr const char* kResource = "resource";        // ResourceError
 inline constexpr const char* kUnavailable = "unavailable";  // UnavailableError
 inline constexpr const char* kSimulation = "simulation";    // SimulationError

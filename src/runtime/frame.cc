@@ -133,11 +133,11 @@ void BindTensor(Frame* frame, int parameter, const ffi::AnyView& arg, int positi
   }
   if (tensor->device.device_type != device_type) {
     bool cuda = device_type == kDLCUDA;
-    Raise(kArgument, position, Text(ArgumentName(plan, parameter), " is on ", DeviceName(tensor->device), ", but this kernel runs ", cuda ? "on CUDA" : "in the simulator, on the CPU"),
+    Raise(kDeviceMismatch, position, Text(ArgumentName(plan, parameter), " is on ", DeviceName(tensor->device), ", but this kernel runs ", cuda ? "on CUDA" : "in the simulator, on the CPU"),
           Text("pass `", declared.name, cuda ? ".cuda()`, or compile with execution_backend=\"simulator\"" : ".cpu()`"));
   }
   if (frame->has_tensor && tensor->device.device_id != frame->device.device_id) {
-    Raise(kArgument, position, Text(ArgumentName(plan, parameter), " is on ", DeviceName(tensor->device), ", but the arguments before it are on ", DeviceName(frame->device)),
+    Raise(kDeviceMismatch, position, Text(ArgumentName(plan, parameter), " is on ", DeviceName(tensor->device), ", but the arguments before it are on ", DeviceName(frame->device)),
           Text("pass all tensors from one device: `", declared.name, ".to(\"", DeviceName(frame->device), "\")`"));
   }
   frame->device = tensor->device;

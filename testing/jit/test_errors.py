@@ -13,6 +13,7 @@ from tilelang.errors import (
     ArgumentError,
     ArgumentTypeError,
     CompilationError,
+    DeviceMismatchError,
     DTypeError,
     FrontendError,
     ResourceError,
@@ -161,7 +162,7 @@ def test_device(monkeypatch):
     monkeypatch.delenv("TILELANG_SIMULATE", raising=False)
     native = tilelang.compile(scale(), target=SM90, execution_backend="tvm_ffi")
     words = ["`A` (position 0)", "is on cpu", "runs on CUDA", "A.cuda()", 'execution_backend="simulator"']
-    refused(ArgumentError, words, lambda: native(*arguments()))
+    refused(DeviceMismatchError, words, lambda: native(*arguments()))
 
 
 # ---------------------------------------------------------------------- programs

@@ -109,7 +109,7 @@ def test_errors(run):
         "attempt(Launcher(plan(cluster=(2, 1, 1), grid=(3, 1, 1)), Binary.cuda(b'cubin')), CudaTensor(4), None)\n"
     )
     assert [line.split()[0] for line in printed] == [
-        "ArgumentError",
+        "DeviceMismatchError",
         "ArgumentError",
         "UnavailableError",
         "LaunchError",

@@ -7,7 +7,7 @@ Expressions (`Expr`) are ints, symbol names, or nested lists `[op, a, b]` with o
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Union
 
 Expr = Union[int, str, list]
@@ -18,8 +18,8 @@ class Parameter:
     """One argument of the kernel function, in signature order.
 
     `kind` is "tensor" or "scalar". For tensors: `shape` and `strides` in elements (None: compact row-major); `output`
-    marks those that the launcher allocates (`out_idx`); `used` is False when no kernel touches it (None is accepted).
-    `alignment` is what the kernels assume of the base address, in bytes.
+    marks those that the launcher allocates (`out_idx`); `used` is False when no kernel touches it (None is accepted);
+    `written` when a kernel may write it. `alignment` is what the kernels assume of the base address, in bytes.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Parameter:
     output: bool = False
     used: bool = True
     alignment: int = 16
+    written: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,10 @@ class LaunchPlan:
     symbols: dict[str, str] = field(default_factory=dict)
     outputs: tuple[int, ...] = ()
     workspaces: tuple[Workspace, ...] = ()
+
+    def without_outputs(self) -> LaunchPlan:
+        """The same program when the caller passes every parameter."""
+        return replace(self, parameters=tuple(replace(p, output=False) for p in self.parameters), outputs=())
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))

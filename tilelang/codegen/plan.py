@@ -10,7 +10,7 @@ from .. import ir
 from ..errors import ArgumentError, SemanticError, UnsupportedError
 from ..transform.kernel_program import KernelProgram
 from .alignment import required_alignment
-from .kernel import KernelText, free_symbols
+from .kernel import KernelText, buffer_use, free_symbols
 from .launch_plan import Expr, KernelArgument, KernelLaunch, LaunchPlan, Parameter, Workspace
 
 _OPERATORS = {
@@ -62,13 +62,13 @@ def _has_no_offset(expr: Any) -> bool:
     return not (isinstance(expr, ir.Add) and ir.const_int(expr.b) is not None)
 
 
-def _parameter(var: ir.Var, used: bool, alignment: int) -> Parameter:
+def _parameter(var: ir.Var, used: bool, alignment: int, written: bool) -> Parameter:
     name = str(var.name)
     if not ir.is_buffer_var(var):
-        return Parameter(name, "scalar", ir.dtype_of(var), used=used)
+        return Parameter(name, "scalar", ir.dtype_of(var), used=used, written=False)
     shape = tuple(plan_expr(s, f"the shape of `{name}`", var.span) for s in var.ty.shape)
     strides = tuple(plan_expr(s, f"the strides of `{name}`", var.span) for s in var.ty.strides) if len(var.ty.strides) else None
-    return Parameter(name, "tensor", ir.buffer_dtype(var), shape, strides, used=used, alignment=alignment)
+    return Parameter(name, "tensor", ir.buffer_dtype(var), shape, strides, used=used, alignment=alignment, written=written)
 
 
 def _symbols(
@@ -120,6 +120,7 @@ def make_plan(
         The launches after all passes, and what was printed for each.
     """
     used: set[int] = set()
+    written: set[int] = set()
     launches = []
     alignment: dict[int, int] = {}
     for program, text in zip(programs, texts):
@@ -128,6 +129,7 @@ def make_plan(
             alignment[places[buf]] = max(size, alignment.get(places[buf], 1))
         arguments = _arguments(text, places)
         used.update(a.value for a in arguments if isinstance(a.value, int))  # tensors; symbols have names
+        written.update(places[buf] for buf in buffer_use(program.body).written if buf in places)
         x, y, z = (plan_expr(e, "the grid", program.span) for e in program.grid)
         launches.append(
             KernelLaunch(
@@ -144,7 +146,7 @@ def make_plan(
     return LaunchPlan(
         name=name,
         parameters=tuple(
-            _parameter(p, i in used if ir.is_buffer_var(p) else str(p.name) in scalars, alignment.get(i, 1))
+            _parameter(p, i in used if ir.is_buffer_var(p) else str(p.name) in scalars, alignment.get(i, 1), i in written)
             for i, p in enumerate(params)
         ),
         kernels=tuple(launches),

@@ -11,10 +11,11 @@ from typing import Any
 
 from .._lazy import ir
 from ..errors import FrontendError, SourceSpan
+from ..errors import JITNoBuilderError as NoBuilderError
 from ..log import logger
 
 
-class JITNoBuilderError(FrontendError, RuntimeError):
+class JITNoBuilderError(FrontendError, NoBuilderError):
     """A name of the language was used outside a kernel that is being traced."""
 
     code = "TL0101"

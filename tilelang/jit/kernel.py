@@ -13,6 +13,7 @@ from tilelang.jit.param import KernelParam, params_of
 
 if TYPE_CHECKING:
     from tilelang.cache import Artifact
+    from tilelang.jit.adapter import Adapter
     from tilelang.jit.machine_code import MachineCode
     from tilelang.profiler import Profiler
     from tilelang.simulator.check_report import CheckReport
@@ -41,7 +42,8 @@ class JITKernel:
 
     def __init__(self, artifact: Artifact, options: CompileOptions, trace: Callable[[], Any]) -> None:
         self.artifact, self.options = artifact, options
-        self._trace, self._prim_func, self._launcher = trace, None, None
+        self._trace, self._prim_func = trace, None
+        self._call: Callable[..., Any] = self._first_call
         self.latency: float | None = None
         self.config: dict[str, Any] | None = None
         self.ref_latency: float | None = None
@@ -67,22 +69,17 @@ class JITKernel:
         """
         if kwargs:
             args = self._by_position(args, kwargs)
-        launcher = self._launcher
-        if launcher is None:
-            launcher = self._load()
-        return launcher(*args)
+        return self._call(*args)
 
-    def _load(self):
-        from tilelang.env import env
-        from tilelang.runtime import Launcher
+    def _first_call(self, *args: Any) -> Any:
+        return self.torch_function(*args)
 
-        if env.TILELANG_CHECK and self.artifact.kind == "simulator":
-            from tilelang.simulator.check import CheckedLauncher
+    @functools.cached_property
+    def adapter(self) -> Adapter:
+        """What calls go through; made, and the binary loaded, at the first of them."""
+        from tilelang.jit.adapter import adapters
 
-            self._launcher = CheckedLauncher(self.artifact, env.TILELANG_CHECK)
-            return self._launcher
-        self._launcher = Launcher(self.artifact.plan, self.artifact.binary())
-        return self._launcher
+        return adapters()[self.execution_backend](self.artifact, self.options)
 
     def _by_position(self, args: tuple, kwargs: dict[str, Any]) -> tuple:
         plan = self.artifact.plan
@@ -106,8 +103,9 @@ class JITKernel:
 
     @property
     def torch_function(self) -> Callable[..., Any]:
-        """The native launcher behind `__call__`: takes tensors by position only."""
-        return self._launcher or self._load()
+        """What `__call__` ends in: takes arguments by position only."""
+        self._call = self.adapter.function
+        return self._call
 
     # -- what it is ---------------------------------------------------------------------------------------------------
     @property
@@ -131,6 +129,11 @@ class JITKernel:
     @property
     def execution_backend(self) -> str:
         return self.options.execution_backend
+
+    @property
+    def why_backend(self) -> str:
+        """Why calls go through that execution backend: it was asked for, or why "auto" chose it."""
+        return self.options.why_backend
 
     @property
     def pass_configs(self) -> dict[str, Any]:

@@ -9,22 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tilelang.env import env
-from tilelang.errors import UnsupportedError
+from tilelang.jit.execution_backend import ExecutionBackendError, choose_backend, require_known
 from tilelang.pass_configs import normalize_pass_configs
 from tilelang.target import Target, resolve_target
-
-# What each execution backend needs; "auto" picks the simulator or the native launcher by the target.
-BACKENDS = ("auto", "tvm_ffi", "nvrtc", "simulator")
-
 
 # The variables that resolve_options reads.
 VARIABLES = ("TILELANG_EXECUTION_BACKEND", "TILELANG_SIMULATE", "TILELANG_DEFAULT_TARGET", "TILELANG_VERBOSE")
 
 
-class ExecutionBackendError(UnsupportedError, ValueError):
-    """An execution backend that does not exist or does not fit the target."""
-
-    code = "TL0301"
+__all__ = ["VARIABLES", "CompileOptions", "ExecutionBackendError", "normalize_flags", "resolve_options"]
 
 
 @dataclass(frozen=True)
@@ -36,13 +29,15 @@ class CompileOptions:
     target : Target
         Architecture, and whether a GPU or the simulator runs the kernel.
     execution_backend : str
-        "tvm_ffi" (the native launcher on a GPU) or "simulator".
+        The one that calls go through, never "auto".
     pass_configs : dict
         With plain string keys.
     compile_flags : tuple of str
         For the CUDA compiler.
     verbose : bool
         Show what compilers say.
+    why_backend : str
+        Why it is that one.
     """
 
     target: Target
@@ -50,6 +45,7 @@ class CompileOptions:
     pass_configs: dict[str, Any] = field(default_factory=dict)
     compile_flags: tuple[str, ...] = ()
     verbose: bool = False
+    why_backend: str = field(default="", compare=False)
 
     def extended(self, pass_configs: dict[Any, Any] | None, compile_flags: Sequence[str] | str | None) -> CompileOptions:
         """With what the function's body asks for: the caller's pass configurations win, flags are appended."""
@@ -74,25 +70,26 @@ def resolve_options(
     Raises
     ------
     ExecutionBackendError
-        For a backend that does not exist.
+        For a backend that does not exist or does not serve the target.
+    JITUnavailableError
+        When what the backend stands on is not installed.
     PassConfigError
         For a pass configuration that does not exist.
     """
-    backend = execution_backend or env.TILELANG_EXECUTION_BACKEND
-    if backend not in BACKENDS:
-        raise ExecutionBackendError(
-            f"Invalid execution backend '{backend}' for target '{target or 'auto'}'. Allowed: {', '.join(BACKENDS)}",
-            fix="use execution_backend='auto'",
-        )
+    requested = execution_backend or env.TILELANG_EXECUTION_BACKEND
+    require_known(requested, target or "auto")
     chosen = resolve_target(
-        env.TILELANG_DEFAULT_TARGET if target is None else target, simulate=backend == "simulator" or env.TILELANG_SIMULATE
+        env.TILELANG_DEFAULT_TARGET if target is None else target, simulate=requested == "simulator" or env.TILELANG_SIMULATE
     )
-    if backend in ("tvm_ffi", "nvrtc") and chosen.simulated and not env.TILELANG_SIMULATE:
+    simulate_asked = env.TILELANG_SIMULATE or (isinstance(target, Target) and target.simulated)
+    if requested in ("tvm_ffi", "nvrtc") and chosen.simulated and not simulate_asked:
         chosen = dataclasses.replace(chosen, simulated=False)  # asked for by name: compiles here, and runs where a driver is
+    backend, why = choose_backend(requested, chosen)
     return CompileOptions(
         target=chosen,
-        execution_backend="simulator" if chosen.simulated else "tvm_ffi",
+        execution_backend=backend,
         pass_configs=normalize_pass_configs(pass_configs),
         compile_flags=normalize_flags(compile_flags),
         verbose=env.TILELANG_VERBOSE if verbose is None else bool(verbose),
+        why_backend=why,
     )

@@ -45,7 +45,7 @@ def build(*, quiet: bool = False) -> list[Path]:
         quiet,
     )
     _run([cmake, "--build", str(directory), "--parallel"], quiet)
-    return sorted((PACKAGE / "lib").glob("lib*.so"))
+    return sorted((PACKAGE / "lib").glob("*.so"))
 
 
 def _search_path() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tilelang.errors import (
     ArgumentError,
     ArgumentTypeError,
+    DeviceMismatchError,
     ResourceError,
     TileLangError,
     UnavailableError,
@@ -25,6 +26,7 @@ class NativeError(Exception):
 _CLASSES: dict[str, type[TileLangError]] = {
     "argument": ArgumentError,
     "type": ArgumentTypeError,
+    "device": DeviceMismatchError,
     "resource": ResourceError,
     "unavailable": UnavailableError,
     "driver": LaunchError,

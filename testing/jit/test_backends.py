@@ -1,0 +1,240 @@
+"""Execution backends: every legal one gives the same bits, each takes what it promises, the others are refused by name."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+
+import tilelang
+import tilelang.language as T
+from tilelang.errors import ArgumentError, ArgumentTypeError, JITUnavailableError
+from tilelang.jit.adapter import adapters
+from tilelang.jit.execution_backend import BACKENDS, ExecutionBackendError, available_backends, choose_backend, legal_backends
+from tilelang.jit.options import resolve_options
+from tilelang.target import Target, device_arch
+
+DEVICE = "cuda" if device_arch() else "cpu"
+TARGET = Target("cuda", device_arch() or "sm_90a", simulated=device_arch() is None)
+LEGAL = available_backends(TARGET)
+
+
+def blend():
+    """Symbolic size, scalars of three kinds, a strided input, an unused tensor, a written argument, two outputs."""
+    n, s = T.dynamic("n"), T.dynamic("s")
+
+    @T.prim_func
+    def blend(
+        A: T.StridedTensor((n, 8), (s, 1), "float16"),
+        unused: T.Tensor((4,), "float32"),
+        alpha: T.float32,
+        beta: T.int32,
+        keep: T.bool,
+        seen: T.Tensor((n,), "int32"),
+        B: T.Tensor((n, 8), "float32"),
+        C: T.Tensor((n * 2,), "float32"),
+    ):
+        with T.Kernel(T.ceildiv(n, 4), threads=32) as bx:
+            for i, j in T.Parallel(4, 8):
+                if bx * 4 + i < n:
+                    B[bx * 4 + i, j] = T.if_then_else(keep, A[bx * 4 + i, j] * alpha + beta, 0.0)
+            for i in T.Parallel(4):
+                if bx * 4 + i < n:
+                    seen[bx * 4 + i] = seen[bx * 4 + i] + 1
+                    C[bx * 4 + i] = alpha
+                    C[n + bx * 4 + i] = beta
+
+    return blend
+
+
+def kernel_for(backend, target=TARGET, **options):
+    return tilelang.compile(blend(), out_idx=[6, 7], target=target, execution_backend=backend, **options)
+
+
+def arguments(n, device=DEVICE):
+    a = torch.randn(n, 12, dtype=torch.float16, device=device)[:, :8]
+    return a, None, 0.3, -7, True, torch.zeros(n, dtype=torch.int32, device=device)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 64])
+@pytest.mark.parametrize("backend", LEGAL)
+def test_every_legal_backend_gives_the_same_bits(backend, n):
+    args = arguments(n)
+    b, c = kernel_for(backend)(*args)
+    assert b.shape == (n, 8) and c.shape == (2 * n,) and torch.equal(args[5], torch.ones_like(args[5]))
+    reference = (args[0], None, 0.3, -7, True, torch.zeros_like(args[5]))
+    for one, other in zip((b, c), kernel_for("auto")(*reference)):
+        assert torch.equal(one, other) and type(one) is torch.Tensor
+    torch.testing.assert_close(b, args[0].float() * 0.3 - 7, rtol=1e-3, atol=1e-3)
+
+
+def test_all_backends_but_cutedsl_are_served_here():
+    assert set(BACKENDS) == {"auto", *adapters()}
+    on_gpu = {"tvm_ffi", "dlpack", "cython", "nvrtc", "torch"}
+    assert set(legal_backends(Target())) == on_gpu
+    assert set(legal_backends(Target(simulated=True))) == on_gpu - {"nvrtc"} | {"simulator"}
+
+
+@pytest.mark.parametrize("backend", LEGAL)
+def test_wrong_arguments_are_named(backend):
+    kernel, args = kernel_for(backend), list(arguments(6))
+    with pytest.raises(ArgumentError, match="takes 6"):
+        kernel(*args[:4])
+    args[5] = args[5][:3]
+    with pytest.raises(ArgumentError, match="n = 6"):
+        kernel(*args)
+    args[5] = torch.zeros(6, device=DEVICE)
+    with pytest.raises(ArgumentTypeError, match="float32.*expected int32"):
+        kernel(*args)
+    args[0] = None
+    with pytest.raises((TypeError, RuntimeError), match="A"):
+        kernel(*args)
+
+
+@pytest.mark.parametrize("backend", [name for name in LEGAL if name != "torch"])
+def test_scalars_are_checked(backend):
+    kernel, args = kernel_for(backend), list(arguments(2))
+    for position, value in ((2, "x"), (3, 1.5), (3, 2**31)):
+        wrong = [*args[:position], value, *args[position + 1 :]]
+        with pytest.raises((ArgumentError, TypeError)):
+            kernel(*wrong)
+
+
+def test_illegal_pairs_list_the_legal_ones():
+    with pytest.raises(ExecutionBackendError, match="'nvrtc'.*Allowed: auto, simulator, tvm_ffi, dlpack, cython, torch"):
+        resolve_options(Target(simulated=True), "nvrtc")
+    with pytest.raises(ExecutionBackendError, match="Allowed: auto, tvm_ffi, dlpack, cython, nvrtc, torch"):
+        choose_backend("simulator", Target())
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cutlass") is not None, reason="says what happens without nvidia-cutlass-dsl")
+def test_a_missing_package_is_named():
+    with pytest.raises(JITUnavailableError, match="(?s)'cutedsl'.*cutlass.*pip install nvidia-cutlass-dsl") as caught:
+        kernel_for("cutedsl")
+    assert caught.value.tool == "cutlass" and "cutedsl" in caught.value.needed_by
+
+
+def test_auto_says_why():
+    assert "auto: " in kernel_for(None).why_backend and kernel_for("dlpack").why_backend == "asked for"
+    assert kernel_for("dlpack").adapter.name == kernel_for("dlpack").execution_backend == "dlpack"
+
+
+# ---------------------------------------------------------------------- dlpack
+
+
+@tilelang.jit(out_idx=[-1], execution_backend="dlpack", target=TARGET)
+def doubled(N, dtype):
+    @T.prim_func
+    def main(A: T.Tensor((N,), dtype), C: T.Tensor((N,), dtype)):
+        with T.Kernel(1, threads=32):
+            for i in T.Parallel(N):
+                C[i] = A[i] + A[i]
+
+    return main
+
+
+on_cpu = pytest.mark.skipif(DEVICE != "cpu", reason="NumPy's memory is the CPU's")
+
+
+@on_cpu
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "uint64", "float64"])
+def test_numpy(dtype):
+    a = np.random.default_rng(0).integers(0, 20, 33).astype(dtype)
+    c = doubled(33, dtype)(a)
+    assert type(c) is np.ndarray and c.dtype == a.dtype
+    np.testing.assert_array_equal(c, a + a)
+
+
+@on_cpu
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_numpy_with_ml_dtypes(dtype):
+    a = np.random.default_rng(0).integers(0, 5, 32).astype(getattr(ml_dtypes, dtype))
+    c = doubled(32, dtype)(a)
+    assert type(c) is np.ndarray and c.dtype == a.dtype
+    np.testing.assert_array_equal(c.astype(np.float32), a.astype(np.float32) * 2)
+
+
+@on_cpu
+def test_dlpack_copies_nothing():
+    given = np.zeros(5, np.int32)
+    a = np.asarray(np.ones((5, 8)), np.float16)
+    kernel_for("dlpack")(a, None, 1.0, 0, True, given)
+    assert given.sum() == 5
+
+
+def test_dlpack_of_torch_and_of_tvm_ffi():
+    import tvm_ffi
+
+    a = torch.randn(16, device=DEVICE)
+    assert torch.equal(doubled(16, "float32")(a.requires_grad_()), (a + a).detach())
+    c = doubled(16, "float32")(tvm_ffi.from_dlpack(a.detach()))
+    assert isinstance(c, tvm_ffi.Tensor) and torch.equal(torch.from_dlpack(c), (a + a).detach())
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
+def test_dlpack_of_jax():
+    import jax
+
+    a = jax.numpy.arange(16, dtype="float32")
+    c = doubled(16, "float32")(a)
+    assert isinstance(c, jax.Array) and bool((c == a + a).all())
+    with pytest.raises(ArgumentError, match="`seen`.*immutable"):
+        kernel_for("dlpack")(jax.numpy.ones((2, 8), "float16"), None, 1.0, 0, True, jax.numpy.zeros(2, "int32"))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cupy") is None or DEVICE == "cpu", reason="needs CuPy and a GPU")
+def test_dlpack_of_cupy():
+    import cupy
+
+    a = cupy.random.rand(16, dtype="float32")
+    with cupy.cuda.Stream(non_blocking=True) as stream:
+        c = doubled(16, "float32")(a + 1)
+        stream.synchronize()
+    assert isinstance(c, cupy.ndarray)
+    cupy.testing.assert_array_equal(c, (a + 1) * 2)
+
+
+def test_dlpack_needs_an_array():
+    with pytest.raises(ArgumentError, match="without an array"):
+        doubled(16, "float32")(3)
+
+
+# ---------------------------------------------------------------------- torch
+
+
+def test_torch_compile_fullgraph():
+    kernel = kernel_for("torch")
+    kernel(*arguments(3))
+
+    def model(a, seen):
+        b, c = kernel(a * 2, None, 0.5, 1, True, seen)
+        return b.sum() + c.sum() + seen.sum()
+
+    for n in (3, 10, 17):  # the second size makes it symbolic
+        a, *_, seen = arguments(n)
+        got = torch.compile(model, fullgraph=True, backend="aot_eager")(a.contiguous(), seen)
+        assert torch.equal(seen, torch.ones_like(seen))
+        torch.testing.assert_close(got, model(a.contiguous(), torch.zeros_like(seen)))
+
+
+def test_torch_operator_is_registered_correctly():
+    kernel = kernel_for("torch")
+    a, _, *rest = arguments(6)
+    torch.library.opcheck(kernel.adapter.operator, (a.contiguous(), None, *rest))
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU")
+@pytest.mark.parametrize("backend", LEGAL)
+def test_cuda_graphs(backend):
+    kernel, args = kernel_for(backend), arguments(40)
+    kernel(*args)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        b, _ = kernel(*args)
+    args[0].copy_(torch.randn_like(args[0]))
+    graph.replay()
+    torch.testing.assert_close(b, args[0].float() * 0.3 - 7, rtol=1e-3, atol=1e-3)
+    assert int(args[5][0]) == 2

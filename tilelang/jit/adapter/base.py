@@ -1,0 +1,91 @@
+"""What every execution backend has in common, and their registry."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from tilelang.errors import ArgumentError
+from tilelang.jit.availability import Availability
+
+if TYPE_CHECKING:
+    from tilelang.cache import Artifact
+    from tilelang.jit.options import CompileOptions
+    from tilelang.target import Target
+
+
+class Adapter(ABC):
+    """A compiled program as a callable, through one execution backend.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        The binary and its launch plan.
+    options : CompileOptions
+        How it was compiled.
+
+    Attributes
+    ----------
+    name : str
+        The name of the execution backend.
+    gil_free : bool
+        Whether other Python threads run while a kernel is launched, and while it computes on a CPU.
+    """
+
+    name: ClassVar[str]
+    gil_free: ClassVar[bool] = True
+
+    def __init__(self, artifact: Artifact, options: CompileOptions) -> None:
+        self.artifact, self.options, self.plan = artifact, options, artifact.plan
+
+    @classmethod
+    @abstractmethod
+    def runs(cls, target: Target) -> bool:
+        """Whether kernels for this target can be called through this backend."""
+
+    @classmethod
+    def available(cls) -> Availability:
+        """Whether what the backend stands on is installed."""
+        return Availability(True)
+
+    @abstractmethod
+    def __call__(self, *args: Any) -> Any:
+        """Run the program on the parameters that are not outputs.
+
+        Returns
+        -------
+        The output, a list of several, or None when there is none.
+        """
+
+    def expect_all(self, args: tuple) -> None:
+        """Refuse a call with too few or too many arguments."""
+        inputs = [p.name for p in self.plan.parameters if not p.output]
+        if len(args) != len(inputs):
+            raise ArgumentError(
+                f"`{self.plan.name}` takes {len(inputs)} argument(s) ({', '.join(inputs)}), got {len(args)}",
+                fix="pass each parameter that is not an output, in this order",
+            )
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The shortest way to the binary: takes arguments by position, raises what a call raises."""
+        return self.__call__
+
+
+_ADAPTERS: dict[str, type[Adapter]] = {}
+Registered = TypeVar("Registered", bound=type[Adapter])
+
+
+def register(cls: Registered) -> Registered:
+    """Decorator: make an adapter known under its `name`."""
+    _ADAPTERS[cls.name] = cls
+    return cls
+
+
+def adapters() -> Mapping[str, type[Adapter]]:
+    """All adapters by the name of their execution backend."""
+    import tilelang.jit.adapter  # noqa: F401  registers them
+
+    return MappingProxyType(_ADAPTERS)

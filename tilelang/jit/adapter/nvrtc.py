@@ -1,0 +1,173 @@
+"""Launching through cuda-python alone: arguments are checked and packed in Python, no native library of ours is loaded."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tilelang.codegen.launch_plan import KernelArgument, KernelLaunch
+from tilelang.errors import ArgumentError, ResourceError
+from tilelang.jit.adapter.arrays import torch_name
+from tilelang.jit.adapter.base import Adapter, register
+from tilelang.jit.availability import Availability, package_availability
+from tilelang.runtime.arguments import TensorView, bind_arguments, evaluate, input_parameters, output_shapes
+from tilelang.runtime.errors import LaunchError
+
+if TYPE_CHECKING:
+    from tilelang.cache import Artifact
+    from tilelang.jit.options import CompileOptions
+    from tilelang.target import Target
+
+_GRID_LIMITS = (2**31 - 1, 65535, 65535)
+_DEFAULT_SHARED_LIMIT = 48 << 10
+
+
+@register
+class NvrtcAdapter(Adapter):
+    """Takes torch tensors; needs cuda-bindings and a driver, and nothing else."""
+
+    name = "nvrtc"
+    gil_free = False  # cuda-python holds the lock while it packs a launch
+
+    def __init__(self, artifact: Artifact, options: CompileOptions) -> None:
+        super().__init__(artifact, options)
+        self._inputs = input_parameters(artifact.plan)
+        self._functions: dict[int, list[Any]] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def runs(cls, target: Target) -> bool:
+        return target.kind == "cuda" and not target.simulated
+
+    @classmethod
+    def available(cls) -> Availability:
+        return package_availability("cuda.bindings", "cuda-bindings")
+
+    def __call__(self, *args: Any) -> Any:
+        import torch
+
+        views = [view_of(value) if isinstance(value, torch.Tensor) else None for value in args]
+        values = bind_arguments(self.plan, args, views, "cuda")
+        index = next((view.device[1] for view in views if view is not None), None)
+        device = torch.device("cuda", torch.cuda.current_device() if index is None else index)
+        outputs = [
+            torch.empty(shape, dtype=getattr(torch, torch_name(self.plan.parameters[i].dtype)), device=device)
+            for shape, i in zip(output_shapes(self.plan, values), self.plan.outputs)
+        ]
+        workspaces = [
+            torch.empty([evaluate(e, values) for e in w.shape], dtype=getattr(torch, torch_name(w.dtype)), device=device)
+            for w in self.plan.workspaces
+        ]
+        addresses: list[int] = []
+        given, made = iter(views), iter(outputs)
+        for parameter in self.plan.parameters:
+            view = None if parameter.output else next(given)
+            addresses.append(next(made).data_ptr() if parameter.output else 0 if view is None else view.address)
+        addresses += [workspace.data_ptr() for workspace in workspaces]
+        with torch.cuda.device(device):  # makes the primary context current
+            stream = torch.cuda.current_stream(device).cuda_stream
+            for function, kernel in zip(self._loaded(device.index), self.plan.kernels):
+                self._launch(function, kernel, addresses, values, stream)
+        return outputs[0] if len(outputs) == 1 else outputs or None
+
+    def _loaded(self, device: int) -> list[Any]:
+        """The functions on a device, loaded at the first launch there."""
+        with self._lock:
+            if device not in self._functions:
+                self._functions[device] = [self._load(self._module(), kernel) for kernel in self.plan.kernels]
+            return self._functions[device]
+
+    def _module(self) -> Any:
+        from cuda.bindings import driver
+
+        return checked(driver.cuModuleLoadData(self.artifact.payload), "loading the compiled kernel")
+
+    def _load(self, module: Any, kernel: KernelLaunch) -> Any:
+        from cuda.bindings import driver
+
+        function = checked(driver.cuModuleGetFunction(module, kernel.name.encode()), f"finding `{kernel.name}`")
+        attributes = driver.CUfunction_attribute
+        if kernel.shared_bytes > _DEFAULT_SHARED_LIMIT:
+            limit = attributes.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+            checked(driver.cuFuncSetAttribute(function, limit, kernel.shared_bytes), f"asking for {kernel.shared_bytes} bytes")
+        if kernel.cluster[0] * kernel.cluster[1] * kernel.cluster[2] > 8:
+            allowed = attributes.CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
+            checked(driver.cuFuncSetAttribute(function, allowed, 1), "a cluster of more than 8 blocks")
+        return function
+
+    def _launch(self, function: Any, kernel: KernelLaunch, addresses: list[int], values: Mapping[str, Any], stream: int) -> None:
+        from cuda.bindings import driver
+
+        grid = [evaluate(extent, values) for extent in kernel.grid]
+        for axis, blocks, limit in zip("xyz", grid, _GRID_LIMITS):
+            if not 0 <= blocks <= limit:
+                raise ResourceError(
+                    f"`{kernel.name}` would launch {blocks} blocks along {axis}; the limit there is {limit}",
+                    fix="put the longest axis first in T.Kernel, or let a block process several tiles",
+                )
+        if 0 in grid:
+            return  # empty tensors: nothing to compute, and CUDA refuses empty grids
+        config = driver.CUlaunchConfig()
+        config.gridDimX, config.gridDimY, config.gridDimZ = grid
+        config.blockDimX, config.blockDimY, config.blockDimZ = kernel.block
+        config.sharedMemBytes, config.hStream = kernel.shared_bytes, stream
+        if kernel.cluster != (1, 1, 1):
+            if any(blocks % width for blocks, width in zip(grid, kernel.cluster)):
+                raise ArgumentError(f"`{kernel.name}` launches {grid} blocks, not multiples of its cluster {kernel.cluster}")
+            attribute = driver.CUlaunchAttribute()
+            attribute.id = driver.CUlaunchAttributeID.CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
+            attribute.value.clusterDim.x, attribute.value.clusterDim.y, attribute.value.clusterDim.z = kernel.cluster
+            config.attrs, config.numAttrs = [attribute], 1
+        slots = [pack(argument, addresses, values) for argument in kernel.arguments]
+        pointers = (ctypes.c_void_p * max(1, len(slots)))(*(ctypes.addressof(slot) for slot in slots))
+        checked(driver.cuLaunchKernelEx(config, function, ctypes.addressof(pointers), 0), f"launching `{kernel.name}`")
+
+
+def view_of(tensor: Any) -> TensorView:
+    """A torch tensor as the checks see it."""
+    device = tensor.device
+    return TensorView(
+        tensor.data_ptr(),
+        str(tensor.dtype).removeprefix("torch."),
+        tuple(tensor.shape),
+        tuple(tensor.stride()),
+        (device.type, device.index or 0),
+    )
+
+
+_C_TYPES: dict[str, Any] = {
+    "bool": ctypes.c_uint8,
+    "float32": ctypes.c_float,
+    "float64": ctypes.c_double,
+    **{f"{sign}int{bits}": getattr(ctypes, f"c_{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+
+
+def pack(argument: KernelArgument, addresses: list[int], values: Mapping[str, Any]) -> Any:
+    """One kernel argument as a ctypes object of its size."""
+    if argument.kind == "tensor":
+        return ctypes.c_void_p(addresses[int(argument.value)])
+    value = evaluate(argument.value, values)
+    if argument.dtype in ("float16", "bfloat16"):
+        import torch
+
+        bits = torch.tensor(value, dtype=getattr(torch, argument.dtype)).view(torch.int16).item()
+        return ctypes.c_int16(int(bits))
+    if argument.dtype == "int32" and not -(2**31) <= value < 2**31:
+        raise ArgumentError(
+            f"`{argument.value}` = {value} does not fit an int32 argument", fix="declare the symbol with dtype int64"
+        )
+    return _C_TYPES[argument.dtype](value)
+
+
+def checked(result: tuple[Any, ...], what: str) -> Any:
+    """The value of a driver call, or a LaunchError that says which step failed."""
+    from cuda.bindings import driver
+
+    status, *rest = result
+    if status != driver.CUresult.CUDA_SUCCESS:
+        _, text = driver.cuGetErrorString(status)
+        raise LaunchError(f"{what} failed: {(text or b'unknown error').decode()} (CUDA error {int(status)})")
+    return rest[0] if rest else None

@@ -1,0 +1,66 @@
+"""Which execution backends serve a target, and which one a call gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+from tilelang.errors import UnsupportedError
+from tilelang.jit.adapter.base import Adapter, adapters
+
+if TYPE_CHECKING:
+    from tilelang.target import Target
+
+ExecutionBackend = Literal["auto", "tvm_ffi", "dlpack", "cython", "nvrtc", "torch", "cutedsl", "simulator"]
+"""The names that `execution_backend=` takes."""
+
+BACKENDS: tuple[str, ...] = get_args(ExecutionBackend)
+
+
+class ExecutionBackendError(UnsupportedError, ValueError):
+    """An execution backend that does not exist or does not fit the target."""
+
+    code = "TL0301"
+
+
+def legal_backends(target: Target) -> tuple[str, ...]:
+    """The backends that can call a kernel compiled for `target`, installed or not, the default first."""
+    names = [name for name in BACKENDS if name in adapters() and adapters()[name].runs(target)]
+    return tuple(sorted(names, key=lambda name: name != ("simulator" if target.simulated else "tvm_ffi")))
+
+
+def available_backends(target: Target) -> tuple[str, ...]:
+    """Those of `legal_backends` whose libraries are installed."""
+    return tuple(name for name in legal_backends(target) if adapters()[name].available())
+
+
+def require_known(requested: str, target: object) -> None:
+    """Refuse a name that is no backend."""
+    if requested not in BACKENDS:
+        raise ExecutionBackendError(
+            f"Invalid execution backend '{requested}' for target '{target}'. Allowed: {', '.join(BACKENDS)}",
+            fix="use execution_backend='auto'",
+        )
+
+
+def choose_backend(requested: str, target: Target) -> tuple[str, str]:
+    """(the backend, why it is that one).
+
+    Raises
+    ------
+    ExecutionBackendError
+        For a backend that does not exist, or that cannot call kernels of this target: lists those that can.
+    JITUnavailableError
+        When what the backend stands on is not installed.
+    """
+    require_known(requested, target)
+    legal = legal_backends(target)
+    if requested == "auto":
+        return legal[0], f"auto: {legal[0]} is the first of those that call kernels for {target} ({', '.join(legal)})"
+    adapter: type[Adapter] = adapters()[requested]
+    adapter.available().require(f"execution_backend={requested!r}")
+    if requested not in legal:
+        raise ExecutionBackendError(
+            f"Invalid execution backend '{requested}' for target '{target}'. Allowed: {', '.join(('auto', *legal))}",
+            fix="use execution_backend='auto'",
+        )
+    return requested, "asked for"
