@@ -49,12 +49,16 @@ struct Thread : tl_sim_thread {
   // cp.async
   std::vector<Copy> copies;          // issued and not executed, oldest first
   std::vector<uint32_t> group_ends;  // committed groups: index past the last copy, oldest first
-  uint64_t copies_executed, copy_groups;  // since the block began
+  std::vector<uint32_t> group_tickets;  // of the committed groups, see copy_ticket
+  uint64_t copies_executed;  // since the block began
+  uint32_t copy_ticket;  // for the observer: rises with every commit and every mbarrier that tracks copies, from 1
   // bulk copies: numbers of groups, counted from 1; operations join the group `bulk_group`
   uint64_t bulk_group;
   // wgmma
   uint64_t wgmma_issued;                  // by this thread since the block began
   std::vector<uint64_t> wgmma_group_ends;  // wgmma_issued at each commit
+  uint64_t wgmma_waited;                   // of those, known to be done
+  int wgmma_site;                          // of the last
   bool wgmma_fenced;
   bool cluster_arrived, cluster_owes_wait, grid_arrived;  // arrived: until the phase completes
   uint32_t spins;

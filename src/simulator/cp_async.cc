@@ -47,7 +47,7 @@ void tl_sim_cp_async(void* shared, const void* global, int bytes, int source_byt
   }
   if (Observer* observer = block.observer) {
     Agent agent{AgentKind::cp_async, static_cast<uint32_t>(thread->index)};
-    auto ticket = static_cast<uint32_t>(thread->copy_groups + 1);
+    const uint32_t ticket = thread->copy_ticket;
     if (source_bytes) observer->async_access(*thread, agent, ticket, global, static_cast<size_t>(source_bytes), Access::read, Proxy::generic, site_of(site));
     observer->async_access(*thread, agent, ticket, shared, static_cast<size_t>(bytes), Access::write, Proxy::generic, site_of(site));
     observer->work(*thread, Work::copy, static_cast<uint64_t>(bytes), site_of(site));
@@ -60,22 +60,21 @@ void tl_sim_cp_async(void* shared, const void* global, int bytes, int source_byt
 
 void tl_sim_cp_async_commit(void) {
   Thread* thread = self();
-  ++thread->copy_groups;
+  thread->group_tickets.push_back(thread->copy_ticket++);
   thread->group_ends.push_back(static_cast<uint32_t>(thread->copies.size()));
 }
 
 void tl_sim_cp_async_wait(int pending) {
   Thread* thread = self();
   size_t groups = thread->group_ends.size();
-  if (groups > static_cast<size_t>(pending)) {
-    size_t finished = groups - static_cast<size_t>(pending);
-    execute_copies(*thread, thread->group_ends[finished - 1]);
-    thread->group_ends.erase(thread->group_ends.begin(), thread->group_ends.begin() + static_cast<long>(finished));
+  if (groups <= static_cast<size_t>(pending)) return;
+  const size_t finished = groups - static_cast<size_t>(pending);
+  execute_copies(*thread, thread->group_ends[finished - 1]);
+  if (Observer* observer = thread->block->observer) {
+    observer->async_done(*thread, {AgentKind::cp_async, static_cast<uint32_t>(thread->index)}, thread->group_tickets[finished - 1]);
   }
-  Observer* observer = thread->block->observer;
-  if (observer && thread->copy_groups > static_cast<uint64_t>(pending)) {
-    observer->async_done(*thread, {AgentKind::cp_async, static_cast<uint32_t>(thread->index)}, static_cast<uint32_t>(thread->copy_groups - static_cast<uint64_t>(pending)));
-  }
+  thread->group_ends.erase(thread->group_ends.begin(), thread->group_ends.begin() + static_cast<long>(finished));
+  thread->group_tickets.erase(thread->group_tickets.begin(), thread->group_tickets.begin() + static_cast<long>(finished));
 }
 
 // "Triggers an arrive-on operation on the mbarrier once all prior cp.async operations of the thread have completed";
@@ -86,7 +85,8 @@ void tl_sim_cp_async_mbarrier_arrive(void* pointer, int no_increment, int site) 
   if (!in_shared_memory(block, pointer, 8)) refuse_target(pointer, 8, site);
   Mbarrier& barrier = mbarrier_at(block, shared_offset(block, pointer), "cp.async.mbarrier.arrive", site);
   if (!no_increment) ++barrier.pending;
-  if (block.observer) block.observer->release(*thread, pointer);
+  if (block.observer) block.observer->release_copies(*thread, pointer, thread->copy_ticket);
+  ++thread->copy_ticket;
   auto operation = std::make_unique<AsyncOperation>();
   operation->kind = AsyncKind::copies_arrive;
   operation->site = site;

@@ -33,7 +33,7 @@ Mbarrier& find(const void* pointer, int cta, const char* what, int site, Block*&
   Block& owner = shared_owner(pointer, 8, what, site);
   if (cta < 0) block = &owner;
   Mbarrier& barrier = mbarrier_at(*block, shared_offset(owner, pointer), what, site);
-  if (block->observer) block->observer->atomic(*self(), block->shared + barrier.offset, 8, AtomicKind::update, Order::relaxed, site_of(site));
+  if (block->observer) block->observer->mbarrier(*self(), block->shared + barrier.offset, site_of(site));
   return barrier;
 }
 
@@ -55,7 +55,7 @@ void complete_phase_if_due(Block& block, Mbarrier& barrier, int site) {
   }
   ++barrier.phase;
   if (block.observer) {
-    const Agent copies{AgentKind::mbarrier, barrier.offset};
+    const Agent copies{AgentKind::mbarrier, barrier.offset, &block};
     block.observer->publish(block, block.shared + barrier.offset, &copies, static_cast<uint32_t>(barrier.phase));
   }
   barrier.pending = barrier.count;
@@ -161,6 +161,7 @@ void tl_sim_mbarrier_init(void* pointer, uint32_t count, int site) {
   barrier.count = barrier.pending = count;
   barrier.init_site = site;
   barrier.valid = true;
+  barrier.initialiser = thread;
   if (block.observer) {
     block.observer->forget(block, block.shared + offset);
     block.observer->access(*thread, block.shared + offset, 8, Access::write, site_of(site));
@@ -226,4 +227,8 @@ void tl_sim_mbarrier_wait(void* pointer, uint32_t parity, int site) {
   acquired(*thread, *block, barrier);
 }
 
-void tl_sim_fence_mbarrier_init(int) {}
+// "fence.mbarrier_init orders the prior mbarrier.init operations of the thread" (9.7.13.5).
+void tl_sim_fence_mbarrier_init(int) {
+  Thread* thread = self();
+  for (const auto& barrier : thread->block->mbarriers) barrier->fenced |= barrier->initialiser == thread;
+}

@@ -13,6 +13,8 @@ struct Mbarrier {
   uint64_t phase;       // phases completed
   int init_site;
   bool valid;
+  bool fenced;          // the initialisation is visible to the async proxy
+  const Thread* initialiser;
   uint32_t waiting[max_warps];
   int waiters;
 };

@@ -149,9 +149,11 @@ void start_thread(Block& block, int index) {
   thread.shared_memory = block.shared;
   thread.copies.clear();
   thread.group_ends.clear();
-  thread.copies_executed = thread.copy_groups = 0;
+  thread.group_tickets.clear();
+  thread.copies_executed = 0;
+  thread.copy_ticket = 1;
   thread.bulk_group = 1;
-  thread.wgmma_issued = 0;
+  thread.wgmma_issued = thread.wgmma_waited = 0;
   thread.wgmma_group_ends.clear();
   thread.wgmma_fenced = false;
   thread.cluster_arrived = thread.cluster_owes_wait = thread.grid_arrived = false;

@@ -132,23 +132,43 @@ void take_map(AsyncOperation& operation, const void* map, int rank, const int32_
   memcpy(operation.coordinates, coordinates, static_cast<size_t>(rank) * sizeof(int32_t));
 }
 
-Agent barrier_agent(const AsyncOperation& operation) { return {AgentKind::mbarrier, operation.barrier}; }
+// Pieces of global memory that a box walks, put together where they follow each other.
+template <class Visit>
+void walk_runs(const AsyncOperation& operation, Visit visit) {
+  const char* start = nullptr;
+  size_t length = 0;
+  walk(operation, [&](uint32_t, const char* address, uint32_t from, uint32_t to, uint32_t) {
+    if (!address) return;
+    if (length && start + length == address + from) {
+      length += to - from;
+      return;
+    }
+    if (length) visit(start, length);
+    start = address + from;
+    length = to - from;
+  });
+  if (length) visit(start, length);
+}
 
 void observe_load(AsyncOperation& operation, Block& target) {
   Thread& thread = *operation.thread;
   Observer* observer = thread.block->observer;
   if (!observer) return;
   const Site site = site_of(operation.site);
-  const auto ticket = static_cast<uint32_t>(mbarrier_at(target, operation.barrier, "bulk copy", operation.site).phase + 1);
-  const Agent agent = barrier_agent(operation);
+  const Mbarrier& barrier = mbarrier_at(target, operation.barrier, "bulk copy", operation.site);
+  const auto ticket = static_cast<uint32_t>(barrier.phase + 1);
+  const Agent agent{AgentKind::mbarrier, operation.barrier, &target};
+  if (!barrier.fenced) {
+    observer->misuse(thread, "copy on an mbarrier whose initialisation the async proxy may not see",
+                     "fence_mbarrier_init() by the thread that initialised it, before the barrier of the block", site);
+  }
   if (!operation.tensor) {
     observer->async_access(thread, agent, ticket, operation.source, operation.bytes, Access::read, Proxy::async, site);
   } else {
-    walk(operation, [&](uint32_t, const char* address, uint32_t from, uint32_t to, uint32_t) {
-      if (address) observer->async_access(thread, agent, ticket, address + from, to - from, Access::read, Proxy::async, site);
-    });
+    walk_runs(operation, [&](const char* start, size_t bytes) { observer->async_access(thread, agent, ticket, start, bytes, Access::read, Proxy::async, site); });
   }
-  observer->async_access(thread, agent, ticket, target.shared + operation.shared, operation.bytes, Access::write, Proxy::async, site);
+  const Access access = operation.operation == BulkOperation::copy ? Access::write : Access::update;
+  observer->async_access(thread, agent, ticket, target.shared + operation.shared, operation.bytes, access, Proxy::async, site);
   observer->work(thread, Work::copy, operation.bytes, site);
 }
 
@@ -157,15 +177,13 @@ void observe_store(AsyncOperation& operation) {
   Observer* observer = thread.block->observer;
   if (!observer) return;
   const Site site = site_of(operation.site);
-  const Agent agent{AgentKind::bulk, static_cast<uint32_t>(thread.index)};
-  const auto ticket = static_cast<uint32_t>(operation.group);
-  observer->async_access(thread, agent, ticket, thread.block->shared + operation.shared, operation.bytes, Access::read, Proxy::async, site);
-  if (operation.operation == BulkOperation::copy) {
-    if (!operation.tensor) observer->async_access(thread, agent, ticket, operation.target, operation.bytes, Access::write, Proxy::async, site);
-    else walk(operation, [&](uint32_t, const char* address, uint32_t from, uint32_t to, uint32_t) {
-      if (address) observer->async_access(thread, agent, ticket, address + from, to - from, Access::write, Proxy::async, site);
-    });
-  }
+  const auto index = static_cast<uint32_t>(thread.index), ticket = static_cast<uint32_t>(operation.group);
+  const Agent reader{AgentKind::bulk_read, index}, writer{AgentKind::bulk_write, index};
+  const Access access = operation.operation == BulkOperation::copy ? Access::write : Access::update;
+  auto write = [&](const char* start, size_t bytes) { observer->async_access(thread, writer, ticket, start, bytes, access, Proxy::async, site); };
+  observer->async_access(thread, reader, ticket, thread.block->shared + operation.shared, operation.bytes, Access::read, Proxy::async, site);
+  if (operation.tensor) walk_runs(operation, write);
+  else write(operation.target, operation.bytes);
   observer->work(thread, Work::store, operation.bytes, site);
 }
 
@@ -308,11 +326,15 @@ void tl_sim_bulk_wait(int pending, int read_only, int site) {
   thread->wait_read = read_only != 0;
   while (team.async.unfinished(*thread, thread->wait_value, read_only != 0)) suspend(thread, Wait::bulk_group, site);
   if (Observer* observer = thread->block->observer) {
-    observer->async_done(*thread, {AgentKind::bulk, static_cast<uint32_t>(thread->index)}, static_cast<uint32_t>(thread->wait_value));
+    const auto index = static_cast<uint32_t>(thread->index), ticket = static_cast<uint32_t>(thread->wait_value);
+    observer->async_done(*thread, {AgentKind::bulk_read, index}, ticket);
+    if (!read_only) observer->async_done(*thread, {AgentKind::bulk_write, index}, ticket);
   }
 }
 
-void tl_sim_fence_proxy_async(int) {
+void tl_sim_fence_proxy_async(int global, int) {
   Thread* thread = self();
-  if (thread->block->observer) thread->block->observer->proxy_fence(*thread);
+  if (thread->block->observer) thread->block->observer->proxy_fence(*thread, global != 0);
+  if (global) return;
+  for (const auto& barrier : thread->block->mbarriers) barrier->fenced = true;
 }

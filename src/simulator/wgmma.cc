@@ -113,34 +113,47 @@ WgmmaQueue& queue_of(Thread* thread, const char* what, int site) {
   return *block.wgmma[group];
 }
 
+// 9.7.15.5.1.2.1.6 "Matrix-descriptor": the base offset is zero where the repeating pattern of the swizzle starts at an address
+// aligned to it (1024, 512, 256 bytes); along K a descriptor may be advanced within a row.
+void check_alignment(Block& block, int group, const WgmmaOperation& operation) {
+  for (uint64_t bits : {operation.a_in_registers ? operation.b_descriptor : operation.a_descriptor, operation.b_descriptor}) {
+    const MatrixDescriptor descriptor(bits);
+    const uint32_t rows = descriptor.start >> 7 & ((1u << descriptor.swizzle) - 1);
+    if (!descriptor.swizzle || !rows) continue;
+    block.observer->misuse(block.threads[group * warpgroup_threads], "wgmma descriptor of a tile that is not aligned to its swizzle pattern",
+                           "start addresses at multiples of 1024 (128B swizzle), 512 (64B) or 256 bytes (32B), beside an offset within a row",
+                           site_of(operation.site));
+  }
+}
+
 void observe_issue(Block& block, int group, const WgmmaOperation& operation) {
   Observer* observer = block.observer;
   if (!observer) return;
-  const Site site = site_of(operation.site);
-  const Agent agent{AgentKind::wgmma, static_cast<uint32_t>(group)};
-  const int first = group * warpgroup_threads;
+  static thread_local std::unique_ptr<WgmmaAccess> space;
+  if (!space) space = std::make_unique<WgmmaAccess>();
+  WgmmaAccess& access = *space;
+  access.group = group;
   // The last thread to join tells the group: others may already have committed it.
-  const auto ticket = static_cast<uint32_t>(self()->wgmma_group_ends.size() + 1);
-  for (int warp = 0; warp < 4; ++warp) {  // each warp must itself be in order with what it reads
-    Thread& issuer = block.threads[first + warp * lanes_per_warp];
-    auto read = [&](const char* address) { observer->async_access(issuer, agent, ticket, address, 16, Access::read, Proxy::async, site); };
-    if (!operation.a_in_registers) {
-      walk_operand(MatrixDescriptor(operation.a_descriptor), 64, operation.flags & TL_SIM_WGMMA_TRANS_A, [&](int row, int, uint32_t address) {
-        if (row / 16 == warp) read(in_window(block, address, operation, 'A'));  // a warp's rows
-      });
-    }
-    walk_operand(MatrixDescriptor(operation.b_descriptor), operation.n, operation.flags & TL_SIM_WGMMA_TRANS_B,
-                 [&](int, int, uint32_t address) { read(in_window(block, address, operation, 'B')); });
+  access.ticket = static_cast<uint32_t>(self()->wgmma_group_ends.size() + 1);
+  access.a_in_registers = operation.a_in_registers;
+  if (!operation.a_in_registers) {
+    int chunks[4] = {};
+    walk_operand(MatrixDescriptor(operation.a_descriptor), 64, operation.flags & TL_SIM_WGMMA_TRANS_A, [&](int row, int, uint32_t address) {
+      access.a[row / 16][chunks[row / 16]++] = shared_offset(block, in_window(block, address, operation, 'A'));
+    });
   }
+  access.b_chunks = 0;
+  walk_operand(MatrixDescriptor(operation.b_descriptor), operation.n, operation.flags & TL_SIM_WGMMA_TRANS_B, [&](int, int, uint32_t address) {
+    access.b[access.b_chunks++] = shared_offset(block, in_window(block, address, operation, 'B'));
+  });
   const bool half = operation.operation == TL_SIM_WGMMA_F16_F16 || (operation.operation >= TL_SIM_WGMMA_E4E4_F16 && operation.operation <= TL_SIM_WGMMA_E5E5_F16);
-  const size_t c_bytes = static_cast<size_t>(operation.n) / 2 * (half ? 2 : 4);
-  for (int i = 0; i < warpgroup_threads; ++i) {
-    Thread& issuer = block.threads[first + i];
-    if (operation.a_in_registers) observer->async_access(issuer, agent, ticket, operation.a[i], 16, Access::read, Proxy::generic, site);
-    observer->async_access(issuer, agent, ticket, operation.c[i], c_bytes, Access::write, Proxy::generic, site);
-  }
+  access.c_bytes = static_cast<size_t>(operation.n) / 2 * (half ? 2 : 4);
+  access.a_registers = operation.a;
+  access.c = operation.c;
   const int k = operation.operation == TL_SIM_WGMMA_TF32 ? 8 : operation.operation <= TL_SIM_WGMMA_BF16 ? 16 : 32;
-  observer->work(block.threads[first], Work::gemm, static_cast<uint64_t>(64 * operation.n * k), site);
+  access.multiply_adds = static_cast<uint64_t>(64 * operation.n * k);
+  observer->wgmma(block, access, site_of(operation.site));
+  check_alignment(block, group, operation);
 }
 
 }  // namespace
@@ -210,6 +223,7 @@ void tl_sim_wgmma(int operation, int n, void* c, const void* a, uint64_t a_descr
   // wgmma.mma_async operation in a kernel".
   if (!thread->wgmma_fenced) refuse("no wgmma_fence before it", site);
   const uint64_t index = thread->wgmma_issued++ - queue.done;
+  thread->wgmma_site = site;
   if (index == queue.pending.size()) {
     for (uint64_t bits : {a ? b_descriptor : a_descriptor, b_descriptor}) {
       if (MatrixDescriptor(bits).base_offset) refuse("a descriptor with a base offset: the simulator takes tiles aligned to their swizzle pattern", site);
@@ -250,6 +264,7 @@ void tl_sim_wgmma_fence(int site) {
   Thread* thread = self();
   queue_of(thread, "wgmma.fence", site);
   thread->wgmma_fenced = true;
+  if (Observer* observer = thread->block->observer) observer->wgmma_fence(*thread);
 }
 
 void tl_sim_wgmma_commit(int site) {
@@ -264,7 +279,7 @@ void tl_sim_wgmma_wait(int pending, int site) {
   const size_t groups = thread->wgmma_group_ends.size();
   if (groups <= static_cast<size_t>(pending)) return;
   const size_t finished = groups - static_cast<size_t>(pending);
-  thread->wait_value = thread->wgmma_group_ends[finished - 1];
+  thread->wait_value = thread->wgmma_waited = thread->wgmma_group_ends[finished - 1];
   if (queue.done < thread->wait_value) {
     ++queue.waiters;
     while (queue.done < thread->wait_value) suspend(thread, Wait::wgmma, site);

@@ -35,6 +35,8 @@ class Defect:
     parameters: str = "const float* x, float* y"
     grid: int = 1
     block: int = 64
+    cluster: int = 1
+    cooperative: bool = False
     shared: int = 1024
     fresh: Sequence[int] = ()  # arguments that hold nothing yet
     arguments: Callable[[], list[np.ndarray]] = floats(64, 64)

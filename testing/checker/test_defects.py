@@ -20,6 +20,8 @@ def run(defect: Defect, planted: bool) -> CheckReport:
         defect.arguments(),
         shared_bytes=defect.shared,
         fresh=defect.fresh,
+        cluster=(defect.cluster,),
+        cooperative=defect.cooperative,
     )
 
 
@@ -40,4 +42,4 @@ def test_corrected(defect):
 
 
 def test_there_are_enough():
-    assert len(DEFECTS) >= 30 and len(set(IDS)) == len(IDS)
+    assert len(DEFECTS) >= 120 and len(set(IDS)) == len(IDS)

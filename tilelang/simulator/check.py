@@ -12,6 +12,7 @@ from tilelang.simulator.check_report import CheckedAccess, CheckFinding, CheckRe
 from tilelang.simulator.check_session import CHECKS, CheckSession, merged
 from tilelang.simulator.compiler import compile_kernel
 from tilelang.simulator.launch import SimulatedModule
+from tilelang.simulator.tensor_map import TensorMap
 
 __all__ = ["CheckFinding", "CheckReport", "CheckedAccess", "CheckedLauncher", "check_device_text", "check_kernel", "parse_checks"]
 
@@ -152,6 +153,8 @@ def check_device_text(
     checks: str | Iterable[str] | None = None,
     fresh: Sequence[int] = (),
     schedule: int = 0,
+    cluster: Sequence[int] = (1, 1, 1),
+    cooperative: bool = False,
 ) -> CheckReport:
     """Run one kernel of a device text (written against `src/device`) and look for defects.
 
@@ -164,7 +167,7 @@ def check_device_text(
     grid, block : sequence of int
         Up to three extents.
     arguments : sequence
-        As for `SimulatedModule.launch`; arrays are what the kernel may touch.
+        As for `SimulatedModule.launch`; arrays, and what tensor maps stand for, are what the kernel may touch.
     shared_bytes : int
         Dynamic shared memory of a block.
     checks : str or iterable of str, optional
@@ -173,6 +176,10 @@ def check_device_text(
         Positions of arrays that hold nothing yet: reading them before a write is a defect.
     schedule : int
         Seed of the schedule.
+    cluster : sequence of int
+        Blocks of a cluster, up to three extents.
+    cooperative : bool
+        All blocks run together, as `tl::grid_sync` needs.
 
     Returns
     -------
@@ -188,7 +195,10 @@ def check_device_text(
     with _schedule(schedule), session:
         for i, array in arrays.items():
             session.register(section.parameters[i], _address(array), array.nbytes, fresh=i in fresh)
-        module.launch(name, grid, block, arguments, shared_bytes=shared_bytes)
+        for i, value in enumerate(arguments):
+            if isinstance(value, TensorMap):
+                session.register(section.parameters[i], value.address, value.span, fresh=i in fresh)
+        module.launch(name, grid, block, arguments, shared_bytes=shared_bytes, cluster=cluster, cooperative=cooperative)
     return CheckReport(name, names, 1, tuple(session.findings()))
 
 

@@ -79,11 +79,13 @@ class CheckSession:
 
     def _from_failure(self, failure: SimulationError, schedule: int) -> CheckFinding:
         message = failure.message
-        check = "deadlock" if message.startswith("deadlock") else "bounds" if "out of bounds" in message else "misuse"
-        lines = [int(n) for n in re.findall(r"\(?lines? (\d+)", message)]
+        outside = re.search(r"out of bounds|shared memory offset -?\d+ of \d+", message)
+        check = "deadlock" if message.startswith("deadlock") else "bounds" if outside else "misuse"
+        at_fault = [int(n) for n in re.findall(r"\(lines? (\d+)", message)]
+        lines = [*at_fault, *(int(n) for n in re.findall(r"[^(]lines? (\d+)", message))]
         thread = re.search(r"block \((\d+), (\d+), (\d+)\)", message)
         block = tuple(map(int, thread.groups())) if thread else (0, 0, 0)
-        accesses = tuple(self._access("at fault", line, -1, block) for line in lines[:1])
+        accesses = tuple(self._access("earlier" if i else "at fault", line, -1, block) for i, line in enumerate(lines[:2]))
         return CheckFinding(check, message, "", "", accesses, tuple(failure.notes), schedule=schedule)
 
     def _access(self, access: str, line: int, thread: int, block: Iterable[int]) -> CheckedAccess:
@@ -164,7 +166,7 @@ class CheckSession:
         return found
 
     def _past_shared(self, entry, line, named, target, schedule) -> list[CheckFinding]:
-        meant = [b for b in named if b.name == target] or named
+        meant = [b for b in named if b.name == target] or ([] if target and "tl::" in self.text.line(line) else named)
         if not meant:
             return []
         for offset, thread, *block in (entry["high"], entry["low"]):

@@ -14,7 +14,7 @@ _SHARED = re.compile(
     r"(?:tl::dyn_smem\(\)|smem)\s*(?:\+\s*(?P<offset>\d+))?\s*\)?\s*;(?:\s*//\s*(?P<bytes>\d+) bytes)?"
 )
 _TARGET = re.compile(r"^\s*(?:\w+\s*\([^;]*\)\s*)?(\w+)\s*\[[^=!<>]*\]\s*(?:[-+*/&|^%]|<<|>>)?=(?!=)")
-_STORE = re.compile(r"(?:tl::store<[^>]*>|tl::stmatrix_\w+|tl::cp_async<[^>]*>)\(\s*(\w+)")
+_STORE = re.compile(r"(?:tl::store<[^>]*>|tl::stmatrix_\w+|tl::cp_async<[^>]*>|tl::tma_load\w*|tl::bulk_load\w*)\(\s*(\w+)")
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 
 _SIZES = {

@@ -13,6 +13,7 @@ DATA_TYPES = (
     "uint8", "uint16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64", "bfloat16", "float32_ftz",
     "tfloat32", "tfloat32_ftz",
 )  # fmt: skip
+_BYTES = (1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4, 4)
 SWIZZLES = (0, 32, 64, 128)
 
 
@@ -80,6 +81,9 @@ class TensorMap:
         if dtype not in DATA_TYPES or swizzle not in SWIZZLES:
             raise SimulationError(f"dtype {dtype!r} must be one of {', '.join(DATA_TYPES)}; swizzle {swizzle} one of {SWIZZLES}")
         rank = len(extents)
+        self.address = address
+        steps = (_BYTES[DATA_TYPES.index(dtype)], *byte_strides)
+        self.span = sum((n - 1) * step for n, step in zip(extents, steps)) + steps[0]  # bytes from first to last element
         arrays = (
             (ctypes.c_uint64 * rank)(*extents),
             (ctypes.c_uint64 * max(1, rank - 1))(*byte_strides),

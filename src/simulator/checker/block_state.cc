@@ -22,7 +22,8 @@ void BlockState::begin(Block& running, uint32_t session_number, uint32_t group_b
 
 uint32_t BlockState::column_of(Agent agent) {
   if (agent.kind == AgentKind::cp_async) return columns.cp_async(agent.index);
-  if (agent.kind == AgentKind::bulk) return columns.bulk(agent.index);
+  if (agent.kind == AgentKind::bulk_read) return columns.bulk_read(agent.index);
+  if (agent.kind == AgentKind::bulk_write) return columns.bulk_write(agent.index);
   size_t i = 0;
   while (i < agents.size() && (agents[i].kind != agent.kind || agents[i].index != agent.index)) ++i;
   if (i == agents.size()) agents.push_back(agent);
@@ -35,8 +36,8 @@ int BlockState::thread_of_column(uint32_t column) const {
 
 std::string BlockState::name_column(uint32_t column) const {
   if (column < columns.threads) return "";
-  if (column < columns.bulk(0)) return "cp.async";
-  if (column < columns.first_shared()) return "bulk copy";
+  if (column < columns.bulk_read(0)) return "cp.async";
+  if (column < columns.first_shared()) return "bulk store";
   size_t i = column - columns.first_shared();
   if (i >= agents.size()) return "asynchronous";
   std::string index = std::to_string(agents[i].index);

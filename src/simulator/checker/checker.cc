@@ -41,6 +41,7 @@ void Checker::launch_begin(const uint32_t[3], const uint32_t[3], uint32_t, const
   block_index_.clear();
   atomics_.clear();
   objects_.clear();
+  memo_.clear();
   alive_.clear();
   current_ = nullptr;
 }
@@ -119,18 +120,22 @@ inline bool Checker::ordered(const Actor& actor, const Record& record) const {
 
 // Called for the records that could conflict with the access.
 inline void Checker::conflict(const Actor& actor, const Target& target, const Record& record, size_t offset) {
-  if (record.block == 0 || !present(target, record) || (actor.flags & record.flags & record_atomic)) return;
+  if (record.block == 0 || actor.knows(record) || !present(target, record) || (actor.flags & record.flags & record_atomic)) return;
   if (!ordered(actor, record)) {
     report_race(actor, target, record, offset, false);
     return;
   }
   // Ordered, but in another proxy: the async proxy sees generic writes only behind a fence.proxy.async (PTX ISA 8, "Proxies").
-  if (!(actor.flags & record_async_proxy) || (record.flags & record_async_proxy) || !(record.flags & record_write)) return;
-  if (record.block != actor.state.number) return;
-  const ThreadClock& clock = actor.state.clocks[static_cast<size_t>(actor.thread.index)];
-  if (!knows(actor.state.columns, static_cast<uint32_t>(actor.thread.index), clock.proxy_view, clock.proxy_own, column_of(record), clock_of(record))) {
-    report_race(actor, target, record, offset, true);
+  if ((actor.flags & record_async_proxy) && !(record.flags & record_async_proxy) && (record.flags & record_write) &&
+      record.block == actor.state.number) {
+    const auto thread = static_cast<uint32_t>(actor.thread.index);
+    const ThreadClock::ProxyClock& proxy = actor.state.clocks[thread].proxy[target.place == Place::global];
+    if (!knows(actor.state.columns, thread, proxy.view, proxy.own, column_of(record), clock_of(record))) {
+      report_race(actor, target, record, offset, true);
+      return;
+    }
   }
+  actor.known[actor.next_known++ & 1] = record;
 }
 
 void Checker::read_cell(const Actor& actor, const Target& target, Cell& cell, size_t offset) {
@@ -140,22 +145,26 @@ void Checker::read_cell(const Actor& actor, const Target& target, Cell& cell, si
   }
   if (!(checks_ & check_race)) return;
   conflict(actor, target, cell.write, offset);
+  for (const Record& read : cell.read) {
+    if (read.block && (read.flags & record_write)) conflict(actor, target, read, offset);  // an atomic update that another one displaced
+  }
+  note_read(actor, target, cell);
+}
+
+void Checker::note_read(const Actor& actor, const Target& target, Cell& cell) {
   const uint32_t epoch = epoch_of(actor.column, actor.clock);
   Record* slot = nullptr;
   for (Record& read : cell.read) {
-    if (read.epoch == epoch && read.block == actor.state.number && read.flags == actor.flags) return;  // known already
-    if (present(target, read) && (read.flags & record_write)) {
-      conflict(actor, target, read, offset);  // an atomic update that another one displaced
-      continue;
-    }
-    if (!slot && (!present(target, read) || ordered(actor, read))) slot = &read;
+    if (read.epoch == epoch && read.block == actor.owner.number && read.flags == actor.flags) return;  // known already
+    if (present(target, read) && (read.flags & record_write)) continue;
+    if (!slot && (!present(target, read) || actor.knows(read) || ordered(actor, read))) slot = &read;
   }
   if (!slot) {
     random_ = random_ * 1664525u + 1013904223u;
     slot = &cell.read[(random_ >> 16) % 3];
     if (slot->flags & record_write) return;
   }
-  *slot = {actor.state.number, epoch, actor.site, actor.flags};
+  *slot = {actor.owner.number, epoch, actor.site, actor.flags};
 }
 
 void Checker::write_cell(const Actor& actor, const Target& target, Cell& cell, size_t offset) {
@@ -174,7 +183,7 @@ void Checker::write_cell(const Actor& actor, const Target& target, Cell& cell, s
       }
     }
   }
-  cell.write = {actor.state.number, epoch_of(actor.column, actor.clock), actor.site, actor.flags | record_write};
+  cell.write = {actor.owner.number, epoch_of(actor.column, actor.clock), actor.site, actor.flags | record_write};
 }
 
 void Checker::perform(const Actor& actor, const void* address, size_t bytes) {
@@ -201,56 +210,73 @@ void Checker::perform(const Actor& actor, const void* address, size_t bytes) {
 }
 
 void Checker::access(Thread& thread, const void* address, size_t bytes, Access access, Site site) {
-  BlockState& state = state_of(*thread.block);
-  perform({thread, state, static_cast<uint32_t>(thread.index), state.clock_of(thread).own.thread, 0, compact_site(site), access == Access::write},
-          address, bytes);
+  perform(actor_of(thread, site, access), address, bytes);
 }
 
-// A thread's own local arrays: nobody else touches them, but an asynchronous operation may own them for a while.
-void Checker::touch_registers(const Actor& actor, const void* address, size_t bytes) {
-  auto base = static_cast<const char*>(address);
-  auto& in_flight = actor.state.in_flight[static_cast<size_t>(actor.thread.index)];
-  if (in_flight.empty() && actor.column < actor.state.columns.threads && !(checks_ & check_init)) return;
-  const bool of_agent = actor.column >= actor.state.columns.threads;
-  if (checks_ & check_race) {
-    const ThreadClock& clock = actor.state.clock_of(actor.thread);
-    for (size_t i = 0; i < in_flight.size(); ++i) {
-      const BlockState::InFlight& owner = in_flight[i];
-      if (knows(actor.state.columns, static_cast<uint32_t>(actor.thread.index), clock.view, clock.own, owner.column, owner.clock)) {
-        in_flight.erase(in_flight.begin() + static_cast<long>(i--));
-      } else if (!of_agent && base < owner.base + owner.bytes && owner.base < base + bytes && (actor.writes || owner.writes)) {
-        report_in_flight(actor, owner);
-      }
-    }
-    if (of_agent) {
-      auto same = [&](const BlockState::InFlight& o) { return o.base == base && o.bytes == bytes && o.column == actor.column && o.writes == actor.writes; };
-      auto known = std::find_if(in_flight.begin(), in_flight.end(), same);  // operations of one agent end in order
-      if (known == in_flight.end()) in_flight.push_back({base, bytes, actor.column, actor.clock, actor.site, actor.writes});
-      else known->clock = actor.clock, known->site = actor.site;
-    }
-  }
-  if (!(checks_ & check_init) || !actor.state.registers.holds(address)) return;
-  if (actor.writes) actor.state.registers.written(address, bytes);
-  else if (actor.state.registers.unwritten(address, bytes)) report_unwritten_registers(actor.thread, actor.site);
-}
-
-void Checker::registers(Thread& thread, const void* address, size_t bytes, Access access, Site site) {
+Checker::Actor Checker::actor_of(Thread& thread, Site site, Access access, uint32_t flags) {
   BlockState& state = state_of(*thread.block);
-  if (!(checks_ & check_init) && state.in_flight[static_cast<size_t>(thread.index)].empty()) return;
-  touch_registers({thread, state, static_cast<uint32_t>(thread.index), 0, 0, compact_site(site), access == Access::write}, address, bytes);
+  return {thread, state, state, static_cast<uint32_t>(thread.index), state.clock_of(thread).own.thread, flags, compact_site(site), access != Access::read};
 }
 
 void Checker::async_access(Thread& issuer, Agent agent, uint32_t ticket, const void* address, size_t bytes, Access access, Proxy proxy, Site site) {
+  BlockState& owner = state_of(agent.block ? *agent.block : *issuer.block);
   BlockState& state = state_of(*issuer.block);
-  uint32_t flags = proxy == Proxy::async ? uint32_t{record_async_proxy} : 0;
-  perform({issuer, state, state.column_of(agent), ticket, flags, compact_site(site), access == Access::write}, address, bytes);
+  uint32_t flags = (proxy == Proxy::async ? uint32_t{record_async_proxy} : 0) | (access == Access::update ? uint32_t{record_atomic} : 0);
+  perform({issuer, state, owner, owner.column_of(agent), ticket, flags, compact_site(site), access != Access::read}, address, bytes);
+}
+
+// Operations on an mbarrier are in order with each other; what they need is its initialisation.
+void Checker::mbarrier(Thread& thread, const void* address, Site site) {
+  if (!(checks_ & check_race)) return;
+  Actor actor = actor_of(thread, site, Access::write, record_atomic);
+  Target target = locate(thread, address, 8);
+  if (target.place != Place::shared) return;
+  target.shadow->visit(target.offset, 8, false, [&](Cell& cell, size_t offset) { conflict(actor, target, cell.write, offset); });
+}
+
+// B is read by four warps, each of which must itself be in order with what it reads; they are one reader to later accesses.
+void Checker::wgmma(Block& block, const WgmmaAccess& what, Site site) {
+  BlockState& state = state_of(block);
+  const uint32_t column = state.column_of({AgentKind::wgmma, static_cast<uint32_t>(what.group)}), at = compact_site(site);
+  const int first = what.group * warpgroup_threads;
+  const Target target{Place::shared, nullptr, &state, &state.shared, 0};
+  auto actor_of_warp = [&](int warp) {
+    return Actor{block.threads[static_cast<size_t>(first + warp * lanes_per_warp)], state, state, column, what.ticket, record_async_proxy, at, false};
+  };
+  if (checks_ & (check_race | check_init)) {
+    Actor warps[4] = {actor_of_warp(0), actor_of_warp(1), actor_of_warp(2), actor_of_warp(3)};
+    Actor all = actor_of_warp(0);
+    for (int warp = 0; warp < 4 && !what.a_in_registers; ++warp) {
+      for (uint32_t chunk : what.a[warp]) {
+        state.shared.visit(chunk, 16, false, [&](Cell& cell, size_t offset) { read_cell(warps[warp], target, cell, offset); });
+      }
+    }
+    for (int i = 0; i < what.b_chunks; ++i) {
+      state.shared.visit(what.b[i], 16, false, [&](Cell& cell, size_t offset) {
+        if (!all.knows(cell.write)) {
+          for (int warp = 1; warp < 4; ++warp) conflict(warps[warp], target, cell.write, offset);
+        }
+        read_cell(all, target, cell, offset);
+      });
+    }
+  }
+  for (int i = 0; i < warpgroup_threads; ++i) {
+    Thread& thread = block.threads[static_cast<size_t>(first + i)];
+    Actor actor{thread, state, state, column, what.ticket, 0, at, false};
+    if (what.a_in_registers) {
+      check_fenced(actor, what.a_registers[i], 16);
+      touch_registers(actor, what.a_registers[i], 16);
+    }
+    actor.writes = true;
+    check_fenced(actor, what.c[i], what.c_bytes);
+    touch_registers(actor, what.c[i], what.c_bytes);
+  }
 }
 
 void Checker::atomic(Thread& thread, const void* address, size_t bytes, AtomicKind kind, Order order, Site site) {
   BlockState& state = state_of(*thread.block);
   ThreadClock& clock = state.clock_of(thread);
-  perform({thread, state, static_cast<uint32_t>(thread.index), clock.own.thread, record_atomic, compact_site(site), kind != AtomicKind::load},
-          address, bytes);
+  perform(actor_of(thread, site, kind == AtomicKind::load ? Access::read : Access::write, record_atomic), address, bytes);
   if (!(checks_ & check_race)) return;
   std::shared_ptr<const Foreign>& known = atomics_[address];
   bool acquires = order == Order::acquire || order == Order::acquire_release;

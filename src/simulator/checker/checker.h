@@ -12,6 +12,7 @@
 #include "block_state.h"
 #include "finding.h"
 #include "region.h"
+#include "view_memo.h"
 
 namespace tl::sim {
 
@@ -36,13 +37,18 @@ class Checker final : public Observer {
   void async_access(Thread& issuer, Agent, uint32_t ticket, const void* address, size_t bytes, Access, Proxy, Site) override;
   void async_done(Thread& waiter, Agent, uint32_t ticket) override;
   void atomic(Thread&, const void* address, size_t bytes, AtomicKind, Order, Site) override;
+  void mbarrier(Thread&, const void* address, Site) override;
+  void wgmma(Block&, const WgmmaAccess&, Site) override;
+  void misuse(Thread&, const char* kind, const char* rule, Site) override;
 
   void fence(Thread&, Scope, Order) override;
-  void proxy_fence(Thread&) override;
+  void proxy_fence(Thread&, bool global) override;
+  void wgmma_fence(Thread&) override;
   void barrier_arrive(Thread&, int id, bool waits, Site) override;
   void barrier_complete(Block&, int id) override;
   void warp_sync(Block&, int warp, uint32_t lanes) override;
   void release(Thread&, const void* object) override;
+  void release_copies(Thread&, const void* object, uint32_t ticket) override;
   void publish(Block&, const void* object, const Agent*, uint32_t ticket) override;
   void acquire(Thread&, const void* object) override;
   void forget(Block&, const void* object) override;
@@ -55,9 +61,17 @@ class Checker final : public Observer {
   struct Actor {
     Thread& thread;  // in whose order it is
     BlockState& state;
+    BlockState& owner;       // whose column it is: the thread's block, or that of the mbarrier on which a copy completes
     uint32_t column, clock;  // of the thread or the agent
     uint32_t flags, site;
     bool writes;
+    // Records that were found in order with it: neighbouring cells mostly hold the same.
+    mutable Record known[2] = {};
+    mutable uint32_t next_known = 0;
+    bool knows(const Record& record) const {
+      auto same = [&](const Record& k) { return k.block == record.block && k.epoch == record.epoch && k.flags == record.flags; };
+      return same(known[0]) || same(known[1]);
+    }
   };
   enum class Place : uint8_t { shared, global, local, runtime, outside };
   struct Target {
@@ -78,11 +92,16 @@ class Checker final : public Observer {
   bool ordered(const Actor&, const Record&) const;
   void conflict(const Actor&, const Target&, const Record&, size_t offset);
   uint32_t compact_site(Site site) const;
+  Actor actor_of(Thread&, Site, Access, uint32_t flags = 0);
+  void note_read(const Actor&, const Target&, Cell&);
+
+  // checker_registers.cc
+  void touch_registers(const Actor&, const void* address, size_t bytes);
+  void check_fenced(const Actor&, const void* address, size_t bytes);
 
   // checker_report.cc
   void report_race(const Actor&, const Target&, const Record&, size_t offset, bool unfenced);
   void report_unwritten(const Actor&, const Target&, size_t offset);
-  void touch_registers(const Actor&, const void* address, size_t bytes);
   void report_unwritten_registers(Thread&, uint32_t site);
   [[noreturn]] void report_outside(const Actor&, const void* address, size_t bytes);
   void report_in_flight(const Actor&, const BlockState::InFlight&);
@@ -95,7 +114,6 @@ class Checker final : public Observer {
   // checker_order.cc
   void acquire_foreign(const BlockState&, ThreadClock&, const std::shared_ptr<const Foreign>&);
   std::shared_ptr<const Foreign> as_foreign(const BlockState&, const Thread&, const ThreadClock&) const;
-  ViewPointer join_remembered(const ViewPointer& a, const ViewPointer& b);
 
   uint32_t checks_;
   Regions regions_;
@@ -118,14 +136,14 @@ class Checker final : public Observer {
     struct Part {
       BlockState* state;
       Gathering gathering;
-      ViewPointer view, proxy_view;
+      ViewPointer view, proxy_view[2];
     };
     std::vector<Part> parts;  // by the block whose threads release
     std::shared_ptr<const Foreign> foreign;  // what was published by several blocks, for each other
     Part& of(BlockState& state);
   };
   std::unordered_map<const void*, Object> objects_;
-  ViewPointer remembered_[3];  // of join_remembered: a, b, result
+  ViewMemo memo_;
   uint32_t random_ = 1;
 };
 

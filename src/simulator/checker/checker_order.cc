@@ -3,6 +3,18 @@
 
 namespace tl::sim {
 
+namespace {
+
+// What a thread knows behind a barrier that it took part in.
+void take(ThreadClock& clock, const Gathering& gathering) {
+  clock.view = gathering.view();
+  for (int space = 0; space < 2; ++space) {
+    if (gathering.proxy_view(space)) clock.proxy[space].view = gathering.proxy_view(space);
+  }
+}
+
+}  // namespace
+
 void Checker::barrier_arrive(Thread& thread, int id, bool waits, Site) {
   BlockState& state = state_of(*thread.block);
   BlockState::Arrivals& arrivals = state.barriers[id];
@@ -17,8 +29,7 @@ void Checker::barrier_complete(Block& block, int id) {
   BlockState::Arrivals& arrivals = state.barriers[id];
   for (int index : arrivals.waiting) {
     ThreadClock& clock = state.clocks[static_cast<size_t>(index)];
-    clock.view = arrivals.gathering.view();
-    if (arrivals.gathering.proxy_view()) clock.proxy_view = arrivals.gathering.proxy_view();
+    take(clock, arrivals.gathering);
   }
   arrivals.gathering.clear();
   arrivals.waiting.clear();
@@ -33,8 +44,7 @@ void Checker::warp_sync(Block& block, int warp, uint32_t lanes) {
   }
   for (uint32_t left = lanes; left; left &= left - 1) {
     ThreadClock& clock = state.clocks[static_cast<size_t>(warp * lanes_per_warp + __builtin_ctz(left))];
-    clock.view = gathering.view();
-    if (gathering.proxy_view()) clock.proxy_view = gathering.proxy_view();
+    take(clock, gathering);
     ++clock.own.thread;
   }
 }
@@ -42,19 +52,19 @@ void Checker::warp_sync(Block& block, int warp, uint32_t lanes) {
 void Checker::async_done(Thread& waiter, Agent agent, uint32_t ticket) {
   BlockState& state = state_of(*waiter.block);
   ThreadClock& clock = state.clock_of(waiter);
-  bool of_thread = agent.kind == AgentKind::cp_async || agent.kind == AgentKind::bulk;
-  if (of_thread && agent.index == static_cast<uint32_t>(waiter.index)) {
-    uint32_t& done = clock.own.private_agents[agent.kind == AgentKind::bulk];
+  const auto kind = static_cast<size_t>(agent.kind);
+  if (kind <= static_cast<size_t>(AgentKind::bulk_write) && agent.index == static_cast<uint32_t>(waiter.index)) {
+    uint32_t& done = clock.own.private_agents[kind];
     if (done < ticket) done = ticket;
   } else {
-    clock.view.own().raise_to(state.column_of(agent), ticket);
+    clock.view = memo_.raised(clock.view, state.column_of(agent), ticket);
   }
 }
 
-void Checker::proxy_fence(Thread& thread) {
+void Checker::proxy_fence(Thread& thread, bool global) {
   ThreadClock& clock = state_of(*thread.block).clock_of(thread);
-  clock.proxy_view = clock.view;
-  clock.proxy_own = clock.own;
+  clock.proxy[global] = {clock.view, clock.own};
+  ++clock.own.thread;  // what the thread does from now on is not covered
 }
 
 // ---- objects ----
@@ -63,7 +73,7 @@ Checker::Object::Part& Checker::Object::of(BlockState& state) {
   for (Part& part : parts) {
     if (part.state == &state) return part;
   }
-  parts.push_back({&state, {}, {}, {}});
+  parts.push_back({&state, {}, {}, {{}, {}}});
   return parts.back();
 }
 
@@ -74,6 +84,15 @@ void Checker::release(Thread& thread, const void* object) {
   ++clock.own.thread;
 }
 
+// cp.async.mbarrier.arrive: the copies are done when the phase completes, though the thread itself does not know it yet.
+void Checker::release_copies(Thread& thread, const void* object, uint32_t ticket) {
+  uint32_t& done = state_of(*thread.block).clock_of(thread).own.private_agents[0];
+  const uint32_t before = done;
+  done = ticket;
+  release(thread, object);
+  state_of(*thread.block).clock_of(thread).own.private_agents[0] = before;
+}
+
 void Checker::publish(Block& block, const void* object, const Agent* agent, uint32_t ticket) {
   BlockState& home = state_of(block);
   Object& what = objects_[object];
@@ -81,7 +100,7 @@ void Checker::publish(Block& block, const void* object, const Agent* agent, uint
   auto foreign = what.parts.size() > 1 || (what.parts.size() == 1 && what.parts[0].state != &home) ? std::make_shared<Foreign>() : nullptr;
   for (Object::Part& part : what.parts) {
     part.view = part.gathering.view();
-    part.proxy_view = part.gathering.proxy_view();
+    for (int space = 0; space < 2; ++space) part.proxy_view[space] = part.gathering.proxy_view(space);
     part.gathering.clear();
     if (agent && part.state == &home) part.view.own().raise_to(home.column_of(*agent), ticket);
     if (foreign && part.view) {
@@ -92,15 +111,6 @@ void Checker::publish(Block& block, const void* object, const Agent* agent, uint
   what.foreign = std::move(foreign);
 }
 
-ViewPointer Checker::join_remembered(const ViewPointer& a, const ViewPointer& b) {
-  if (!(remembered_[0] == a && remembered_[1] == b && remembered_[2])) {
-    remembered_[2] = join(a, b);
-    remembered_[0] = a;
-    remembered_[1] = b;
-  }
-  return remembered_[2];
-}
-
 void Checker::acquire(Thread& thread, const void* object) {
   auto found = objects_.find(object);
   if (found == objects_.end()) return;
@@ -108,8 +118,8 @@ void Checker::acquire(Thread& thread, const void* object) {
   ThreadClock& clock = state.clock_of(thread);
   for (Object::Part& part : found->second.parts) {
     if (!part.view || part.state != &state) continue;
-    clock.view = join_remembered(clock.view, part.view);
-    clock.proxy_view = join(clock.proxy_view, part.proxy_view);
+    clock.view = memo_.joined(clock.view, part.view);
+    for (int space = 0; space < 2; ++space) clock.proxy[space].view = memo_.joined(clock.proxy[space].view, part.proxy_view[space]);
   }
   if (found->second.foreign) acquire_foreign(state, clock, found->second.foreign);
 }
@@ -126,11 +136,7 @@ std::shared_ptr<const Foreign> Checker::as_foreign(const BlockState& state, cons
 }
 
 void Checker::acquire_foreign(const BlockState& state, ThreadClock& clock, const std::shared_ptr<const Foreign>& known) {
-  View gained;
-  auto own = known->find(state.number);
-  if (own != known->end()) gained.clocks = own->second;
-  if (known->size() > (own != known->end())) gained.foreign = known;
-  clock.view.own().raise_to(gained);
+  clock.view = memo_.with_foreign(clock.view, known, state.number);
 }
 
 void Checker::fence(Thread& thread, Scope, Order order) {

@@ -34,7 +34,7 @@ const BlockState* Checker::living(uint32_t number) const {
 }
 
 std::string Checker::name_access(const Actor& actor) const {
-  return name_operation(actor.state.name_column(actor.column), actor.flags, actor.writes);
+  return name_operation(actor.owner.name_column(actor.column), actor.flags, actor.writes);
 }
 
 Party Checker::party_of(const Actor& actor) const {
@@ -57,7 +57,7 @@ Party Checker::party_of(const Actor& actor, const Record& record) {
 std::string Checker::missing_order(const Actor& actor, const Record& record) {
   uint32_t column = column_of(record);
   if (record.block != actor.state.number) {
-    if (!living(record.block)) return "blocks of a launch run in no order: only an atomic release and acquire orders accesses of two";
+    if (!living(record.block) || alive_.size() == 1) return "blocks of a launch run in no order: only an atomic release and acquire orders accesses of two";
     return "no cluster barrier or mbarrier orders the two blocks";
   }
   const Columns& columns = actor.state.columns;
@@ -70,10 +70,11 @@ std::string Checker::missing_order(const Actor& actor, const Record& record) {
   int owner = actor.state.thread_of_column(column);
   std::string agent = actor.state.name_column(column);
   if (owner < 0) return "nothing has waited for the " + agent;
-  bool is_bulk = column >= columns.bulk(0);
-  std::string wait = is_bulk ? "its bulk group" : "cp_async_wait";
+  static const char* const waits[] = {"cp_async_wait", "bulk_wait_read or bulk_wait", "bulk_wait: bulk_wait_read knows of the reads alone"};
+  const uint32_t kind = column / columns.threads - 1;
+  const std::string wait = waits[kind];
   if (static_cast<uint32_t>(owner) == self) return "the thread has not waited for its own copy (" + wait + ")";
-  uint32_t done = actor.state.clocks[static_cast<size_t>(owner)].own.private_agents[is_bulk];
+  uint32_t done = actor.state.clocks[static_cast<size_t>(owner)].own.private_agents[kind];
   if (clock_of(record) <= done) return "the copying thread has waited for its copy, but no barrier lies between that and this access";
   return "the copying thread has not waited for its copy (" + wait + ")";
 }
@@ -178,7 +179,23 @@ void Checker::local_index(Thread& thread, int64_t index, const char* array, Site
   fail(*thread.block, "stopped: local array index outside its bounds");
 }
 
+void Checker::misuse(Thread& thread, const char* kind, const char* rule, Site site) {
+  if (!(checks_ & check_misuse)) return;
+  uint32_t at = compact_site(site);
+  uint64_t key = key_of(9, at, 0, kind);
+  if (findings_.seen(key) || findings_.full()) return;
+  Finding finding;
+  finding.check = "misuse";
+  finding.kind = kind;
+  finding.missing = rule;
+  finding.parties = {{"at fault", at, thread.index, {thread.block_index.x, thread.block_index.y, thread.block_index.z}}};
+  findings_.add(key, std::move(finding));
+}
+
 void Checker::thread_exit(Thread& thread) {
+  if (thread.wgmma_issued > thread.wgmma_waited) {
+    misuse(thread, "exit with a wgmma in flight", "wgmma_commit() and wgmma_wait<0>() before the end of the kernel", site_of(thread.wgmma_site));
+  }
   if (!(checks_ & check_misuse) || thread.copies.empty()) return;
   auto site = static_cast<uint32_t>(thread.copies.back().site);
   uint64_t key = key_of(7, site, 0, nullptr);

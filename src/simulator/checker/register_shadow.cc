@@ -11,6 +11,8 @@ RegisterShadow::~RegisterShadow() {
 }
 
 bool RegisterShadow::begin(const StackPool& stacks, size_t threads) {
+  changes_.resize(threads);
+  for (Changes& changes : changes_) changes.count = changes.next = 0;
   const char* base = stacks.low(0) - StackPool::guard;
   size_t bytes = threads * StackPool::stride;
   if (base != base_ || bytes != bytes_) {
@@ -41,6 +43,32 @@ void RegisterShadow::written(const void* address, size_t bytes) {
     return;
   }
   for (size_t i = offset; i < offset + bytes; ++i) bits_[i / 8] |= static_cast<unsigned char>(1u << i % 8);
+}
+
+void RegisterShadow::changed(const void* address, size_t bytes, size_t thread) {
+  auto low = static_cast<const char*>(address), high = low + bytes;
+  Changes& changes = changes_[thread];
+  for (int i = changes.count; i-- > 0;) {
+    Changes::Range& range = changes.range[i];
+    if (low > range.high || high < range.low) continue;
+    if (low < range.low) range.low = low;
+    if (high > range.high) range.high = high;
+    return;
+  }
+  if (changes.count < Changes::most) {
+    changes.range[changes.count++] = {low, high};
+  } else {
+    changes.range[changes.next++ % Changes::most] = {low, high};
+  }
+}
+
+bool RegisterShadow::is_changed(const void* address, size_t bytes, size_t thread) const {
+  auto low = static_cast<const char*>(address);
+  const Changes& changes = changes_[thread];
+  for (int i = 0; i < changes.count; ++i) {
+    if (low < changes.range[i].high && changes.range[i].low < low + bytes) return true;
+  }
+  return false;
 }
 
 bool RegisterShadow::unwritten(const void* address, size_t bytes) const {

@@ -11,13 +11,13 @@ namespace tl::sim {
 
 struct Record {
   uint32_t block;   // number of the block in the session, from 1; 0: no access
-  uint32_t epoch;   // column << 20 | clock
+  uint32_t epoch;   // column << clock_bits | clock
   uint32_t site;    // Checker::compact_site
   uint32_t flags;
 };
 enum RecordFlags : uint32_t { record_write = 1, record_atomic = 2, record_async_proxy = 4 };
 
-constexpr int clock_bits = 20;
+constexpr int clock_bits = 18;  // columns: 4 for each of 1024 threads, and those of mbarriers
 constexpr uint32_t clock_limit = (1u << clock_bits) - 1;
 inline uint32_t epoch_of(uint32_t column, uint32_t clock) { return column << clock_bits | (clock < clock_limit ? clock : clock_limit); }
 inline uint32_t column_of(const Record& record) { return record.epoch >> clock_bits; }

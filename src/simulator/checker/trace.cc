@@ -61,15 +61,6 @@ void Trace::close(State& state, int thread) {
 void Trace::work(Thread& thread, Work work, uint64_t amount, Site site) {
   State& state = state_of(*thread.block);
   LaneClock& lane = state.lanes[static_cast<size_t>(thread.index)];
-  if (work == Work::gemm && state.wgmma) {
-    state.wgmma = false;
-    uint64_t& busy = state.tensor_cores[state.wgmma_agent.index];
-    uint64_t start = std::max(busy, lane.now), duration = std::max<uint64_t>(1, amount / (4 * multiply_adds_per_cycle));
-    busy = start + duration;
-    state.landed[key_of(state.wgmma_agent, state.wgmma_ticket)] = busy;
-    append({Kind::gemm, launch_, static_cast<uint32_t>(site), state.number, -1 - static_cast<int>(state.wgmma_agent.index), start, duration, amount});
-    return;
-  }
   Kind kind = work == Work::copy ? Kind::copy : work == Work::gemm ? Kind::gemm : Kind::store;
   auto line = static_cast<uint32_t>(site);
   if (!lane.open || lane.line != line || lane.kind != kind) {
@@ -87,14 +78,20 @@ void Trace::work(Thread& thread, Work work, uint64_t amount, Site site) {
 
 void Trace::async_access(Thread& issuer, Agent agent, uint32_t ticket, const void*, size_t, Access, Proxy, Site) {
   State& state = state_of(*issuer.block);
-  if (agent.kind == AgentKind::wgmma) {  // its time is that of the gemm that is reported next
-    state.wgmma = true;
-    state.wgmma_agent = agent;
-    state.wgmma_ticket = ticket;
-    return;
-  }
   uint64_t& landed = state.landed[key_of(agent, ticket)];
   landed = std::max(landed, state.lanes[static_cast<size_t>(issuer.index)].now + copy_latency);
+}
+
+// The tensor cores of a warpgroup take its operations one after the other.
+void Trace::wgmma(Block& block, const WgmmaAccess& what, Site site) {
+  State& state = state_of(block);
+  const Agent agent{AgentKind::wgmma, static_cast<uint32_t>(what.group)};
+  const LaneClock& lane = state.lanes[static_cast<size_t>(what.group * warpgroup_threads)];
+  uint64_t& busy = state.tensor_cores[what.group];
+  uint64_t start = std::max(busy, lane.now), duration = std::max<uint64_t>(1, what.multiply_adds / (4 * multiply_adds_per_cycle));
+  busy = start + duration;
+  state.landed[key_of(agent, what.ticket)] = busy;
+  append({Kind::gemm, launch_, static_cast<uint32_t>(site), state.number, -1 - what.group, start, duration, what.multiply_adds});
 }
 
 void Trace::wait_until(State& state, int thread, Kind kind, uint64_t time, uint32_t line) {

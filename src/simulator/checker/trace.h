@@ -27,6 +27,7 @@ class Trace final : public Observer {
   void block_end(Block&) override;
   void work(Thread&, Work, uint64_t amount, Site) override;
   void async_access(Thread& issuer, Agent, uint32_t ticket, const void*, size_t, Access, Proxy, Site) override;
+  void wgmma(Block&, const WgmmaAccess&, Site) override;
   void async_done(Thread& waiter, Agent, uint32_t ticket) override;
   void barrier_arrive(Thread&, int id, bool waits, Site) override;
   void barrier_complete(Block&, int id) override;
@@ -62,9 +63,6 @@ class Trace final : public Observer {
     std::unordered_map<uint64_t, uint64_t> landed;       // by agent and ticket: when its copies have landed
     std::unordered_map<const void*, uint64_t> published;
     std::unordered_map<uint32_t, uint64_t> tensor_cores;  // by warpgroup: busy until
-    bool wgmma = false;                                   // the next gemm is this operation
-    Agent wgmma_agent{AgentKind::wgmma, 0};
-    uint32_t wgmma_ticket = 0;
     std::unordered_map<uint64_t, size_t> events;         // of this block, by warp, line and start
   };
 

@@ -21,7 +21,7 @@ extern "C" {
 #endif
 
 /* Bumped with every incompatible change; part of a cache key for compiled kernels. */
-#define TL_SIM_ABI_VERSION 2
+#define TL_SIM_ABI_VERSION 3
 int tl_sim_abi_version(void);
 
 /* Runs every block of `grid`. Returns 0, or non-zero with a NUL-terminated text in `report` (cut to `report_capacity`):
@@ -187,7 +187,7 @@ void tl_sim_cluster_wait(int site);
 void* tl_sim_map_shared(const void* pointer, uint32_t rank, int site);
 void tl_sim_grid_sync(int site);
 void tl_sim_set_max_registers(int count, int increase, int site);
-void tl_sim_fence_proxy_async(int site);
+void tl_sim_fence_proxy_async(int global, int site); /* of shared or of global memory */
 void tl_sim_fence_mbarrier_init(int site);
 void tl_sim_atomic_load_done(void); /* a relaxed load may be part of a spin loop: others get their turn */
 

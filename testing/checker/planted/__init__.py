@@ -3,6 +3,35 @@
 from __future__ import annotations
 
 from testing.checker.defect import DEFECTS
-from testing.checker.planted import barriers, blocks, bounds, copies, lanes, matrices, named_barriers, unwritten
+from testing.checker.planted import (
+    barriers,
+    blocks,
+    bounds,
+    clusters,
+    copies,
+    lanes,
+    matrices,
+    mbarriers,
+    named_barriers,
+    proxies,
+    tensor_copies,
+    unwritten,
+    warpgroups,
+)
 
-__all__ = ["DEFECTS", "barriers", "blocks", "bounds", "copies", "lanes", "matrices", "named_barriers", "unwritten"]
+__all__ = [
+    "DEFECTS",
+    "barriers",
+    "blocks",
+    "bounds",
+    "clusters",
+    "copies",
+    "lanes",
+    "matrices",
+    "mbarriers",
+    "named_barriers",
+    "proxies",
+    "tensor_copies",
+    "unwritten",
+    "warpgroups",
+]

@@ -22,8 +22,8 @@ inline void bar_arrive(int count, int site = __builtin_LINE()) {
 inline void fence_block() { __atomic_signal_fence(__ATOMIC_SEQ_CST); }  // one block is one OS thread
 inline void fence_cluster() { __atomic_signal_fence(__ATOMIC_SEQ_CST); }  // so is one cluster
 inline void fence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-inline void fence_proxy_async(int site = __builtin_LINE()) { tl_sim_fence_proxy_async(site); }
-inline void fence_proxy_async_global(int site = __builtin_LINE()) { tl_sim_fence_proxy_async(site); }
+inline void fence_proxy_async(int site = __builtin_LINE()) { tl_sim_fence_proxy_async(0, site); }
+inline void fence_proxy_async_global(int site = __builtin_LINE()) { tl_sim_fence_proxy_async(1, site); }
 inline void fence_device() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 }  // namespace tl
