@@ -26,7 +26,17 @@ def _casts() -> str:
         f"  tl::cast_array<4>(reinterpret_cast<{t}*>(out) + 4 * i, reinterpret_cast<const float*>(in) + 4 * i);"
         for t in (*FLOATS, *FLOAT8)
     )
-    return _kernel("casts", f"{body}\n{arrays}")
+    unpacked = "\n".join(
+        f"  tl::unpack<{bits}, 16, {1 << (bits - 1)}u, -{1 << (bits - 1)}>(reinterpret_cast<{t}*>(out) + 16 * i, in + 16 * i);"
+        for t in ("tl::half_t", "tl::bfloat16_t")
+        for bits in (1, 2, 4, 8)
+    )
+    tables = "\n".join(
+        f"  tl::look_up<{bits}, 16, {', '.join(['0x0123456789abcdefull'] * words)}>(reinterpret_cast<{t}*>(out) + 16 * i, in + 16 * i);"
+        for t, words in (("tl::half_t", 4), ("tl::bfloat16_t", 4), ("int8_t", 2), *((t, 2) for t in FLOAT8))
+        for bits in (1, 2, 4)
+    )
+    return _kernel("casts", f"{body}\n{arrays}\n{unpacked}\n{tables}")
 
 
 def _arithmetic() -> str:
@@ -225,6 +235,7 @@ def text(arch: int) -> str:
             "cp_async",
             "ldmatrix",
             "mma",
+            "unpack",
             "print",
             "mbarrier",
             "cluster",

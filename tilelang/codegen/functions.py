@@ -19,6 +19,7 @@ _FAMILIES = {
     "ldmatrix": " ".join(f"{way}matrix_x{n}{t}" for way in ("ld", "st") for n in (1, 2, 4) for t in ("", "_trans")),
     "mma": "mma_m16n8k16 mma_m16n8k8 mma_m16n8k32 mma_m8n8k4 mma_ready",
     "wgmma": "wgmma_ss wgmma_rs wgmma_fence wgmma_commit wgmma_wait wgmma_pin wgmma_descriptor",
+    "unpack": "unpack look_up",
     "print": "print_message print_value print_element device_assert",
 }
 HEADER_OF = {name: f"tl/{family}.h" for family, names in _FAMILIES.items() for name in names.split()}
@@ -34,6 +35,8 @@ _READS = {
     "atomic_load": (0,),
     "atomic_add_vec": (1,),
     "cast_array": (1,),
+    "unpack": (1,),
+    "look_up": (1,),
     **{f"ldmatrix_x{n}{t}": (1,) for n in (1, 2, 4) for t in ("", "_trans")},
     **{f"stmatrix_x{n}{t}": (1,) for n in (1, 2, 4) for t in ("", "_trans")},
     "wgmma_rs": (1,),

@@ -10,7 +10,7 @@ from ..tileop.base import LoweringContext
 from .guards import GuardMemory
 from .loop_nest import LoopNest, conjunction
 from .parallel_nest import ParallelNest
-from .vector_width import nest_vector_width
+from .vector_width import MAX_VECTOR_ITERATIONS, nest_vector_width
 from .vectorize import vectorize
 
 
@@ -76,6 +76,6 @@ def lower_nest(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> ir
 def _vector_extent(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> int:
     """The register digit that stands for consecutive iterations, if memory is touched that way."""
     factors = [f for f in layout.dims[-1] if f.extent > 1] if layout.dims else []
-    if not factors or factors[-1].is_thread or factors[-1].extent > 16:
+    if not factors or factors[-1].is_thread or factors[-1].extent > MAX_VECTOR_ITERATIONS:
         return 1
     return factors[-1].extent if layout.dims[-1][-1] == factors[-1] and nest_vector_width(nest, ctx) > 1 else 1

@@ -9,6 +9,7 @@ from ..tileop.base import LoweringContext, dtype_bits
 from .parallel_nest import ParallelNest
 
 MAX_VECTOR_BYTES = 16
+MAX_VECTOR_ITERATIONS = 32  # of one thread side by side: 16 bytes of 4-bit codes
 
 
 def nest_vector_width(nest: ParallelNest, ctx: LoweringContext) -> int:
@@ -63,14 +64,67 @@ def access_width(
     elements; with `together`, elements of which all or none are in bounds."""
     bits = dtype_bits(ir.buffer_dtype(buf))
     if any(ir.uses_var(e, {inner}) for e in indices[:-1]):
-        return 1
+        return _constant_run(indices, inner, extent, analyzer)
+    run = packed_run(indices[-1], inner, extent, analyzer)
+    if run is not None:
+        start, pack = run
+        width = max(1, MAX_VECTOR_BYTES * 8 // bits)
+        while width > 1 and not is_aligned(buf, [*indices[:-1], start], width, extent // pack, analyzer, ctx, together=together):
+            width //= 2
+        return min(width * pack, MAX_VECTOR_ITERATIONS)
     rest = ir.simplify(indices[-1] - inner, analyzer)
     if ir.uses_var(rest, {inner}) or not ir.can_prove(ir.simplify(indices[-1] - inner - rest, analyzer) == 0, analyzer):
-        return 1
+        return _constant_run(indices, inner, extent, analyzer)
     width = max(1, MAX_VECTOR_BYTES * 8 // bits)
     while width > 1 and not is_aligned(buf, [*indices[:-1], rest], width, extent, analyzer, ctx, together=together):
         width //= 2
     return width
+
+
+def packed_run(index: Any, var: ir.Var, extent: int, analyzer: ir.Analyzer) -> tuple[Any, int] | None:
+    """(start, p) if `index` is `start + var // p` for p > 1 wherever `var` counts below `extent`: p iterations share an element,
+    as codes packed p to a byte do. The analyzer gets to know two fresh variables; `var` it need not know."""
+    for pack in sorted(_divisors(index, var)):
+        if extent % pack:
+            continue
+        chunk, lane = ir.var("chunk"), ir.var("lane")
+        analyzer.bind(chunk, ir.Range.from_min_extent(ir.const(0), ir.const(extent // pack)))
+        analyzer.bind(lane, ir.Range.from_min_extent(ir.const(0), ir.const(pack)))
+        value = ir.simplify(ir.substitute(index, {var: chunk * pack + lane}), analyzer)
+        if ir.uses_var(value, {lane}):
+            continue
+        start = ir.simplify(ir.substitute(value, {chunk: 0}), analyzer)
+        if ir.can_prove(value - start == chunk, analyzer):
+            return start, pack
+    return None
+
+
+def _constant_run(indices: Any, var: ir.Var, extent: int, analyzer: ir.Analyzer) -> int:
+    """The longest aligned run of iterations (a power of two) that share one element: a scale of a group, for example."""
+    if not any(_divisors(index, var) for index in indices):
+        return 1
+    width = min(MAX_VECTOR_ITERATIONS, extent & -extent)
+    while width > 1:
+        chunk, lane = ir.var("chunk"), ir.var("lane")
+        analyzer.bind(chunk, ir.Range.from_min_extent(ir.const(0), ir.const(extent // width)))
+        analyzer.bind(lane, ir.Range.from_min_extent(ir.const(0), ir.const(width)))
+        at = {var: chunk * width + lane}
+        if not any(ir.uses_var(ir.simplify(ir.substitute(ir.as_expr(i), at), analyzer), {lane}) for i in indices):
+            return width
+        width //= 2
+    return 1
+
+
+def _divisors(index: Any, var: ir.Var) -> set[int]:
+    """Constants by which an index divides what depends on `var`."""
+    found = set()
+    for node in ir.collect(index, (ir.FloorDiv, ir.Div, ir.RShift)):
+        value = ir.const_int(node.b)
+        if value is not None and ir.uses_var(node.a, {var}):
+            divisor = 1 << value if isinstance(node, ir.RShift) and 0 <= value < 31 else value
+            if divisor > 1:
+                found.add(divisor)
+    return found
 
 
 def is_aligned(

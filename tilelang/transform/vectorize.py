@@ -13,7 +13,8 @@ from typing import Any
 from .. import ir
 from ..tileop.base import LoweringContext, dtype_bits
 from .loop_nest import conjunction
-from .vector_width import MAX_VECTOR_BYTES, is_aligned
+from .unpack_codes import CodeTable, UnpackCodes
+from .vector_width import MAX_VECTOR_BYTES, is_aligned, packed_run
 
 _MEMORY = ("global", "shared.dyn", "shared")
 
@@ -35,11 +36,12 @@ def vectorize(body: ir.Stmt, var: ir.Var, extent: int, ctx: LoweringContext, ran
 
 @dataclass(frozen=True)
 class _Vector:
-    """A run of `extent` elements from `indices` (the vector variable at 0), moved `width` at a time."""
+    """A run of elements from `indices` (the vector variable at 0), one for `pack` iterations, moved `width` at a time."""
 
     buffer: ir.Var
     indices: tuple[Any, ...]
     width: int
+    pack: int = 1
 
 
 class _Vectorizer:
@@ -114,7 +116,13 @@ class _Vectorizer:
     def _store(self, stmt: ir.BufferStore) -> ir.Stmt:
         loads: list[ir.Stmt] = []
         value = _LiftLoads(self, loads).visit(stmt.value)
+        unpacked = self._unpacked(stmt, value)
+        if unpacked is not None:
+            return ir.seq([*loads, unpacked])
+        value = UnpackCodes(self.var, self.extent, self.analyzer, loads, stmt.span).visit(value)
         target = self._vector(stmt.buffer, stmt.indices)
+        if target is not None and target.pack > 1:  # several iterations write one element: their order is the author's
+            target = None
         if target is None:
             if isinstance(value, ir.BufferLoad) and loads:
                 direct = self._direct_load(stmt, value, loads)
@@ -128,6 +136,13 @@ class _Vectorizer:
             loads += [ir.alloc(array), compute]
             source = (array, ir.const(0))
         return ir.seq([*loads, *self._moves("tl.store", target, source, None, stmt.span)])
+
+    def _unpacked(self, stmt: ir.BufferStore, value: Any) -> ir.Stmt | None:
+        """Codes unpacked into the destination registers themselves."""
+        if ir.scope_of(stmt.buffer) != "local" or len(stmt.indices) != 1 or (start := self._start(stmt.indices[0])) is None:
+            return None
+        table = CodeTable.of(value, self.var, self.extent, self.analyzer)
+        return None if table is None else table.call(stmt.buffer, start, stmt.span)
 
     def _register_run(self, value: Any) -> tuple[ir.Var, Any] | None:
         """(array, first element) if `value` is consecutive elements of a register array."""
@@ -166,29 +181,32 @@ class _Vectorizer:
         """The access as a vector of the widest legal moves; None if it is no contiguous run."""
         if ir.scope_of(buf) not in _MEMORY or any(ir.uses_var(i, {self.var}) for i in indices[:-1]):
             return None
-        start = self._start(indices[-1])
+        start, pack = self._start(indices[-1]), 1
         if start is None:
-            return None
-        bits = dtype_bits(ir.buffer_dtype(buf))
-        limit = min(self.extent, MAX_VECTOR_BYTES * 8 // bits)
+            run = packed_run(indices[-1], self.var, self.extent, self.analyzer)
+            if run is None:
+                return None
+            start, pack = run
+        bits, count = dtype_bits(ir.buffer_dtype(buf)), self.extent // pack
+        limit = min(count, MAX_VECTOR_BYTES * 8 // bits)
         width = 1 << (limit.bit_length() - 1)
         at_start = (*indices[:-1], start)
-        while width > 1 and not is_aligned(buf, at_start, width, self.extent, self.analyzer, self.ctx):
+        while width > 1 and not is_aligned(buf, at_start, width, count, self.analyzer, self.ctx):
             width //= 2
-        return _Vector(buf, at_start, width) if width > 1 else None
+        return _Vector(buf, at_start, width, pack) if width > 1 or pack > 1 else None
 
     def _moves(self, name: str, vector: _Vector, local: tuple[ir.Var, Any], condition: Any, span: Any) -> list[ir.Stmt]:
         """Wide moves between memory and a register array."""
         array, start = local
         size = str(vector.width * dtype_bits(ir.buffer_dtype(vector.buffer)) // 8)
         out = []
-        for offset in range(0, self.extent, vector.width):
+        for offset in range(0, self.extent // vector.pack, vector.width):
             last = ir.simplify(vector.indices[-1] + offset)
             memory = ir.address_of(ir.load(vector.buffer, [*vector.indices[:-1], last]))
             registers = ir.address_of(ir.load(array, [ir.simplify(start + offset)]))
             args = [registers, memory] if name == "tl.load" else [memory, registers]
             if condition is not None:
-                args.append(self._at(condition, offset))
+                args.append(self._at(condition, offset * vector.pack))
             out.append(ir.evaluate(ir.call(name, args, attrs={"template": [size]}), span))
         return out
 
@@ -198,14 +216,14 @@ class _Vectorizer:
         if vector is None:
             return None
         if condition is not None:
-            width = self._uniform_width(condition)
-            if width < 2:
+            width = self._uniform_width(condition) // vector.pack
+            if width * vector.pack < 2 or not width:
                 return None
-            vector = _Vector(vector.buffer, vector.indices, min(width, vector.width))
-        array = ir.buffer((self.extent,), ir.buffer_dtype(load.source), f"{load.source.name}_vec", "local")
+            vector = _Vector(vector.buffer, vector.indices, min(width, vector.width), vector.pack)
+        array = ir.buffer((self.extent // vector.pack,), ir.buffer_dtype(load.source), f"{load.source.name}_vec", "local")
         out.append(ir.alloc(array))
         out += self._moves("tl.load", vector, (array, ir.const(0)), condition, load.span)
-        return ir.load(array, [self.var])
+        return ir.load(array, [self.var if vector.pack == 1 else self.var // vector.pack])
 
     def _uniform_width(self, condition: Any) -> int:
         """The widest aligned run of iterations over which the condition has one value."""
@@ -219,8 +237,9 @@ class _Vectorizer:
         if not ir.uses_var(part, {self.var}):
             return not ir.collect(part, ir.BufferLoad)
         if isinstance(part, (ir.LT, ir.GE)):
-            start = self._start(part.a)
-            bound = part.b
+            start, bound = self._start(part.a), part.b
+            if start is None and (run := packed_run(part.a, self.var, self.extent, self.analyzer)) is not None:
+                start, width = run[0], max(1, width // run[1])
             if start is None or ir.uses_var(bound, {self.var}):
                 return False
             return ir.can_prove(start % width == 0, self.analyzer) and ir.can_prove(bound % width == 0, self.analyzer)
@@ -260,10 +279,17 @@ class _LiftLoads(ir.Mutator):
     def __init__(self, owner: _Vectorizer, out: list[ir.Stmt]) -> None:
         super().__init__()
         self.owner, self.out = owner, out
+        self.lifted: list[tuple[Any, Any]] = []  # loads that happen in any case, and what replaces them
 
     def visit_BufferLoad(self, node: Any) -> Any:
+        for load, element in self.lifted:
+            if ir.structural_equal(load, node):
+                return element
         lifted = self.owner.lift(node, None, self.out)
-        return node if lifted is None else lifted
+        if lifted is None:
+            return node
+        self.lifted.append((node, lifted))
+        return lifted
 
     def visit_Call(self, node: ir.Call) -> Any:
         if ir.is_call(node, "tirx.address_of"):
@@ -273,11 +299,35 @@ class _LiftLoads(ir.Mutator):
             if isinstance(then, ir.BufferLoad) and ir.const_number(other) == 0:
                 lifted = self.owner.lift(then, condition, self.out)
                 return node if lifted is None else lifted
-            return node  # a branch that is not taken must not load
+            return self._conditional(condition, then, other)
         return self.descend(node)
+
+    def _conditional(self, condition: Any, then: Any, other: Any) -> Any:
+        """A branch that is not taken must not load: only what the condition or both branches load is lifted."""
+        condition = self.visit(condition)
+        first, second = (ir.collect(branch, ir.BufferLoad) for branch in (then, other))
+        for load in first:
+            if any(ir.structural_equal(load, twin) for twin in second):
+                self.visit(load)
+        known = _KnownLoads(self.lifted)
+        return ir.if_then_else(condition, known.visit(then), known.visit(other))
 
     def visit_Select(self, node: ir.Select) -> Any:
         return self.descend(node)
+
+
+class _KnownLoads(ir.Mutator):
+    """Replaces loads by elements that are in registers already."""
+
+    def __init__(self, lifted: list[tuple[Any, Any]]) -> None:
+        super().__init__()
+        self.lifted = lifted
+
+    def visit_BufferLoad(self, node: Any) -> Any:
+        return next((element for load, element in self.lifted if ir.structural_equal(load, node)), node)
+
+    def visit_Call(self, node: ir.Call) -> Any:
+        return node if ir.is_call(node, "tirx.address_of") else self.descend(node)
 
 
 def _conjuncts(condition: Any) -> list[Any]:
