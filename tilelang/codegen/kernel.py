@@ -120,7 +120,8 @@ def _declare_shared(printer: StmtPrinter, program: KernelProgram, use: BufferUse
             f"shared buffers without a place in the arena: {', '.join(missing)}", fix="allocate them inside T.Kernel"
         )
     printer.emit("char* smem = tl::dyn_smem();")
-    for buf in sorted(buffers, key=lambda b: (offsets[b], str(b.name))):
+    place = {buf: k for k, buf in enumerate(offsets)}  # `buffers` comes from a set: equal names must not trade places
+    for buf in sorted(buffers, key=lambda b: (offsets[b], str(b.name), place[b])):
         kind = type_name(ir.buffer_dtype(buf), printer.source(buf))
         name = printer.names.declare(buf, str(buf.name))
         size = f"  // {plan.sizes[buf]} bytes" if plan is not None and buf in plan.sizes else ""

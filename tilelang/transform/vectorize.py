@@ -17,6 +17,7 @@ from .unpack_codes import CodeTable, UnpackCodes
 from .vector_width import MAX_VECTOR_BYTES, is_aligned, packed_run
 
 _MEMORY = ("global", "shared.dyn", "shared")
+_MOVABLE_CALLS = ("prim.if_then_else", "tirx.reinterpret", "prim.reinterpret")
 
 
 def vectorize(body: ir.Stmt, var: ir.Var, extent: int, ctx: LoweringContext, ranges: Mapping[ir.Var, Any]) -> ir.Stmt:
@@ -52,6 +53,9 @@ class _Vectorizer:
 
     def statement(self, stmt: ir.Stmt) -> ir.Stmt:
         if isinstance(stmt, ir.SeqStmt):
+            stmt = inline_scalars(stmt)
+            if not isinstance(stmt, ir.SeqStmt):
+                return self.statement(stmt)
             if self._fissionable(stmt):
                 return ir.seq(self.statement(s) for s in stmt.seq)
             return self._loop(stmt)
@@ -244,6 +248,31 @@ class _Vectorizer:
                 return False
             return ir.can_prove(start % width == 0, self.analyzer) and ir.can_prove(bound % width == 0, self.analyzer)
         return False
+
+
+def inline_scalars(seq: ir.SeqStmt) -> ir.Stmt:
+    """Scalars that the author named and only one statement uses go where they are used, so that it can become a vector.
+
+    Their values must not change on the way: nothing is called, and no statement writes what they read.
+    """
+    statements = list(seq.seq)
+    written = {n.buffer for n in ir.collect(seq, ir.BufferStore)}
+    for position in reversed(range(len(statements))):
+        bind = statements[position]
+        if not isinstance(bind, ir.Bind) or not _movable(bind.value, written):
+            continue
+        users = [k for k in range(position + 1, len(statements)) if ir.uses_var(statements[k], {bind.var})]
+        if len(users) <= 1:
+            for k in users:
+                statements[k] = ir.substitute(statements[k], {bind.var: bind.value})
+            del statements[position]
+    return ir.seq(statements)
+
+
+def _movable(value: Any, written: set[ir.Var]) -> bool:
+    if any(load.source in written for load in ir.collect(value, ir.BufferLoad)):
+        return False
+    return all(ir.call_name(c) in _MOVABLE_CALLS for c in ir.collect(value, ir.Call))
 
 
 class _Assume(ir.Mutator):
