@@ -132,7 +132,7 @@ class TileOp:
         return {}
 
     def staged_operands(self, ctx: LoweringContext) -> tuple[ir.Var, ...]:
-        """Fragments that `lower` needs to find in shared memory instead; they are copied there before the operator."""
+        """Fragments that `lower` needs to find in shared memory instead; they are copied there, and back if it writes them."""
         return ()
 
     def shared_layouts(self, ctx: LoweringContext) -> dict[ir.Var, SharedLayout]:

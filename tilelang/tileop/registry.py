@@ -1,5 +1,5 @@
 """Importing this registers every tile operator."""
 
-from . import atomic, copy, fill, gemm, print, reduce
+from . import atomic, copy, fill, gemm, print, reduce, scan
 
-__all__ = ["atomic", "copy", "fill", "gemm", "print", "reduce"]
+__all__ = ["atomic", "copy", "fill", "gemm", "print", "reduce", "scan"]

@@ -107,7 +107,11 @@ class _Convert(ir.Mutator):
             self.ctx.remark(node.span, f"{buf.name} is converted through shared memory for {op.name}")
         for buf in op.staged_operands(self.ctx):
             swap[buf] = self._shared_twin(buf)
-            before.append(copy_stmt(buf, swap[buf], node.span))
+            effects = op.effects()
+            if any(r.source.same_as(buf) for r in effects.reads) or not _whole(effects.writes, buf):
+                before.append(copy_stmt(buf, swap[buf], node.span))
+            if any(w.source.same_as(buf) for w in effects.writes):
+                after.append(copy_stmt(swap[buf], buf, node.span))
             self.ctx.remark(node.span, f"{buf.name} goes through shared memory for {op.name}")
         if swap:
             node = ir.substitute(ir.evaluate(op.to_call(), node.span), swap)

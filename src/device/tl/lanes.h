@@ -20,6 +20,13 @@ TL_FUNC void exchange_words(uint32_t* words, int argument) {
 
 }  // namespace detail
 
+// This thread's lane in its warp.
+TL_FUNC int lane_id() {
+  uint32_t lane;
+  asm("mov.u32 %0, %%laneid;" : "=r"(lane));
+  return static_cast<int>(lane);
+}
+
 TL_FUNC uint32_t ballot(bool predicate) { return __ballot_sync(0xffffffffu, predicate); }
 TL_FUNC bool any(bool predicate) { return __any_sync(0xffffffffu, predicate); }
 TL_FUNC bool all(bool predicate) { return __all_sync(0xffffffffu, predicate); }
@@ -31,9 +38,7 @@ TL_FUNC bool elect_one() {
   asm volatile("{\n .reg .pred p;\n elect.sync _|p, 0xffffffff;\n selp.u32 %0, 1, 0, p;\n}" : "=r"(elected));
   return elected != 0;
 #else
-  uint32_t lane;
-  asm("mov.u32 %0, %%laneid;" : "=r"(lane));
-  return lane == 0;
+  return lane_id() == 0;
 #endif
 }
 

@@ -79,4 +79,22 @@ TL_FUNC T warp_reduce(T value TL_SITE_PARAMETER) {
   return value;
 }
 
+// Inclusive scan over the 32 lanes: lane k receives values 0 to k combined.
+template <class Op, class T>
+TL_FUNC T warp_scan(T value TL_SITE_PARAMETER) {
+  const int lane = lane_id();
+#pragma unroll
+  for (int delta = 1; delta < 32; delta *= 2) {
+    T below = shfl_up(value, delta TL_SITE_ARGUMENT);
+    if (lane >= delta) value = Op::apply(below, value);
+  }
+  return value;
+}
+
+// One more value for a thread's own part of a reduction.
+template <class Op, class T>
+TL_FUNC void combine(T* slot, typename remove_const<T>::type value) {
+  *slot = Op::apply(*slot, value);
+}
+
 }  // namespace tl

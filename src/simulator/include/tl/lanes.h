@@ -19,6 +19,12 @@ inline void exchange_words(uint32_t* words, int argument, int site) {
 
 }  // namespace detail
 
+// This thread's lane in its warp.
+inline int lane_id() {
+  const tl_sim_dim3 &index = tl_sim_self->thread_index, &extent = tl_sim_self->block_extent;
+  return static_cast<int>(((index.z * extent.y + index.y) * extent.x + index.x) % 32);
+}
+
 inline uint32_t ballot(bool predicate, int site = __builtin_LINE()) { return tl_sim_ballot(predicate, site); }
 inline bool any(bool predicate, int site = __builtin_LINE()) { return tl_sim_ballot(predicate, site) != 0; }
 inline bool all(bool predicate, int site = __builtin_LINE()) { return tl_sim_ballot(!predicate, site) == 0; }
@@ -26,9 +32,7 @@ inline bool all(bool predicate, int site = __builtin_LINE()) { return tl_sim_bal
 // True in exactly one lane, the same at every call (PTX ISA 9.7.13.9: "the election of a leader thread happens
 // deterministically"); which one, hardware does not promise: the launch's seed chooses.
 inline bool elect_one() {
-  const tl_sim_thread* self = tl_sim_self;
-  const tl_sim_dim3 &index = self->thread_index, &extent = self->block_extent;
-  return ((index.z * extent.y + index.y) * extent.x + index.x) % 32 == self->elected_lane;
+  return static_cast<uint32_t>(lane_id()) == tl_sim_self->elected_lane;
 }
 
 }  // namespace tl
