@@ -101,6 +101,7 @@ from .reduce import (
     reduce_min,
     reduce_sum,
 )
+from .reducer import alloc_reducer, finalize_reducer, reducer_init, reducer_update
 from .scan import cummax, cumsum
 from .select import Select, align_up, cdiv, ceildiv, clamp, floordiv, floormod, if_then_else, max, min, truncdiv, truncmod
 from .tensor import StridedTensor, Tensor, const, dynamic, empty, symbolic

@@ -85,6 +85,14 @@ class Buffer:
             )
         target.store(value)
 
+    def write(self, indices: tuple[Extent, ...], value: Any) -> None:
+        """Emit the store of `value`, converted to the buffer's dtype, at constant or computed indices."""
+        builder = require(f"a store to {self.name}")
+        builder.need_kernel(f"a store to {self.name}")
+        value = convert(as_storable(value, self), self.dtype)
+        builder.emit(ir.BufferStore(self.node, value.node, [node_of(i, "int32") for i in indices], builder.span()))
+        builder.wrote(self)
+
     def _arithmetic(self, *_: Any) -> Any:
         raise DTypeError(
             f"arithmetic on the whole buffer {self.name}",
@@ -185,11 +193,7 @@ class Element(Expr):
 
     def store(self, value: Any) -> None:
         """Emit the store of `value`, converted to the buffer's dtype."""
-        builder = require(f"a store to {self.buffer.name}")
-        builder.need_kernel(f"a store to {self.buffer.name}")
-        value = convert(as_storable(value, self.buffer), self.buffer.dtype)
-        builder.emit(ir.BufferStore(self.buffer.node, value.node, [node_of(i, "int32") for i in self.indices], builder.span()))
-        builder.wrote(self.buffer)
+        self.buffer.write(self.indices, value)
 
     def __str__(self) -> str:
         return f"{self.buffer.name}[{', '.join(str(i) for i in self.indices)}]"

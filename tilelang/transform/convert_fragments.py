@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ir
+from ..errors import LayoutError
 from ..layout import Fragment
 from ..tileop.base import LoweringContext, as_tile_op
 from ..tileop.elementwise import ElementwiseOp
 from .effects import is_block_barrier
-from .loop_layout import accessible, loop_layout
-from .parallel_nest import ParallelNest
+from .loop_layout import accessible, derive_fragment, loop_layout
+from .parallel_nest import FragmentUse, ParallelNest
 from .units import is_parallel, is_pure_condition, loop_span
 
 
@@ -145,6 +146,9 @@ class _Convert(ir.Mutator):
         after: list[ir.Stmt] = []
         swap: dict[ir.Var, ir.Var] = {}
         for buf, use in nest.uses.items():
+            if use.partial:
+                self._follow(use, nest, layout)
+                continue
             if accessible(use, nest, layout, self.ctx.fragments[buf]):
                 continue
             twin = self._shared_twin(buf)
@@ -158,6 +162,18 @@ class _Convert(ir.Mutator):
         body = nest.with_body(ir.substitute(nest.body, swap)).to_stmt()
         # Without the staged fragments another layout may rule, under which others no longer fit.
         return ir.seq([*before, self._nest(body), *after])
+
+    def _follow(self, use: FragmentUse, nest: ParallelNest, layout: Fragment) -> None:
+        """Partial results lie where the nest computes them: no copy could bring them there from elsewhere."""
+        derived = derive_fragment(use, nest, layout)
+        if derived is None:
+            raise LayoutError(
+                f"the reducer behind {use.buffer.name} is indexed by {', '.join(str(value) for _, value in use.index or ())} in T.Parallel, "
+                "which does not follow its loop variables",
+                fix="index a reducer by loop variables of T.Parallel that count its whole axes, by constants or by outer values",
+                span=ir.span_to_source(nest.span),
+            )
+        self.ctx.fragments[use.buffer] = derived
 
     # ------------------------------------------------------------------ scalar code
 

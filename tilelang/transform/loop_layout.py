@@ -18,7 +18,8 @@ def covering_layout(nest: ParallelNest, known: Mapping[ir.Var, Fragment]) -> Fra
     A written fragment speaks before one that is only read. None if no known fragment covers the nest.
     """
     wide = {d for d, n in enumerate(nest.extents) if n > 1}
-    candidates = [u for u in nest.uses.values() if u.buffer in known and u.plain and u.loop_dims() == wide and _fits(nest, u)]
+    leading = [u for u in nest.uses.values() if u.buffer in known and u.plain and not u.partial]
+    candidates = [u for u in leading if u.loop_dims() == wide and _fits(nest, u)]
     written = any(u.written for u in nest.uses.values())
     for use in sorted(candidates, key=lambda u: not u.written):
         layout = _through(nest, use, known[use.buffer])
@@ -52,7 +53,7 @@ def extended_layout(nest: ParallelNest, known: Mapping[ir.Var, Fragment], ctx: L
     """The loop layout grown from a fragment that is indexed by some loop variables: its replicas share the other loops."""
     best: FragmentUse | None = None
     for use in nest.uses.values():
-        if use.buffer in known and use.plain and use.loop_dims() and _fits(nest, use):
+        if use.buffer in known and use.plain and not use.partial and use.loop_dims() and _fits(nest, use):
             if best is None or len(use.loop_dims()) > len(best.loop_dims()):
                 best = use
     if best is None:
@@ -120,7 +121,7 @@ def derive_fragment(use: FragmentUse, nest: ParallelNest, layout: Fragment) -> F
             dims.append((local(shape[d], layout.local_size * 64),) if shape[d] > 1 else ())
     unused = set(range(len(nest.extents))) - use.loop_dims()
     freed = tuple(f for d in sorted(unused) for f in layout.dims[d] if f.is_thread)
-    if use.written and any(f.extent > 1 for d in unused for f in layout.dims[d]):
+    if use.written and not use.partial and any(f.extent > 1 for d in unused for f in layout.dims[d]):
         return None  # several iterations write one element: the nest's own business, through shared memory
     return Fragment(shape, tuple(dims), layout.replication + freed).compacted()
 
@@ -141,7 +142,7 @@ def accessible(use: FragmentUse, nest: ParallelNest, layout: Fragment, fragment:
         return False
     if not covers(fragment.replication, [*others, *layout.replication]):
         return False
-    if use.written:
+    if use.written and not use.partial:
         return not any(f.extent > 1 for f in others) and covers(layout.replication, fragment.replication)
     return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,13 +17,15 @@ class FragmentUse:
 
     `index` has an entry for each dimension of the buffer: ("loop", loop dimension), ("const", value), ("outer", expression
     of variables outside the nest), or ("other", expression). Nests that index a fragment in two different ways have
-    `index` None: those are staged through shared memory.
+    `index` None: those are staged through shared memory. `partial`: iterations combine into what their own thread holds
+    (`tl.combine`), which is no single value yet; such a fragment follows the nest and never leads it.
     """
 
     buffer: ir.Var
     index: tuple[tuple[str, Any], ...] | None
     read: bool
     written: bool
+    partial: bool = False
 
     @property
     def plain(self) -> bool:
@@ -100,6 +102,9 @@ class ParallelNest:
         """Fragments that the body touches."""
         found: dict[ir.Var, FragmentUse] = {}
         inner = ir.bound_vars(self.body)
+        partial = {
+            c.args[0].args[0].source for c in ir.collect(self.body, ir.Call) if ir.is_call(c, "tl.combine")
+        }
 
         def note(buf: ir.Var, indices: Any, written: bool) -> None:
             if ir.scope_of(buf) != "local.fragment":
@@ -107,10 +112,10 @@ class ParallelNest:
             index = tuple(self._classify(e, inner) for e in indices)
             old = found.get(buf)
             if old is None:
-                found[buf] = FragmentUse(buf, index, not written, written)
+                found[buf] = FragmentUse(buf, index, not written, written, buf in partial)
             else:
                 same = old.index is not None and _same_index(old.index, index)
-                found[buf] = FragmentUse(buf, old.index if same else None, old.read or not written, old.written or written)
+                found[buf] = replace(old, index=old.index if same else None, read=old.read or not written, written=old.written or written)
 
         def visit(node: Any) -> None:
             if isinstance(node, ir.BufferLoad):

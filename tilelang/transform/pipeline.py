@@ -14,6 +14,7 @@ from . import insert_barriers as barriers
 from . import plan_shared_memory as arena
 from .check_semantics import check_semantics
 from .expand_private import expand_private
+from .expand_reducers import expand_reducers
 from .fence_async_proxy import fence_async_proxy
 from .flatten_buffers import flatten_buffers
 from .infer_layouts import infer_layouts
@@ -47,6 +48,7 @@ def insert_barriers(program: KernelProgram) -> KernelProgram:
 
 CUDA: tuple[Pass, ...] = (
     # what the program says
+    expand_reducers,
     check_semantics,
     expand_private,
     # how its work is arranged
