@@ -13,6 +13,8 @@ void release(Block& block, Barrier& barrier) {
   }
   barrier.arrived = 0;
   barrier.expected = 0;
+  barrier.result = barrier.votes;
+  barrier.votes = 0;
 }
 
 uint32_t expected_now(const Block& block, const Barrier& barrier) {
@@ -57,4 +59,11 @@ void tl_sim_barrier(int id, uint32_t count, int arrive_only, int site) {
   barrier.waiting[thread->warp] |= 1u << thread->lane;
   thread->wait_barrier = id;
   suspend(thread, Wait::barrier, site);
+}
+
+int tl_sim_barrier_count(int predicate, int site) {
+  Barrier& barrier = self()->block->barriers[0];
+  barrier.votes += predicate != 0;
+  tl_sim_barrier(0, 0, 0, site);
+  return static_cast<int>(barrier.result);  // nobody can complete the barrier again before this thread has come back to it
 }

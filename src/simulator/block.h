@@ -88,6 +88,7 @@ struct Warp {
 struct Barrier {
   uint32_t arrived, expected;  // expected 0: nobody has come yet, or all live threads
   bool all;
+  uint32_t votes, result;  // predicates that were true: so far, and at the last completion
   uint32_t waiting[max_warps];
 };
 

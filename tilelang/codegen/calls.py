@@ -98,11 +98,13 @@ class CallPrinter(ABC):
             )
 
     def _shuffle(self, expr: ir.Call) -> tuple[str, int]:
-        if len(expr.args) > 2 and ir.const_int(expr.args[2]) != 32:
-            raise self._refuse(expr, f"shuffles of width {expr.args[2]} are not supported", "use the whole warp (width=32)")
+        width = ir.const_int(expr.args[2]) if len(expr.args) > 2 else 32
+        if width not in (1, 2, 4, 8, 16, 32):
+            raise self._refuse(expr, f"the width of a shuffle is {expr.args[2]}", "use a power of two up to 32")
         self._require_full_mask(expr, 3)
         self.use("tl/shuffle.h")
-        return self.called(f"tl::{ir.call_name(expr).rpartition('.')[2]}", list(expr.args)[:2])
+        segment = "" if width == 32 else f"<{width}>"
+        return self.called(f"tl::{ir.call_name(expr).rpartition('.')[2]}{segment}", list(expr.args)[:2])
 
     _op_shfl = _op_shfl_xor = _op_shfl_up = _op_shfl_down = _shuffle
 
@@ -111,7 +113,7 @@ class CallPrinter(ABC):
         self.use("tl/shuffle.h")
         return self.called(f"tl::{ir.call_name(expr).rpartition('.')[2].removesuffix('_sync')}", list(expr.args)[:1])
 
-    _op_any_sync = _op_all_sync = _op_ballot_sync = _vote
+    _op_any_sync = _op_all_sync = _op_ballot_sync = _op_match_any_sync = _op_match_all_sync = _vote
 
     def _warp_reduce(self, expr: ir.Call) -> tuple[str, int]:
         self.use("tl/reduce.h")

@@ -12,7 +12,8 @@ _FAMILIES = {
     " atan2 pow erf floor ceil round trunc nearbyint abs fabs fmod isnan isinf isfinite sigmoid copysign hypot fma popcount clz"
     " fast_exp fast_exp2 fast_exp10 fast_log fast_log2 fast_log10 fast_sin fast_cos fast_tan fast_tanh fast_sqrt fast_rsqrt"
     " fast_rcp fast_div fast_pow",
-    "shuffle": "shfl_xor shfl shfl_up shfl_down elect_one ballot any all",
+    "shuffle": "shfl_xor shfl shfl_up shfl_down elect_one ballot any all match_any match_all activemask",
+    "vote": "syncthreads_and syncthreads_or syncthreads_count",
     "reduce": "warp_reduce warp_scan combine",
     "atomic": "atomic_add atomic_max atomic_min atomic_and atomic_or atomic_xor atomic_load atomic_store atomic_add_vec",
     "cp_async": "cp_async cp_async_commit cp_async_wait",

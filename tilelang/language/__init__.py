@@ -8,7 +8,9 @@ from typing import Any
 from ..frontend.macro import Ref, macro
 from ..frontend.prim_func import prim_func
 from .allocate import alloc_fragment, alloc_global, alloc_local, alloc_shared, alloc_var
+from .allreduce import CommReducer, attr, comm_reducer, tvm_thread_allreduce
 from .annotate import annotate_layout, use_swizzle
+from .async_copy import async_copy, ptx_commit_group, ptx_cp_async, ptx_wait_group
 from .atomic import (
     atomic_add,
     atomic_addx2,
@@ -90,6 +92,7 @@ from .math import (
     tanh,
     trunc,
 )
+from .predicate import all_of, any_of
 from .reduce import (
     reduce,
     reduce_absmax,
@@ -112,17 +115,27 @@ from .warp import (
     ballot,
     ballot_sync,
     get_lane_idx,
+    get_warp_group_idx,
     get_warp_idx,
     get_warp_idx_sync,
+    match_all_sync,
+    match_any_sync,
+    named_barrier_arrive,
     shfl_down,
     shfl_sync,
     shfl_up,
     shfl_xor,
+    shuffle_elect,
     sync_threads,
     sync_warp,
     syncthreads_and,
     syncthreads_count,
     syncthreads_or,
+    tvm_storage_sync,
+    tvm_warp_activemask,
+    tvm_warp_shuffle,
+    tvm_warp_shuffle_down,
+    tvm_warp_shuffle_up,
     warp_reduce_bitand,
     warp_reduce_bitor,
     warp_reduce_max,

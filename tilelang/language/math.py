@@ -176,6 +176,8 @@ def reinterpret(value: Any, dtype: Any, span: Any = None) -> Expr:
     """The bits of `value` as a value of `dtype`."""
     if isinstance(value, str) and not isinstance(dtype, str):
         value, dtype = dtype, value  # the older order
+    if dtype == "handle":  # a pointer made of bits: the null handle of T.attr
+        return as_expr(value, "the operand of T.reinterpret")
     expr, kind = as_expr(value, "the operand of T.reinterpret"), _as_dtype(dtype)
     if expr.dtype.bits != kind.bits:
         raise DTypeError(

@@ -14,7 +14,6 @@ _INSTEAD = {
     "decl_buffer": "use T.alloc_shared, T.alloc_fragment or T.alloc_local",
     "parallel": "use T.Parallel",
     "Persistent": "write the loop over tiles with T.serial",
-    "async_copy": "use T.copy in a T.Pipelined loop, which makes it asynchronous",
     "tma_copy": "use T.copy",
     "wgmma_gemm": "use T.gemm",
     "launch_thread": "use T.Kernel",

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import DTypeError, SemanticError
 from .dtypes import dtype
 from .emit import effect, statement
-from .expr import Expr, as_condition, as_expr, binary, convert
+from .expr import Expr, as_condition, as_expr, binary, compare, convert, logical
 from .kernel import get_thread_binding, get_thread_extent
 
 _FULL = 0xFFFFFFFF
@@ -146,6 +146,134 @@ def get_lane_idx(warp_size: int | None = None) -> Expr:
 def get_warp_idx(warp_size: int | None = None) -> Expr:
     """This thread's warp in the block."""
     return binary("floordiv", _linear_thread(), 32 if warp_size is None else warp_size)
+
+
+def get_warp_group_idx(warp_size: int | None = None, warps_per_group: int | None = None) -> Expr:
+    """This thread's warpgroup in the block: 4 warps of 32 threads unless said otherwise.
+
+    Examples
+    --------
+    >>> group = T.get_warp_group_idx()
+    """
+    size = (32 if warp_size is None else warp_size) * (4 if warps_per_group is None else warps_per_group)
+    return binary("floordiv", _linear_thread(), size)
+
+
+def shuffle_elect(thread_extent: int) -> Expr:
+    """True in one thread of every group of `thread_extent` threads (a multiple of 32); 0 means the whole block.
+
+    Examples
+    --------
+    >>> if T.shuffle_elect(128):
+    ...     T.print("once for each warpgroup")
+    """
+    if isinstance(thread_extent, bool) or not isinstance(thread_extent, int) or thread_extent < 0 or thread_extent % 32:
+        raise SemanticError(f"T.shuffle_elect({thread_extent!r})", fix="give a multiple of 32, or 0 for the block")
+    chosen = effect("tl.elect_one", (), dtype("bool"), "elected")
+    if thread_extent == 32:
+        return chosen
+    warp = get_warp_idx()
+    first = warp if thread_extent == 0 else binary("floormod", warp, thread_extent // 32)
+    return logical("and", compare("eq", first, 0), chosen)
+
+
+def match_any_sync(value: Any, mask: Any = _FULL) -> Expr:
+    """The set of lanes that hold the same value as this one, as a bit mask.
+
+    Examples
+    --------
+    >>> same = T.match_any_sync(key)
+    """
+    return _match("match_any", value, mask)
+
+
+def match_all_sync(value: Any, mask: Any = _FULL) -> Expr:
+    """All lanes as a bit mask if they hold the same value, else 0.
+
+    Examples
+    --------
+    >>> if T.match_all_sync(key) != 0:
+    ...     T.print("all alike")
+    """
+    return _match("match_all", value, mask)
+
+
+def _match(name: str, value: Any, mask: Any) -> Expr:
+    expr = as_expr(value, f"the value of T.{name}_sync")
+    if expr.dtype.lanes > 1 or expr.dtype.bits not in (32, 64):
+        raise DTypeError(f"T.{name}_sync of {expr.dtype}", fix="cast it to a 32- or 64-bit type")
+    return effect(f"tl.{name}_sync", (expr, convert(mask, dtype("uint32"))), dtype("uint32"), "matching")
+
+
+def named_barrier_arrive(barrier_id: Any, thread_count: Any) -> None:
+    """Arrive at named barrier `barrier_id` without waiting; T.sync_threads(barrier_id, thread_count) waits there.
+
+    Examples
+    --------
+    >>> T.named_barrier_arrive(1, 256)
+    """
+    number = barrier_id.constant() if isinstance(barrier_id, Expr) else barrier_id
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 16:
+        raise SemanticError(f"T.named_barrier_arrive at barrier {barrier_id}", fix="use a constant from 0 to 15")
+    count = thread_count.constant() if isinstance(thread_count, Expr) else thread_count
+    if isinstance(count, int) and (count < 1 or count % 32):
+        raise SemanticError(f"{count} threads cannot meet at a named barrier", fix="use a positive multiple of 32")
+    statement("tl.bar_arrive", (convert(thread_count, dtype("int32")),), {"template": [str(number)]}, "T.named_barrier_arrive")
+
+
+def tvm_storage_sync(storage_scope: str) -> None:
+    """TVM's barrier: "shared" (or "shared.dyn") is T.sync_threads, "warp" is T.sync_warp.
+
+    Examples
+    --------
+    >>> T.tvm_storage_sync("shared")
+    """
+    if storage_scope in ("shared", "shared.dyn"):
+        sync_threads()
+    elif storage_scope == "warp":
+        sync_warp()
+    else:
+        raise SemanticError(f"T.tvm_storage_sync({storage_scope!r})", fix='"shared", "shared.dyn" or "warp"')
+
+
+def tvm_warp_shuffle(mask: Any, value: Any, warp_id: Any, width: Any, warp_size: Any) -> Expr:
+    """TVM's order of arguments for T.shfl_sync.
+
+    Examples
+    --------
+    >>> y = T.tvm_warp_shuffle(0xFFFFFFFF, x, 0, 32, 32)
+    """
+    return shfl_sync(value, warp_id, width, mask)
+
+
+def tvm_warp_shuffle_up(mask: Any, value: Any, offset: Any, width: Any, warp_size: Any) -> Expr:
+    """TVM's order of arguments for T.shfl_up.
+
+    Examples
+    --------
+    >>> y = T.tvm_warp_shuffle_up(0xFFFFFFFF, x, 1, 32, 32)
+    """
+    return shfl_up(value, offset, width, mask)
+
+
+def tvm_warp_shuffle_down(mask: Any, value: Any, offset: Any, width: Any, warp_size: Any) -> Expr:
+    """TVM's order of arguments for T.shfl_down.
+
+    Examples
+    --------
+    >>> y = T.tvm_warp_shuffle_down(0xFFFFFFFF, x, 1, 32, 32)
+    """
+    return shfl_down(value, offset, width, mask)
+
+
+def tvm_warp_activemask() -> Expr:
+    """TVM's name of T.activemask.
+
+    Examples
+    --------
+    >>> mask = T.tvm_warp_activemask()
+    """
+    return activemask()
 
 
 def get_warp_idx_sync(warp_size: int | None = None) -> Expr:

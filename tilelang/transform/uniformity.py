@@ -25,6 +25,8 @@ _PER_THREAD = (
     "tl.atomic",
     "tl.clock",
 )
+# Calls that give every thread of the block the same value.
+_SHARED_RESULT = ("tl.syncthreads_and", "tl.syncthreads_or", "tl.syncthreads_count")
 _READS_STATE = 2  # CallEffectKind: 0 annotation, 1 pure, 2 reads memory
 
 
@@ -49,7 +51,10 @@ class Uniformity:
 
     def is_uniform(self, expr: Any) -> bool:
         """True only if every thread computes the same value."""
-        return all(self._node_is_uniform(node) for node in _nodes(ir.as_expr(expr)))
+        expr = ir.as_expr(expr)
+        if isinstance(expr, ir.Call) and ir.call_name(expr) in _SHARED_RESULT:
+            return True
+        return all(self._node_is_uniform(node) for node in _nodes(expr))
 
     def _node_is_uniform(self, node: Any) -> bool:
         if isinstance(node, ir.Var):

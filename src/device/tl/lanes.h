@@ -31,6 +31,18 @@ TL_FUNC uint32_t ballot(bool predicate) { return __ballot_sync(0xffffffffu, pred
 TL_FUNC bool any(bool predicate) { return __any_sync(0xffffffffu, predicate); }
 TL_FUNC bool all(bool predicate) { return __all_sync(0xffffffffu, predicate); }
 
+// The lanes that hold the same 32- or 64-bit value; all of them or none.
+template <class T>
+TL_FUNC uint32_t match_any(T value) {
+  return __match_any_sync(0xffffffffu, reinterpret<typename unsigned_of_size<sizeof(T)>::type>(value));
+}
+template <class T>
+TL_FUNC uint32_t match_all(T value) {
+  int same;
+  return __match_all_sync(0xffffffffu, reinterpret<typename unsigned_of_size<sizeof(T)>::type>(value), &same);
+}
+TL_FUNC uint32_t activemask() { return __activemask(); }
+
 // True in exactly one lane of a converged warp.
 TL_FUNC bool elect_one() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900

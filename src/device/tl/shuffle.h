@@ -41,4 +41,26 @@ TL_FUNC T shfl_down(T value, int delta TL_SITE_PARAMETER) {
   return detail::exchange<detail::lane_mode::down>(value, delta TL_SITE_ARGUMENT);
 }
 
+// The same inside segments of `Width` lanes, a power of two (CUDA C++ Programming Guide, "Warp Shuffle Functions"): a lane
+// reads from its own segment, and keeps its value where there is no such neighbour. shfl_xor may read an earlier segment.
+template <int Width, class T>
+TL_FUNC T shfl(T value, int lane TL_SITE_PARAMETER) {
+  return shfl(value, (lane_id() & ~(Width - 1)) | (lane & (Width - 1)) TL_SITE_ARGUMENT);
+}
+template <int Width, class T>
+TL_FUNC T shfl_up(T value, int delta TL_SITE_PARAMETER) {
+  const int own = lane_id(), source = own - delta;
+  return shfl(value, source < (own & ~(Width - 1)) ? own : source TL_SITE_ARGUMENT);
+}
+template <int Width, class T>
+TL_FUNC T shfl_down(T value, int delta TL_SITE_PARAMETER) {
+  const int own = lane_id(), source = own + delta;
+  return shfl(value, source > (own | (Width - 1)) ? own : source TL_SITE_ARGUMENT);
+}
+template <int Width, class T>
+TL_FUNC T shfl_xor(T value, int mask TL_SITE_PARAMETER) {
+  const int own = lane_id(), source = own ^ mask;
+  return shfl(value, source > (own | (Width - 1)) ? own : source TL_SITE_ARGUMENT);
+}
+
 }  // namespace tl

@@ -98,6 +98,7 @@ extern __thread struct tl_sim_thread* tl_sim_self __attribute__((tls_model("init
 
 /* ---- barriers: count 0 means all threads of the block that have not exited ---- */
 void tl_sim_barrier(int id, uint32_t count, int arrive_only, int site);
+int tl_sim_barrier_count(int predicate, int site); /* barrier 0 of all threads: how many came with a true predicate */
 
 /* ---- warp collectives: complete when all lanes of the warp that have not exited have called ---- */
 void tl_sim_warp_sync(int site);
