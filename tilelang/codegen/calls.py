@@ -71,6 +71,10 @@ class CallPrinter(ABC):
     def _op_reinterpret(self, expr: ir.Call) -> tuple[str, int]:
         return self.called(f"tl::reinterpret<{type_name(ir.dtype_of(expr), self.source(expr))}>", list(expr.args)[-1:])
 
+    def _op_load_as(self, expr: ir.Call) -> tuple[str, int]:
+        self.use("tl/vector.h")
+        return self.called(f"tl::load_as<{type_name(ir.dtype_of(expr), self.source(expr))}>", list(expr.args))
+
     def _op_call_extern(self, expr: ir.Call) -> tuple[str, int]:
         return self.called(str(expr.args[0].value), list(expr.args)[1:])
 

@@ -13,7 +13,7 @@ from .functions import base_name, find_function
 from .literals import float_literal, int_literal, string_literal
 from .names import Names
 from .strength import ADD, AND, BIT_AND, BIT_OR, BIT_XOR, COND, EQUAL, MUL, OR, PRIMARY, RELATION, SHIFT, UNARY
-from .types import PROMOTED_INTEGERS, STANDARD, is_float, is_integer, type_name
+from .types import PROMOTED_INTEGERS, STANDARD, is_float, is_integer, is_vector, type_name
 
 _COMPARISONS = {
     ir.EQ: ("==", EQUAL),
@@ -25,6 +25,14 @@ _COMPARISONS = {
 }
 _BITS = {ir.BitwiseAnd: ("&", BIT_AND), ir.BitwiseOr: ("|", BIT_OR), ir.BitwiseXor: ("^", BIT_XOR)}
 _SIGNED = frozenset(("int8", "int16", "int32", "int64"))
+
+
+# Functions that take a vector as one value.
+WHOLE_VECTORS = frozenset(("tl.lane", "tl.pack", "tl.store_as", "tl.shfl", "tl.shfl_xor", "tl.shfl_up", "tl.shfl_down"))
+
+
+def _has_lanes(expr: Any) -> bool:
+    return isinstance(expr, ir.Expr) and hasattr(expr.ty, "dtype") and is_vector(ir.dtype_of(expr))
 
 
 def _is_widening(expr: Any) -> bool:
@@ -193,6 +201,8 @@ class ExprPrinter(CallPrinter):
         return self._infix(expr, "%", MUL) if self._plain_division(expr) else self._core("floormod", expr)
 
     def _core(self, name: str, expr: Any) -> tuple[str, int]:
+        if is_vector(ir.dtype_of(expr)) and name not in ("min", "max"):
+            return self._lanewise(f"tl::{name}", [expr.a, expr.b])
         return f"tl::{name}({self.text(expr.a)}, {self.text(expr.b)})", PRIMARY
 
     def _Min(self, expr: ir.Min) -> tuple[str, int]:
@@ -218,6 +228,8 @@ class ExprPrinter(CallPrinter):
 
     def _shift(self, expr: Any, symbol: str, name: str) -> tuple[str, int]:
         dtype, amount = ir.dtype_of(expr), ir.const_int(expr.b)
+        if is_vector(dtype):
+            return self._core(name, expr)
         if amount is None or not 0 <= amount < int(dtype.lstrip("uint") or 0):
             return self._core(name, expr)
         return self._narrowed(f"{self.text(expr.a, UNARY)} {symbol} {amount}", SHIFT, dtype)
@@ -247,6 +259,9 @@ class ExprPrinter(CallPrinter):
         return "!" + self.text(expr.a, UNARY), UNARY
 
     def _choice(self, condition: Any, yes: Any, no: Any) -> tuple[str, int]:
+        if is_vector(ir.dtype_of(condition)):
+            self.use("tl/vector.h")
+            return self.called("tl::select", [condition, yes, no])
         return f"{self.text(condition, OR)} ? {self.text(yes, OR)} : {self.text(no)}", COND
 
     def _Select(self, expr: ir.Select) -> tuple[str, int]:
@@ -261,6 +276,9 @@ class ExprPrinter(CallPrinter):
         to, origin = ir.dtype_of(expr), ir.dtype_of(expr.value)
         if to == origin:
             return self.render(expr.value)
+        if is_vector(to):
+            self.use("tl/vector.h")
+            return f"tl::cast_lanes<{type_name(to.partition('x')[0], self.source(expr))}>({self.text(expr.value)})", PRIMARY
         widening = (
             is_integer(to)
             and (is_integer(origin) or origin == "bool")
@@ -269,6 +287,21 @@ class ExprPrinter(CallPrinter):
         if widening:  # C++ converts these as we mean it
             return f"{type_name(to, self.source(expr))}({self.text(expr.value)})", PRIMARY
         return f"tl::cast<{type_name(to, self.source(expr))}>({self.text(expr.value)})", PRIMARY
+
+    # ------------------------------------------------------------------ vectors
+
+    def _Broadcast(self, expr: ir.Broadcast) -> tuple[str, int]:
+        self.use("tl/vector.h")
+        return f"tl::broadcast<{ir.const_int(expr.lanes)}>({self.text(expr.value)})", PRIMARY
+
+    def _Ramp(self, expr: ir.Ramp) -> tuple[str, int]:
+        self.use("tl/vector.h")
+        return f"tl::ramp<{ir.const_int(expr.lanes)}>({self.text(expr.base)}, {self.text(expr.stride)})", PRIMARY
+
+    def _lanewise(self, function: str, args: list[Any]) -> tuple[str, int]:
+        """A function of scalars, for each lane of its arguments."""
+        self.use("tl/vector.h")
+        return self.called("tl::lanewise", [], f"[](auto... x) {{ return {function}(x...); }}", *(self.argument(a) for a in args))
 
     # ------------------------------------------------------------------ calls
 
@@ -288,7 +321,10 @@ class ExprPrinter(CallPrinter):
             )
         self.use(function.header)
         template = self.template_of(expr) if isinstance(expr, ir.Call) else []
-        return self.called(function.text + (f"<{', '.join(template)}>" if template else ""), args)
+        text = function.text + (f"<{', '.join(template)}>" if template else "")
+        if isinstance(expr, ir.Call) and ir.call_name(expr) not in WHOLE_VECTORS and any(_has_lanes(a) for a in args):
+            return self._lanewise(text, args)
+        return self.called(text, args)
 
     def argument(self, expr: Any) -> str:
         """One argument of a call; a buffer stands for its address."""

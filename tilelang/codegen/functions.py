@@ -9,7 +9,7 @@ _FAMILIES = {
     " cast cast_array floordiv floormod min max"
     " load store shl shr reinterpret",
     "math": "exp exp2 exp10 log log2 log10 log1p expm1 sqrt rsqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh"
-    " atan2 pow erf floor ceil round trunc nearbyint abs fabs fmod isnan isinf isfinite sigmoid copysign hypot fma popcount clz"
+    " atan2 pow erf floor ceil round trunc nearbyint abs fabs fmod isnan isinf isfinite sigmoid copysign hypot fma popcount clz ffs fns ldexp nextafter"
     " fast_exp fast_exp2 fast_exp10 fast_log fast_log2 fast_log10 fast_sin fast_cos fast_tan fast_tanh fast_sqrt fast_rsqrt"
     " fast_rcp fast_div fast_pow",
     "shuffle": "shfl_xor shfl shfl_up shfl_down elect_one ballot any all match_any match_all activemask",
@@ -21,6 +21,8 @@ _FAMILIES = {
     "mma": "mma_m16n8k16 mma_m16n8k8 mma_m16n8k32 mma_m8n8k4 mma_ready",
     "wgmma": "wgmma_ss wgmma_rs wgmma_fence wgmma_commit wgmma_wait wgmma_pin wgmma_descriptor",
     "unpack": "unpack look_up",
+    "vector": "lane pack load_as store_as load_read_only",
+    "rounding": "ieee_add ieee_sub ieee_mul ieee_div ieee_fma ieee_sqrt ieee_rcp ieee_rsqrt cast_rounded cast_stochastic",
     "print": "print_message print_value print_element device_assert",
 }
 HEADER_OF = {name: f"tl/{family}.h" for family, names in _FAMILIES.items() for name in names.split()}
@@ -38,6 +40,8 @@ _READS = {
     "cast_array": (1,),
     "unpack": (1,),
     "look_up": (1,),
+    "load_as": (0,),
+    "load_read_only": (0,),
     **{f"ldmatrix_x{n}{t}": (1,) for n in (1, 2, 4) for t in ("", "_trans")},
     **{f"stmatrix_x{n}{t}": (1,) for n in (1, 2, 4) for t in ("", "_trans")},
     "wgmma_rs": (1,),

@@ -165,6 +165,8 @@ def print_kernel(program: KernelProgram) -> KernelText:
     printer.statement(program.body)
     head = f'extern "C" __global__ void __launch_bounds__({bound}) {program.name}({", ".join(parameters)}) {{'
     text = "\n".join([head, *printer.lines, "}", f"TL_ENTRY({program.name})"])
+    if "tl::vec<" in text:
+        printer.use("tl/vector.h")
     return KernelText(text, frozenset(printer.headers), buffers, symbols)
 
 

@@ -25,7 +25,10 @@ STANDARD = frozenset(name for name, text in _NAMES.items() if not text.startswit
 
 
 def type_name(dtype: str, span: Any = None) -> str:
-    """The C++ name of a scalar dtype; DTypeError if device code has none."""
+    """The C++ name of a dtype; DTypeError if device code has none."""
+    element, _, lanes = dtype.partition("x")
+    if lanes:
+        return f"tl::vec<{type_name(element, span)}, {lanes}>"
     try:
         return _NAMES[dtype]
     except KeyError:
@@ -35,6 +38,11 @@ def type_name(dtype: str, span: Any = None) -> str:
 
 def is_float(dtype: str) -> bool:
     return dtype in FLOATS
+
+
+def is_vector(dtype: str) -> bool:
+    """True for dtypes of several lanes, such as float16x2."""
+    return "x" in dtype
 
 
 def is_integer(dtype: str) -> bool:

@@ -24,6 +24,8 @@ from .atomic import (
     atomic_xor,
 )
 from .bits import bitwise_and, bitwise_not, bitwise_or, bitwise_xor, clz, popcount, shift_left, shift_right
+from .bits import find_first_set as _find_first_set
+from .bits import find_nth_set as _find_nth_set
 from .copy import copy
 from .debug import assume, device_assert, evaluate, print
 from .dtypes import NAMES as _DTYPES
@@ -31,6 +33,7 @@ from .dtypes import dtype
 from .extern import access_ptr, address_of, call_extern, import_source
 from .fill import clear, fill
 from .gemm import GemmWarpPolicy, gemm
+from .ieee import ieee_add, ieee_fdiv, ieee_fmaf, ieee_frcp, ieee_frsqrt, ieee_fsqrt, ieee_mul, ieee_sub
 from .kernel import (
     Kernel,
     get_block_binding,
@@ -50,9 +53,12 @@ from .math import (
     Cast,
     abs,
     acos,
+    acosh,
     asin,
+    asinh,
     atan,
     atan2,
+    atanh,
     cast,
     ceil,
     copysign,
@@ -73,6 +79,7 @@ from .math import (
     isfinite,
     isinf,
     isnan,
+    ldexp,
     log,
     log1p,
     log2,
@@ -80,6 +87,7 @@ from .math import (
     max_value,
     min_value,
     nearbyint,
+    nextafter,
     pow,
     reinterpret,
     round,
@@ -108,6 +116,7 @@ from .reducer import alloc_reducer, finalize_reducer, reducer_init, reducer_upda
 from .scan import cummax, cumsum
 from .select import Select, align_up, cdiv, ceildiv, clamp, floordiv, floormod, if_then_else, max, min, truncdiv, truncmod
 from .tensor import StridedTensor, Tensor, const, dynamic, empty, symbolic
+from .vector import Broadcast, Ramp, Shuffle, abs2, add2, extract_lane, fma2, max2, min2, mul2, sub2
 from .warp import (
     activemask,
     all_sync,
@@ -143,6 +152,26 @@ from .warp import (
     warp_reduce_sum,
 )
 
+from .wide_access import (
+    ldg32,
+    ldg64,
+    ldg128,
+    ldg256,
+    lds32,
+    lds64,
+    lds128,
+    stg32,
+    stg64,
+    stg128,
+    stg256,
+    sts32,
+    sts64,
+    sts128,
+)
+from .wide_access import read_only_load as _read_only_load
+
+broadcast, ramp = Broadcast, Ramp
+_FAST = {**_FAST, "__ldg": _read_only_load, "__ffs": _find_first_set, "__fns": _find_nth_set}
 globals().update(_DTYPES)  # T.float16, T.int32x4, ...
 globals().update(_FAST)  # T.__exp, ...
 _LAYOUTS = {"Layout": "shared_from_function", "Fragment": "fragment_from_function"}

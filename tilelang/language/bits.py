@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import DTypeError
 from .dtypes import dtype
 from .emit import call
-from .expr import Expr, as_expr, binary
+from .expr import Expr, as_expr, binary, convert
 
 
 def bitwise_and(x: Any, y: Any, span: Any = None) -> Any:
@@ -57,3 +57,25 @@ def clz(x: Any) -> Expr:
     """The number of leading zero bits, as int32."""
     expr = _integer(x, "T.clz")
     return call("tl.clz", (expr,), dtype("int32"))
+
+
+def find_first_set(value: Any) -> Expr:
+    """`T.__ffs`: the position of the lowest one bit, counted from 1; 0 for 0.
+
+    Examples
+    --------
+    >>> p = getattr(T, "__ffs")(mask)
+    """
+    return call("tl.ffs", (_integer(value, "T.__ffs"),), dtype("int32"))
+
+
+def find_nth_set(mask: Any, base: Any, offset: Any) -> Expr:
+    """`T.__fns`: the position of the |offset|-th one bit of a 32-bit mask from bit `base` on, upwards (offset > 0) or downwards
+    (offset < 0); with offset 0 `base` itself if it is set; 0xffffffff if there is none.
+
+    Examples
+    --------
+    >>> p = getattr(T, "__fns")(mask, 0, 3)
+    """
+    args = convert(mask, dtype("uint32")), convert(base, dtype("uint32")), convert(offset, dtype("int32"))
+    return call("tl.fns", args, dtype("uint32"))

@@ -78,7 +78,7 @@ class Buffer:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         target = access(self, index)
-        if not isinstance(target, Element):
+        if not isinstance(target, (Element, Lanes)):
             raise ShapeError(
                 f"assignment to {target}, which is not one element",
                 fix="use T.fill or T.copy for a region, or assign element by element in T.Parallel",
@@ -287,12 +287,39 @@ def _index(part: Any, extent: Extent, name: str, dim: int, is_bound: bool, past_
     return part
 
 
+class Lanes(Expr):
+    """Elements of a buffer that a T.Ramp names, as one vector value; assigned to, they are stored lane by lane."""
+
+    __slots__ = ("elements",)
+
+    def store(self, value: Any) -> None:
+        from .vector import extract_lane
+
+        kind = dtype(f"{self.elements[0].dtype}x{len(self.elements)}")
+        vector = convert(value, kind)
+        for k, element in enumerate(self.elements):
+            element.store(extract_lane(vector, k))
+
+
+def _gathered(buffer: Buffer, parts: list[Any]) -> Lanes:
+    from .vector import pack
+
+    *outer, steps = parts
+    elements = [access(buffer, (*outer, simplify(steps.base + steps.stride * k))) for k in range(steps.count)]
+    plain = pack(elements)
+    found = Lanes(plain._node, plain.dtype, False, plain.cost, plain.recipe)
+    found.reads, found.epoch, found.elements = plain.reads, plain.epoch, elements
+    return found
+
+
 def access(buffer: Buffer, index: Any) -> Element | Region:
     """`buffer[index]`: an element if every axis has a single value, else a region.
 
     Axes that the index leaves out are whole, but soft: a copy may give them the other side's extents.
     """
     parts = expand_index(index, buffer.ndim, buffer.name)
+    if parts and hasattr(parts[-1], "stride") and len(parts) == buffer.ndim:
+        return _gathered(buffer, parts)
     soft = all(not isinstance(p, slice) for p in parts)
     starts, extents, points = [], [], []
     for dim, extent in enumerate(buffer.shape):

@@ -329,6 +329,13 @@ def _subtract(a: Any, b: Any) -> Any:
     return a - b
 
 
+def _pure_call(name: str, of: str, *args: Any) -> Any:
+    """A call without effects; a dict at the end holds its attributes."""
+    attrs = args[-1] if args and isinstance(args[-1], dict) else None
+    ir.register_op(name, "pure")
+    return ir.call(name, args[:-1] if attrs is not None else args, of, attrs)
+
+
 _BUILD: dict[str, Callable[..., Any]] = {
     "const": lambda value, of: ir.const(value, of),
     "symbol": _symbol,
@@ -361,7 +368,8 @@ _BUILD: dict[str, Callable[..., Any]] = {
     "broadcast": lambda a, lanes: ir.Broadcast(a, lanes),
     "if_then_else": _branch,
     "select": _select,
-    "call": lambda name, of, *args: ir.pure_call(name, args, of),
+    "ramp": lambda base, stride, lanes: ir.Ramp(base, stride, lanes),
+    "call": _pure_call,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import DTypeError, SemanticError, UnsupportedError
+from ..errors import DTypeError, SemanticError
 from .dtypes import dtype
 from .emit import call
 from .expr import Expr, apply, as_expr, binary, constant, convert, unify
@@ -14,7 +14,8 @@ _FLOAT_UNARY = {
     "exp": "e**x", "exp2": "2**x", "exp10": "10**x", "log": "natural logarithm", "log2": "base 2 logarithm",
     "log10": "base 10 logarithm", "log1p": "log(1 + x)", "sqrt": "square root", "rsqrt": "1 / sqrt(x)", "sin": "sine",
     "cos": "cosine", "tan": "tangent", "sinh": "hyperbolic sine", "cosh": "hyperbolic cosine", "tanh": "hyperbolic tangent",
-    "asin": "arc sine", "acos": "arc cosine", "atan": "arc tangent", "erf": "error function", "sigmoid": "1 / (1 + exp(-x))",
+    "asin": "arc sine", "acos": "arc cosine", "atan": "arc tangent", "asinh": "inverse hyperbolic sine",
+    "acosh": "inverse hyperbolic cosine", "atanh": "inverse hyperbolic tangent", "erf": "error function", "sigmoid": "1 / (1 + exp(-x))",
 }  # fmt: skip
 _FAST = ("exp", "exp10", "log", "log2", "log10", "sin", "cos", "tan")
 _ROUNDING = {"floor": "largest integer not above x", "ceil": "smallest integer not below x", "trunc": "x without its fraction",
@@ -62,7 +63,7 @@ def _predicate(name: str, text: str) -> Callable[[Any], Expr]:
     return function
 
 
-exp, exp2, exp10, log, log2, log10, log1p, sqrt, rsqrt, sin, cos, tan, sinh, cosh, tanh, asin, acos, atan, erf, sigmoid = (
+exp, exp2, exp10, log, log2, log10, log1p, sqrt, rsqrt, sin, cos, tan, sinh, cosh, tanh, asin, acos, atan, asinh, acosh, atanh, erf, sigmoid = (
     _unary(name, text) for name, text in _FLOAT_UNARY.items()
 )
 floor, ceil, trunc, nearbyint = (_rounding(name, text) for name, text in _ROUNDING.items())
@@ -125,6 +126,27 @@ def hypot(x1: Any, x2: Any) -> Expr:
     return _pair("hypot", x1, x2)
 
 
+def ldexp(x1: Any, x2: Any) -> Expr:
+    """x1 * 2**x2.
+
+    Examples
+    --------
+    >>> y = T.ldexp(x, 3)
+    """
+    expr = _float(x1, "T.ldexp")
+    return call("tl.ldexp", (expr, convert(x2, dtype("int32"))), expr.dtype)
+
+
+def nextafter(x1: Any, x2: Any) -> Expr:
+    """The next number after x1 toward x2.
+
+    Examples
+    --------
+    >>> y = T.nextafter(x, T.infinity("float32"))
+    """
+    return _pair("nextafter", x1, x2)
+
+
 def fma(x: Any, y: Any, z: Any) -> Expr:
     """x * y + z rounded once."""
     x, y, _ = unify(x, y, "T.fma")
@@ -154,13 +176,51 @@ def fabs(x: Any, span: Any = None) -> Expr:
 
 
 def cast(value: Any, dtype: Any, round: str = "", sat: bool = True, rbits: Any = None, span: Any = None) -> Expr:
-    """`value` converted to `dtype`."""
-    if round or rbits is not None:
-        raise UnsupportedError("rounding modes of T.cast are not in this version", fix="leave round and rbits out: nearest even")
+    """`value` converted to `dtype`.
+
+    Floats become integers toward zero and saturate, NaN becomes 0; numbers become floats by rounding to nearest even.
+
+    Parameters
+    ----------
+    round : str
+        For a float operand: "rn" (nearest even), "rz" (toward zero), "ru" (up), "rd" (down), "rna" (nearest, halves away
+        from zero), or "rs" (stochastic, with `rbits`).
+    sat : bool
+        What is too large for a float8 becomes its largest number; False: NaN (e4m3) or infinity (e5m2).
+    rbits : Expr
+        32 random bits (uint32) for "rs".
+
+    Examples
+    --------
+    >>> y = T.cast(x, "float16", round="rz")
+    """
     kind = _as_dtype(dtype)
     if isinstance(value, str):
         raise DTypeError(f"T.cast({value!r}, {dtype!r}): the value comes first, then the dtype")
-    return convert(value, kind)
+    if not round and rbits is None and sat:
+        return convert(value, kind)
+    mode = {"": "rn", "rm": "rd", "rp": "ru"}.get(round, round)
+    if rbits is not None and not round:
+        mode = "rs"
+    if mode not in _CAST_MODES:
+        raise SemanticError(f"round={round!r} of T.cast", fix="one of " + ", ".join(_CAST_MODES))
+    if (mode == "rs") != (rbits is not None):
+        raise SemanticError(f"round={round!r} and rbits={rbits!r} of T.cast", fix='rbits come with round="rs", and only with it')
+    expr = as_expr(value, "the operand of T.cast")
+    if not expr.dtype.is_float or kind.is_bool:
+        return convert(expr, kind)  # exact, or to nearest whatever is asked
+    if mode == "rs" and not kind.is_float:
+        raise DTypeError(f"stochastic rounding to {kind}", fix="it rounds to narrower floats")
+    name = f"dtype:{kind.element}"
+    flag = "true" if sat else "false"
+    if mode == "rs":
+        bits = convert(rbits, _as_dtype("uint32") if kind.lanes == 1 else _as_dtype(f"uint32x{kind.lanes}"))
+        return apply("call", ("tl.cast_stochastic", str(kind), expr, bits, {"template": [name, flag]}), kind, cost=100)
+    template = {"template": [name, f"tl::rounding::{mode}", flag]}
+    return apply("call", ("tl.cast_rounded", str(kind), expr, template), kind, cost=100)
+
+
+_CAST_MODES = ("rn", "rz", "ru", "rd", "rna", "rs")
 
 
 def Cast(dtype: Any, value: Any, annotations: Any = None, span: Any = None) -> Expr:

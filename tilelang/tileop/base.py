@@ -189,11 +189,13 @@ def scratch_of(call: ir.Call) -> ir.Var | None:
 
 
 def dtype_bits(dtype: str) -> int:
-    """Bits of a scalar dtype name; bool takes a byte of memory."""
+    """Bits of a dtype name, all lanes of a vector; bool takes a byte of memory."""
     if dtype == "bool":
         return 8
     for suffix in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3"):
         if dtype == suffix:
             return 8
-    digits = "".join(c for c in dtype.split("x")[0].removeprefix("b") if c.isdigit())
-    return int(digits)
+    element, _, lanes = dtype.partition("x")
+    if lanes:
+        return dtype_bits(element) * int(lanes)
+    return int("".join(c for c in element.removeprefix("b") if c.isdigit()))

@@ -129,6 +129,43 @@ TL_FUNC int clz(T x) {
   else return detail::library_clz(static_cast<uint32_t>(static_cast<typename unsigned_of_size<sizeof(T)>::type>(x))) - (32 - int(sizeof(T)) * 8);
 }
 
+// The position of the lowest set bit, counted from 1; 0 for 0.
+template <class T>
+TL_FUNC int ffs(T x) {
+  static_assert(is_integer<T>, "ffs takes an integer");
+  return x == 0 ? 0 : int(sizeof(T)) * 8 - clz(static_cast<T>(x & (T(0) - x)));
+}
+
+// The position of the |offset|-th set bit of `mask` from bit `base` on, upwards (offset > 0) or downwards (offset < 0); with
+// offset 0 `base` itself if it is set; all ones if there is none (CUDA's __fns).
+TL_FUNC uint32_t fns(uint32_t mask, uint32_t base, int offset) {
+  int count = offset < 0 ? -offset : offset == 0 ? 1 : offset;
+  for (int bit = static_cast<int>(base); bit >= 0 && bit < 32; bit += offset < 0 ? -1 : 1) {
+    if ((mask >> bit & 1u) != 0 && --count == 0) return static_cast<uint32_t>(bit);
+    if (offset == 0) break;
+  }
+  return 0xffffffffu;
+}
+
+// x * 2^n.
+template <class T>
+TL_FUNC T ldexp(T x, int n) {
+  static_assert(is_float<T>, "ldexp takes a floating type");
+  if constexpr (is_same<T, double>) return TL_LIBRARY_DOUBLE(ldexp)(x, n);
+  else return T(TL_LIBRARY_FLOAT(ldexp)(float(x), n));
+}
+
+// The next number after x toward y.
+template <class T>
+TL_FUNC T nextafter(T x, T y) {
+  static_assert(is_float<T>, "nextafter takes a floating type");
+  using U = typename unsigned_of_size<sizeof(T)>::type;
+  if (x != x || x == y) return x != x ? x : y;
+  if (y != y) return y;
+  if (x == T(0.0f)) return reinterpret<T>(static_cast<U>((y > x ? U(0) : static_cast<U>(U(1) << (sizeof(T) * 8 - 1))) | U(1)));
+  return reinterpret<T>(static_cast<U>(reinterpret<U>(x) + ((y > x) == (x > T(0.0f)) ? 1 : -1)));
+}
+
 #define TL_MATH_FAST(name)                                                   \
   template <class T>                                                         \
   TL_FUNC T fast_##name(T x) {                                               \
