@@ -107,9 +107,7 @@ class Environment:
     )
 
     # -- tuning -------------------------------------------------------------------------------------------------------
-    TILELANG_AUTO_TUNING_DISABLE_CACHE = Setting(
-        kinds.BOOL, False, "autotune.disable_cache", "Measure every configuration anew."
-    )
+    TILELANG_AUTO_TUNING_DISABLE_CACHE = Setting(kinds.BOOL, False, "autotune.disable_cache", "Measure every configuration anew.")
     TILELANG_AUTO_TUNING_CPU_UTILITIES = Setting(
         _SHARE, 0.9, "autotune.cpu_utilities", "The share of the cores that compiles configurations."
     )

@@ -114,17 +114,28 @@ def round_to_format(x, values, mode, saturate, largest):
 def test_casts(dtype, device):
     """Every number of a format (a sample of the 16-bit ones), the middles between neighbours, and their neighbours in float32."""
     kind = FORMATS[dtype]
-    codes = np.arange(256, dtype=np.uint8) if dtype.startswith("float8") else np.random.default_rng().integers(0, 65536, 300, np.uint16)
+    codes = (
+        np.arange(256, dtype=np.uint8)
+        if dtype.startswith("float8")
+        else np.random.default_rng().integers(0, 65536, 300, np.uint16)
+    )
     numbers = np.unique(np.abs(codes.view(kind).astype(np.float32)))
     numbers = numbers[np.isfinite(numbers)]
-    every = np.arange(128, dtype=np.uint8).view(kind) if dtype.startswith("float8") else np.arange(32768, dtype=np.uint16).view(kind)
+    every = (
+        np.arange(128, dtype=np.uint8).view(kind) if dtype.startswith("float8") else np.arange(32768, dtype=np.uint16).view(kind)
+    )
     every = every.astype(np.float64)
     every = every[np.isfinite(every)]
     places = np.searchsorted(every, numbers)
     middles = ((every[places] + every[np.minimum(places + 1, len(every) - 1)]) / 2).astype(np.float32)
     inputs = np.concatenate([numbers, middles, np.nextafter(middles, np.float32(np.inf)), np.nextafter(middles, np.float32(0))])
     inputs = np.concatenate([inputs, -inputs, np.float32([np.inf, -np.inf, np.nan, 500.0, 1e5, 3.4e38])])
-    out = run(casts(dtype, len(inputs)), [torch.tensor(inputs, device=device)], ((6, len(inputs)), dtype.replace("m3fn", "m3")), device=device)
+    out = run(
+        casts(dtype, len(inputs)),
+        [torch.tensor(inputs, device=device)],
+        ((6, len(inputs)), dtype.replace("m3fn", "m3")),
+        device=device,
+    )
     got = out.float().cpu().numpy()
     is_float8 = dtype.startswith("float8")
     infinite = float("nan") if dtype == "float8_e4m3fn" else float("inf")
@@ -141,7 +152,9 @@ def test_casts(dtype, device):
 
 
 @T.prim_func
-def integers(A: T.Tensor((N,), "float32"), O: T.Tensor((5, N), "int32"), R: T.Tensor((2, N), "uint32"), S: T.Tensor((2, N), "bfloat16")):
+def integers(
+    A: T.Tensor((N,), "float32"), O: T.Tensor((5, N), "int32"), R: T.Tensor((2, N), "uint32"), S: T.Tensor((2, N), "bfloat16")
+):
     with T.Kernel(1, threads=N):
         t = T.get_thread_binding()
         for k, mode in enumerate(CAST_MODES):

@@ -43,7 +43,12 @@ def test_packed(dtype, device):
 
 
 @T.prim_func
-def widths(A: T.Tensor((N, 32), "float16"), O: T.Tensor((N, 32), "float16"), P: T.Tensor((N, 16), "float16"), Q: T.Tensor((N,), "float32")):
+def widths(
+    A: T.Tensor((N, 32), "float16"),
+    O: T.Tensor((N, 32), "float16"),
+    P: T.Tensor((N, 16), "float16"),
+    Q: T.Tensor((N,), "float32"),
+):
     with T.Kernel(1, threads=N):
         t = T.get_thread_binding()
         S = T.alloc_shared((N, 16), "float16")
@@ -61,7 +66,11 @@ def widths(A: T.Tensor((N, 32), "float16"), O: T.Tensor((N, 32), "float16"), P: 
         T.stg64(P[t, 8], T.lds64(S[63 - t, 8]))
         T.stg32(P[t, 12], T.lds32(S[63 - t, 12]))
         T.stg32(P[t, 14], T.lds32(S[63 - t, 14]))
-        Q[t] = T.cast(T.__ldg(A[t, 3]), "float32") + T.cast(T.__ldg(A, t), "float32") if False else T.cast(T.__ldg(A[t, 3]), "float32")
+        Q[t] = (
+            T.cast(T.__ldg(A[t, 3]), "float32") + T.cast(T.__ldg(A, t), "float32")
+            if False
+            else T.cast(T.__ldg(A[t, 3]), "float32")
+        )
 
 
 def test_widths(device):

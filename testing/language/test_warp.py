@@ -12,7 +12,9 @@ N = 128
 
 
 @T.prim_func
-def shuffles(A: T.Tensor((N,), "float32"), K: T.Tensor((N,), "int32"), O: T.Tensor((8, N), "float32"), M: T.Tensor((6, N), "uint32")):
+def shuffles(
+    A: T.Tensor((N,), "float32"), K: T.Tensor((N,), "int32"), O: T.Tensor((8, N), "float32"), M: T.Tensor((6, N), "uint32")
+):
     with T.Kernel(1, threads=N):
         t = T.get_thread_binding()
         a = A[t]
@@ -22,8 +24,16 @@ def shuffles(A: T.Tensor((N,), "float32"), K: T.Tensor((N,), "int32"), O: T.Tens
         O[3, t] = T.shfl_xor(a, 9, width=8)
         O[4, t] = T.shfl_sync(a, 3, 4)
         O[5, t] = T.tvm_warp_shuffle_down(0xFFFFFFFF, a, 1, 32, 32)
-        O[6, t] = T.cast(T.get_warp_group_idx() + T.get_warp_group_idx(16, 2) * 10 + T.get_warp_idx_sync() * 100 + T.get_lane_idx() * 1000, "float32")
-        O[7, t] = T.cast(T.syncthreads_count(a > 0) + T.cast(T.syncthreads_and(a > -100), "int32") * 1000 + T.cast(T.syncthreads_or(a > 100), "int32") * 5000, "float32")
+        O[6, t] = T.cast(
+            T.get_warp_group_idx() + T.get_warp_group_idx(16, 2) * 10 + T.get_warp_idx_sync() * 100 + T.get_lane_idx() * 1000,
+            "float32",
+        )
+        O[7, t] = T.cast(
+            T.syncthreads_count(a > 0)
+            + T.cast(T.syncthreads_and(a > -100), "int32") * 1000
+            + T.cast(T.syncthreads_or(a > 100), "int32") * 5000,
+            "float32",
+        )
         M[0, t] = T.ballot_sync(a > 0)
         M[1, t] = T.match_any_sync(K[t])
         M[2, t] = T.match_all_sync(K[t // 64 * 64])
@@ -45,7 +55,14 @@ def test_shuffles_and_votes(device):
     down = torch.where(lane + 2 > lane // 16 * 16 + 15, lane, lane + 2)
     xor = torch.where((lane ^ 9) > lane // 8 * 8 + 7, lane, lane ^ 9)
     last = torch.where(lane == 31, lane, lane + 1)
-    rows = [from_lane(torch.full_like(t, 5)), from_lane(up), from_lane(down), from_lane(xor), from_lane(lane // 4 * 4 + 3), from_lane(last)]
+    rows = [
+        from_lane(torch.full_like(t, 5)),
+        from_lane(up),
+        from_lane(down),
+        from_lane(xor),
+        from_lane(lane // 4 * 4 + 3),
+        from_lane(last),
+    ]
     rows.append((t // 128 + t // 32 * 10 + t // 32 * 100 + t % 32 * 1000).float())
     rows.append(torch.full((N,), float((a > 0).sum() + 1000)))
     assert torch.equal(o.cpu(), torch.stack(rows))
@@ -122,7 +139,12 @@ def by_hand(A: T.Tensor((64, 64), "float16"), B: T.Tensor((64, 64), "float16"), 
         t = T.get_thread_binding()
         T.async_copy(A[bx * 32, 0], x)
         for i in T.serial(4):
-            T.ptx_cp_async(T.access_ptr(y[i * 8 + t // 8, t % 8 * 8], "w", 8), T.access_ptr(B[bx * 32 + i * 8 + t // 8, t % 8 * 8], "r", 8), 8, i < 3)
+            T.ptx_cp_async(
+                T.access_ptr(y[i * 8 + t // 8, t % 8 * 8], "w", 8),
+                T.access_ptr(B[bx * 32 + i * 8 + t // 8, t % 8 * 8], "r", 8),
+                8,
+                i < 3,
+            )
         T.ptx_commit_group()
         T.ptx_wait_group(0)
         T.tvm_storage_sync("shared")
@@ -147,7 +169,11 @@ def test_asynchronous_copies_by_hand(device):
         (lambda x, G: T.named_barrier_arrive(1, 40), SemanticError, "multiple of 32"),
         (lambda x, G: T.tvm_storage_sync("global"), SemanticError, "'global'"),
         (lambda x, G: T.any_of(x[0]), DTypeError, "T.any_of takes a buffer or a region"),
-        (lambda x, G: T.tvm_thread_allreduce(1, x[0], True, x[0], T.get_thread_binding()), FrontendError, "outside a reduce_scope"),
+        (
+            lambda x, G: T.tvm_thread_allreduce(1, x[0], True, x[0], T.get_thread_binding()),
+            FrontendError,
+            "outside a reduce_scope",
+        ),
         (lambda x, G: T.attr(None, "reduce_scope", 0), DTypeError, "T.comm_reducer"),
         (lambda x, G: T.attr(None, "thread_extent", 0), SemanticError, "'thread_extent'"),
         (lambda x, G: T.async_copy(x, G), SemanticError, "from shared.dyn"),

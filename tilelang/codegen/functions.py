@@ -9,7 +9,8 @@ _FAMILIES = {
     " cast cast_array floordiv floormod min max"
     " load store shl shr reinterpret",
     "math": "exp exp2 exp10 log log2 log10 log1p expm1 sqrt rsqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh"
-    " atan2 pow erf floor ceil round trunc nearbyint abs fabs fmod isnan isinf isfinite sigmoid copysign hypot fma popcount clz ffs fns ldexp nextafter"
+    " atan2 pow erf floor ceil round trunc nearbyint abs fabs fmod isnan isinf isfinite sigmoid copysign hypot fma popcount clz"
+    " ffs fns ldexp nextafter"
     " fast_exp fast_exp2 fast_exp10 fast_log fast_log2 fast_log10 fast_sin fast_cos fast_tan fast_tanh fast_sqrt fast_rsqrt"
     " fast_rcp fast_div fast_pow",
     "shuffle": "shfl_xor shfl shfl_up shfl_down elect_one ballot any all match_any match_all activemask",

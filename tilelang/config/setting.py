@@ -110,9 +110,7 @@ class Setting(Generic[Value]):
             try:
                 return self.kind.parse(text), f"environment ({name})" if name != self.name else "environment"
             except ValueError as error:
-                raise EnvironmentVariableError(
-                    f"{name}={text!r}: {error}", fix=f"unset {name} or give it such a value"
-                ) from None
+                raise EnvironmentVariableError(f"{name}={text!r}: {error}", fix=f"unset {name} or give it such a value") from None
         file = active_file()
         if self.key in file.values:
             try:

@@ -47,7 +47,7 @@ from .kernel import (
 )
 from .loops import Parallel, Pipelined, Serial, Unroll, Vectorized, grid, serial, unroll, vectorized
 from .math import (
-    FAST as _FAST,
+    FAST as _FAST_MATH,
 )
 from .math import (
     Cast,
@@ -151,7 +151,6 @@ from .warp import (
     warp_reduce_min,
     warp_reduce_sum,
 )
-
 from .wide_access import (
     ldg32,
     ldg64,
@@ -171,7 +170,7 @@ from .wide_access import (
 from .wide_access import read_only_load as _read_only_load
 
 broadcast, ramp = Broadcast, Ramp
-_FAST = {**_FAST, "__ldg": _read_only_load, "__ffs": _find_first_set, "__fns": _find_nth_set}
+_FAST: dict[str, Any] = {**_FAST_MATH, "__ldg": _read_only_load, "__ffs": _find_first_set, "__fns": _find_nth_set}
 globals().update(_DTYPES)  # T.float16, T.int32x4, ...
 globals().update(_FAST)  # T.__exp, ...
 _LAYOUTS = {"Layout": "shared_from_function", "Fragment": "fragment_from_function"}

@@ -31,7 +31,8 @@ class CommReducer:
         values = tuple(result) if isinstance(result, (tuple, list)) else (result,)
         if len(values) != len(left):
             raise SemanticError(
-                f"the combiner of T.comm_reducer gives {len(values)} values for {len(left)}", fix="return one value for each identity"
+                f"the combiner of T.comm_reducer gives {len(values)} values for {len(left)}",
+                fix="return one value for each identity",
             )
         return values
 
@@ -90,7 +91,8 @@ def attr(node: Any, attr_key: str, value: Any) -> AttributeScope:
         raise DTypeError(f"the key of T.attr is {attr_key!r}", fix="give a string")
     if not attr_key.startswith(_KEYS):
         raise SemanticError(
-            f"T.attr with the key {attr_key!r}", fix="reduce_scope, a pragma_... or a tl. annotation; T.Kernel makes thread extents"
+            f"T.attr with the key {attr_key!r}",
+            fix="reduce_scope, a pragma_... or a tl. annotation; T.Kernel makes thread extents",
         )
     if attr_key == "reduce_scope" and not isinstance(node, CommReducer):
         raise DTypeError(f"the node of a reduce_scope is {node!r}", fix="T.comm_reducer(lambda x, y: x + y, [T.float32(0)])")
@@ -143,7 +145,8 @@ def tvm_thread_allreduce(*freduce_args: Any, dtype: Any = "handle") -> AllReduce
         from .select import if_then_else
 
         current = tuple(
-            convert(if_then_else(condition, v, convert(e, k)), k) for v, e, k in zip(current, reducer.identity, kinds, strict=True)
+            convert(if_then_else(condition, v, convert(e, k)), k)
+            for v, e, k in zip(current, reducer.identity, kinds, strict=True)
         )
     slots = [alloc("part", (1,), k, "local.var", "T.tvm_thread_allreduce") for k in kinds]
 
@@ -183,7 +186,9 @@ def _digits(axes: Sequence[Any]) -> list[tuple[int, int]]:
     for axis in axes:
         number = next((k for k, v in enumerate(kernel.variables[3:]) if isinstance(axis, Expr) and axis.node is v.node), None)
         if number is None:
-            number = next((k for k, v in enumerate(kernel.variables[3:]) if isinstance(axis, Expr) and axis.node.same_as(v.node)), None)
+            number = next(
+                (k for k, v in enumerate(kernel.variables[3:]) if isinstance(axis, Expr) and axis.node.same_as(v.node)), None
+            )
         if number is None:
             raise SemanticError(
                 f"T.tvm_thread_allreduce over {axis}, which is no thread index", fix="pass T.get_thread_binding(0), (1) or (2)"

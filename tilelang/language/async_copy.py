@@ -76,7 +76,8 @@ def ptx_cp_async(dst_access_ptr: Any, src_access_ptr: Any, num_elems: int, predi
     size = width if width in _SIZES else num_elems
     if size not in _SIZES:
         raise SemanticError(
-            f"T.ptx_cp_async of {num_elems} elements of {dst_access_ptr.element.dtype}, {width} bytes", fix="copy 4, 8 or 16 bytes"
+            f"T.ptx_cp_async of {num_elems} elements of {dst_access_ptr.element.dtype}, {width} bytes",
+            fix="copy 4, 8 or 16 bytes",
         )
     args: tuple = (dst_access_ptr, src_access_ptr)
     if predicate is not None:

@@ -291,6 +291,7 @@ class Lanes(Expr):
     """Elements of a buffer that a T.Ramp names, as one vector value; assigned to, they are stored lane by lane."""
 
     __slots__ = ("elements",)
+    elements: list[Any]
 
     def store(self, value: Any) -> None:
         from .vector import extract_lane
@@ -312,7 +313,7 @@ def _gathered(buffer: Buffer, parts: list[Any]) -> Lanes:
     return found
 
 
-def access(buffer: Buffer, index: Any) -> Element | Region:
+def access(buffer: Buffer, index: Any) -> Any:
     """`buffer[index]`: an element if every axis has a single value, else a region.
 
     Axes that the index leaves out are whole, but soft: a copy may give them the other side's extents.

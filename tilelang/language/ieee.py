@@ -13,7 +13,9 @@ MODES = ("rn", "rz", "ru", "rd")
 
 def _operation(name: str, what: str, rounding_mode: str, *operands: Any) -> Expr:
     if rounding_mode not in MODES:
-        raise SemanticError(f"rounding_mode={rounding_mode!r} of {what}", fix="rn (nearest even), rz (to zero), ru (up) or rd (down)")
+        raise SemanticError(
+            f"rounding_mode={rounding_mode!r} of {what}", fix="rn (nearest even), rz (to zero), ru (up) or rd (down)"
+        )
     common = as_expr(operands[0], f"an operand of {what}").dtype
     for other in operands[1:]:
         common = unify(Expr(None, common, recipe=("const", 0, str(common))), other, what)[2]
@@ -22,7 +24,9 @@ def _operation(name: str, what: str, rounding_mode: str, *operands: Any) -> Expr
     if common.element not in ("float32", "float64"):
         raise DTypeError(f"{what} of {common}", fix='rounding modes exist for float32 and float64: T.cast(x, "float32")')
     args = tuple(convert(x, common) for x in operands)
-    return apply("call", (f"tl.ieee_{name}", str(common), *args, {"template": [f"tl::rounding::{rounding_mode}"]}), common, cost=100)
+    return apply(
+        "call", (f"tl.ieee_{name}", str(common), *args, {"template": [f"tl::rounding::{rounding_mode}"]}), common, cost=100
+    )
 
 
 def ieee_add(x: Any, y: Any, rounding_mode: str = "rn") -> Expr:

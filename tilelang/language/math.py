@@ -15,7 +15,8 @@ _FLOAT_UNARY = {
     "log10": "base 10 logarithm", "log1p": "log(1 + x)", "sqrt": "square root", "rsqrt": "1 / sqrt(x)", "sin": "sine",
     "cos": "cosine", "tan": "tangent", "sinh": "hyperbolic sine", "cosh": "hyperbolic cosine", "tanh": "hyperbolic tangent",
     "asin": "arc sine", "acos": "arc cosine", "atan": "arc tangent", "asinh": "inverse hyperbolic sine",
-    "acosh": "inverse hyperbolic cosine", "atanh": "inverse hyperbolic tangent", "erf": "error function", "sigmoid": "1 / (1 + exp(-x))",
+    "acosh": "inverse hyperbolic cosine", "atanh": "inverse hyperbolic tangent", "erf": "error function",
+    "sigmoid": "1 / (1 + exp(-x))",
 }  # fmt: skip
 _FAST = ("exp", "exp10", "log", "log2", "log10", "sin", "cos", "tan")
 _ROUNDING = {"floor": "largest integer not above x", "ceil": "smallest integer not below x", "trunc": "x without its fraction",
@@ -63,9 +64,31 @@ def _predicate(name: str, text: str) -> Callable[[Any], Expr]:
     return function
 
 
-exp, exp2, exp10, log, log2, log10, log1p, sqrt, rsqrt, sin, cos, tan, sinh, cosh, tanh, asin, acos, atan, asinh, acosh, atanh, erf, sigmoid = (
-    _unary(name, text) for name, text in _FLOAT_UNARY.items()
-)
+(
+    exp,
+    exp2,
+    exp10,
+    log,
+    log2,
+    log10,
+    log1p,
+    sqrt,
+    rsqrt,
+    sin,
+    cos,
+    tan,
+    sinh,
+    cosh,
+    tanh,
+    asin,
+    acos,
+    atan,
+    asinh,
+    acosh,
+    atanh,
+    erf,
+    sigmoid,
+) = (_unary(name, text) for name, text in _FLOAT_UNARY.items())
 floor, ceil, trunc, nearbyint = (_rounding(name, text) for name, text in _ROUNDING.items())
 isnan, isinf, isfinite = (_predicate(name, text) for name, text in _PREDICATES.items())
 FAST = {f"__{name}": _unary(f"__{name}", f"approximate {_FLOAT_UNARY[name]}", f"fast_{name}") for name in _FAST}

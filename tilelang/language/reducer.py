@@ -1,11 +1,11 @@
 """Deferred reductions: contributions from any iteration of a T.Parallel nest, combined over threads once, at the end.
 
-    acc = T.alloc_reducer((64,), "float32", op="sum")
-    T.reducer_init(acc)
-    for k in T.serial(8):
-        for i, j in T.Parallel(64, 32):
-            T.reducer_update(acc[i], A[i, k * 32 + j])
-    T.finalize_reducer(acc, out)
+acc = T.alloc_reducer((64,), "float32", op="sum")
+T.reducer_init(acc)
+for k in T.serial(8):
+    for i, j in T.Parallel(64, 32):
+        T.reducer_update(acc[i], A[i, k * 32 + j])
+T.finalize_reducer(acc, out)
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Reducer(Buffer):
         _update(element, type(expr)(rest, expr.dtype, pure=False))
 
 
-def _without(node: Any, own: Any, operator: type) -> Any:
+def _without(node: Any, own: Any, operator: Any) -> Any:
     """The other terms of a combination in which `own` occurs once; None if it is none."""
     if not isinstance(node, operator):
         return None

@@ -36,6 +36,9 @@ class Steps(Expr):
     """T.Ramp: a vector of equally spaced integers; as an index of a buffer it names that many elements."""
 
     __slots__ = ("base", "stride", "count")
+    base: Expr
+    stride: Expr
+    count: int
 
 
 def Ramp(base: Any, stride: Any, lanes: Any, span: Any = None) -> Steps:

@@ -27,7 +27,9 @@ def _place(operand: Any, name: str) -> Address:
     scope, wanted = address.element.buffer.scope(), _SCOPES[name[2]]
     if scope != wanted:
         other = name[:2] + ("s" if scope == "shared.dyn" else "g") + name[3:]
-        raise SemanticError(f"T.{name} of {address.element}, which is in {scope}", fix=f"T.{name} is for {wanted} memory; use T.{other}")
+        raise SemanticError(
+            f"T.{name} of {address.element}, which is in {scope}", fix=f"T.{name} is for {wanted} memory; use T.{other}"
+        )
     return address
 
 
@@ -49,7 +51,9 @@ def _as_words(value: Any, bits: int, name: str) -> Expr:
     if expr.dtype == words:
         return expr
     if expr.dtype.bits != bits:
-        raise DTypeError(f"T.{name} of {expr.dtype}, {expr.dtype.bits} bits", fix=f"give {bits} bits: {words}, or a vector of that size")
+        raise DTypeError(
+            f"T.{name} of {expr.dtype}, {expr.dtype.bits} bits", fix=f"give {bits} bits: {words}, or a vector of that size"
+        )
     return reinterpret(expr, words)
 
 
@@ -81,9 +85,8 @@ def _public(make: Callable[[int, str], Callable], kind: str, bits: int, space: s
         inner = function
         function = (lambda src: inner(src)) if kind == "ld" else (lambda dst, value: inner(dst, value))  # type: ignore[misc]
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        f"{text}; the address is a multiple of {min(bits, 128) // 8} bytes.{zero}\n\n    Examples\n    --------\n    {example}\n    "
-    )
+    rule = f"the address is a multiple of {min(bits, 128) // 8} bytes"
+    function.__doc__ = f"{text}; {rule}.{zero}\n\n    Examples\n    --------\n    {example}\n    "
     return function
 
 
@@ -102,7 +105,9 @@ def read_only_load(load_or_buf: Any, index: Any = None) -> Expr:
     """
     if index is not None:
         if not isinstance(load_or_buf, Buffer):
-            raise DTypeError(f"T.__ldg({load_or_buf!r}, {index}): only a buffer takes an index", fix="T.__ldg(A[i]) or T.__ldg(A, i)")
+            raise DTypeError(
+                f"T.__ldg({load_or_buf!r}, {index}): only a buffer takes an index", fix="T.__ldg(A[i]) or T.__ldg(A, i)"
+            )
         load_or_buf = load_or_buf[convert(index, dtype("int32")) if isinstance(index, Expr) else index]
     if not isinstance(load_or_buf, Element) or load_or_buf.buffer.scope() != "global":
         raise DTypeError(f"T.__ldg of {load_or_buf}", fix="pass one element of a tensor in global memory")

@@ -196,6 +196,3 @@ def _names(rank: int) -> list[str]:
 
 def _times(extents: Any) -> str:
     return " x ".join(str(e) for e in extents) or "1"
-
-
-

@@ -46,7 +46,9 @@ class Scan(TileOp):
     @classmethod
     def from_call(cls, call: ir.Call, span: Any) -> Scan:
         src, dst = call.args
-        return cls(src, dst, str(attribute(call, "kind")), int(attribute(call, "dim")), bool(attribute(call, "reverse", False)), span)
+        return cls(
+            src, dst, str(attribute(call, "kind")), int(attribute(call, "dim")), bool(attribute(call, "reverse", False)), span
+        )
 
     def to_call(self) -> ir.Call:
         attrs = {"kind": self.kind, "dim": self.dim, "reverse": self.reverse}
@@ -139,7 +141,10 @@ class Scan(TileOp):
         position = self._position(k, count)
         here = ir.load(total, [0])
         step = ir.seq(
-            [ir.BufferStore(total, kind.combine(here, self._read(line, position)), [ir.const(0)]), self._write(line, position, here)]
+            [
+                ir.BufferStore(total, kind.combine(here, self._read(line, position)), [ir.const(0)]),
+                self._write(line, position, here),
+            ]
         )
         body = ir.seq([ir.alloc(total), ir.BufferStore(total, kind.identity(), [ir.const(0)]), self._loop(k, count, step)])
         rounds = -(-lines // ctx.num_threads)

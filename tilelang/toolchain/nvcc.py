@@ -34,9 +34,7 @@ def identity() -> str:
     return f"nvcc {_version(path, path.stat().st_mtime_ns)}"
 
 
-def compile_text(
-    source: str, arch: str, *, form: str, name: str, options: Sequence[str], verbose: bool
-) -> tuple[bytes, str]:
+def compile_text(source: str, arch: str, *, form: str, name: str, options: Sequence[str], verbose: bool) -> tuple[bytes, str]:
     """(the text as `form`, "cubin" or "ptx"; what the compiler said)."""
     nvcc = find_nvcc()
     with tempfile.TemporaryDirectory(prefix="tilelang-") as directory:

@@ -27,9 +27,7 @@ def identity() -> str:
     return f"nvrtc {package_version('nvidia-cuda-nvrtc')}, cuda-bindings {package_version('cuda-bindings')}"
 
 
-def compile_text(
-    source: str, arch: str, *, form: str, name: str, options: Sequence[str], verbose: bool
-) -> tuple[bytes, str]:
+def compile_text(source: str, arch: str, *, form: str, name: str, options: Sequence[str], verbose: bool) -> tuple[bytes, str]:
     """(the text as `form`, "cubin" or "ptx"; what the compiler said)."""
     nvrtc = _bindings()
     wanted = arch if form == "cubin" else arch.replace("sm_", "compute_")  # a virtual architecture stops before ptxas

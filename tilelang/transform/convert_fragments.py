@@ -32,8 +32,10 @@ def copy_stmt(src: ir.Var, dst: ir.Var, span: Any) -> ir.Stmt:
 
 def is_replicated(fragment: Fragment, num_threads: int) -> bool:
     """True if every thread of the block holds every element."""
-    return not any(f.is_thread for dim in fragment.dims for f in dim) and not fragment.idle_conditions(0, num_threads) and (
-        fragment.num_threads == num_threads
+    return (
+        not any(f.is_thread for dim in fragment.dims for f in dim)
+        and not fragment.idle_conditions(0, num_threads)
+        and (fragment.num_threads == num_threads)
     )
 
 
@@ -168,8 +170,8 @@ class _Convert(ir.Mutator):
         derived = derive_fragment(use, nest, layout)
         if derived is None:
             raise LayoutError(
-                f"the reducer behind {use.buffer.name} is indexed by {', '.join(str(value) for _, value in use.index or ())} in T.Parallel, "
-                "which does not follow its loop variables",
+                f"the reducer behind {use.buffer.name} has an index that does not follow the loop variables of T.Parallel: "
+                f"{', '.join(str(value) for _, value in use.index or ())}",
                 fix="index a reducer by loop variables of T.Parallel that count its whole axes, by constants or by outer values",
                 span=ir.span_to_source(nest.span),
             )

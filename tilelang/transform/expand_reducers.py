@@ -123,7 +123,8 @@ class _Expand(ir.Mutator):
     def _finalize(self, reducer: _Reducer, span: Any) -> ir.Stmt:
         parts = list(reducer.parts.values())
         steps: list[ir.Stmt] = [
-            ir.evaluate(ir.call("tl.all_reduce", [ir.full_region(p)], attrs={"kind": reducer.kind.name}, span=span), span) for p in parts
+            ir.evaluate(ir.call("tl.all_reduce", [ir.full_region(p)], attrs={"kind": reducer.kind.name}, span=span), span)
+            for p in parts
         ]
         for part in parts:
             variables = tuple(ir.var(f"i{d}") for d in range(len(ir.static_shape(part))))
@@ -162,7 +163,7 @@ class _Epochs(ir.Visitor):
             if not reducer.is_open:
                 raise SemanticError(
                     f"a contribution to the reducer {reducer.buffer.name} outside an epoch",
-                    fix=f"call T.reducer_init({reducer.buffer.name}) before the first contribution, T.finalize_reducer after the last",
+                    fix=f"call T.reducer_init({reducer.buffer.name}) before the first contribution",
                     span=ir.span_to_source(self.span),
                 )
             reducer.contributed = True

@@ -102,9 +102,7 @@ class ParallelNest:
         """Fragments that the body touches."""
         found: dict[ir.Var, FragmentUse] = {}
         inner = ir.bound_vars(self.body)
-        partial = {
-            c.args[0].args[0].source for c in ir.collect(self.body, ir.Call) if ir.is_call(c, "tl.combine")
-        }
+        partial = {c.args[0].args[0].source for c in ir.collect(self.body, ir.Call) if ir.is_call(c, "tl.combine")}
 
         def note(buf: ir.Var, indices: Any, written: bool) -> None:
             if ir.scope_of(buf) != "local.fragment":
@@ -115,7 +113,9 @@ class ParallelNest:
                 found[buf] = FragmentUse(buf, index, not written, written, buf in partial)
             else:
                 same = old.index is not None and _same_index(old.index, index)
-                found[buf] = replace(old, index=old.index if same else None, read=old.read or not written, written=old.written or written)
+                found[buf] = replace(
+                    old, index=old.index if same else None, read=old.read or not written, written=old.written or written
+                )
 
         def visit(node: Any) -> None:
             if isinstance(node, ir.BufferLoad):

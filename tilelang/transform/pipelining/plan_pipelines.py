@@ -131,9 +131,7 @@ def _global_load(stmt: ir.Stmt) -> TileOp | None:
     return op if loads else None
 
 
-def _stage(
-    unit: BodyUnit, op: TileOp, body: LoopBody, versions: int, is_live: IsLive, ctx: LoweringContext
-) -> StagedCopy | str:
+def _stage(unit: BodyUnit, op: TileOp, body: LoopBody, versions: int, is_live: IsLive, ctx: LoweringContext) -> StagedCopy | str:
     """The staged copy, or why it cannot be one."""
     effects = op.effects()
     source, target = effects.reads[0], effects.writes[0]
