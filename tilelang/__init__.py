@@ -18,6 +18,7 @@ __version__ = "0.2.0"
 _SUBMODULES = ["cache", "codegen", "engine", "errors", "frontend", "ir", "language", "layout", "profiler", "runtime", "simulator"]
 _SUBMODULES += ["target", "testing", "tileop", "toolchain", "transform"]
 _NAMES = {
+    "load": "tilelang.loading",
     "JITImpl": "tilelang.jit.impl",
     "KernelList": "tilelang.jit.parallel",
     "par_compile": "tilelang.jit.parallel",

@@ -11,18 +11,19 @@ from tilelang.cache.key import CacheKey
 from tilelang.toolchain.versions import package_version
 
 if TYPE_CHECKING:
+    from tilelang.codegen.launch_plan import LaunchPlan
     from tilelang.jit.options import CompileOptions
 
-_PACKAGES = ("tilelang", "apache-tvm", "apache-tvm-ffi", "nvidia-cuda-nvrtc", "cuda-bindings")
+_PACKAGES = ("apache-tvm", "apache-tvm-ffi", "nvidia-cuda-nvrtc", "cuda-bindings")
 
 
-def provenance(name: str, options: CompileOptions, key: CacheKey, seconds: float) -> dict[str, Any]:
+def provenance(plan: LaunchPlan, options: CompileOptions, key: CacheKey, seconds: float) -> dict[str, Any]:
     """The `meta` of an artifact.
 
     Parameters
     ----------
-    name : str
-        The kernel's name.
+    plan : LaunchPlan
+        The kernel's name and parameters.
     options : CompileOptions
         How it was compiled.
     key : CacheKey
@@ -30,8 +31,11 @@ def provenance(name: str, options: CompileOptions, key: CacheKey, seconds: float
     seconds : float
         How long the toolchain took.
     """
+    from tilelang import __version__
+
     return {
-        "name": name,
+        "name": plan.name,
+        "dtypes": sorted({parameter.dtype for parameter in plan.parameters}),
         "target": str(options.target),
         "execution_backend": options.execution_backend,
         "pass_configs": {str(key): str(value) for key, value in options.pass_configs.items()},
@@ -43,5 +47,5 @@ def provenance(name: str, options: CompileOptions, key: CacheKey, seconds: float
         "machine": platform.machine(),
         "python": platform.python_version(),
         "process": os.getpid(),
-        "versions": {package: package_version(package) for package in _PACKAGES},
+        "versions": {"tilelang": __version__, **{package: package_version(package) for package in _PACKAGES}},
     }

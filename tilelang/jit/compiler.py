@@ -82,7 +82,7 @@ def _find_or_build(cache: KernelCache, trace, options: CompileOptions, out_idx) 
     def build() -> Artifact:
         started = time.perf_counter()
         artifact = _build(program)
-        meta = provenance(program.plan.name, program.options, key, time.perf_counter() - started)
+        meta = provenance(program.plan, program.options, key, time.perf_counter() - started)
         return dataclasses.replace(artifact, meta=meta)
 
     return key, cache.find_or_build(key, build)
