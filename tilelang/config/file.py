@@ -56,7 +56,7 @@ def _find(named: str | None, _config_home: str | None) -> ConfigFile:
     try:
         data = path.read_bytes()
     except OSError as error:
-        if not named and isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        if not named and not os.path.lexists(path):  # also where somebody else's home directory is closed to us
             return ConfigFile(None)
         raise ConfigError(
             f"the configuration file {path} cannot be read ({error.strerror})",
