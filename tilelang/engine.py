@@ -11,6 +11,8 @@ from .codegen.kernel import print_kernel, print_source
 from .codegen.launch_plan import LaunchPlan
 from .codegen.plan import make_plan
 from .errors import TileLangError
+from .remarks import Remarks
+from .resources import SharedBuffer
 from .target import Target
 from .transform import pipeline
 from .transform.kernel_program import KernelProgram
@@ -22,12 +24,14 @@ class CompiledProgram:
     """What compiling a function gives.
 
     `source` is CUDA C++ text for NVRTC, nvcc or the simulator; `plan` says how to call it (outputs are chosen with
-    `tilelang.codegen.plan.with_outputs`); `remarks` are decisions worth telling the author.
+    `tilelang.codegen.plan.with_outputs`); `remarks` are decisions worth telling the author; `shared` lists the
+    shared buffers of each kernel.
     """
 
     source: str
     plan: LaunchPlan
-    remarks: list[str] = field(default_factory=list)
+    remarks: Remarks = field(default_factory=Remarks)
+    shared: dict[str, tuple[SharedBuffer, ...]] = field(default_factory=dict)
     _snapshots: list[tuple[str, KernelProgram]] = field(default_factory=list, repr=False)
 
     @property
@@ -101,5 +105,6 @@ def compile_prim_func(
         programs.append(program)
     source = print_source(texts, [text for program in programs for text in program.prelude])
     plan = make_plan(host.name, host.params, host.workspaces, programs, texts)
-    remarks = list(dict.fromkeys(r for program in programs for r in program.ctx.remarks))
-    return CompiledProgram(source, plan, remarks, snapshots)
+    remarks = Remarks(r for program in programs for r in program.ctx.remarks)
+    shared = {p.name: p.shared_plan.table for p in programs if p.shared_plan is not None}
+    return CompiledProgram(source, plan, remarks, shared, snapshots)

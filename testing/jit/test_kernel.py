@@ -11,6 +11,7 @@ from tilelang.errors import ArgumentError, CompilationError, ShapeError, Simulat
 from tilelang.jit import JITKernel
 from tilelang.jit.options import resolve_options
 from tilelang.profiler import TensorSupplyType, do_bench
+from tilelang.remarks import Remark, Remarks
 from tilelang.simulator import compile_kernel
 from tilelang.target import device_arch
 from tilelang.toolchain import compile_cubin
@@ -48,7 +49,7 @@ PLAN = LaunchPlan(
 
 @pytest.fixture(scope="module")
 def kernel():
-    artifact = Artifact("simulator", PLAN, TEXT, compile_kernel(TEXT, ["add_kernel"]), ("a remark",))
+    artifact = Artifact("simulator", PLAN, TEXT, compile_kernel(TEXT, ["add_kernel"]), Remarks([Remark("missed", "a remark")]))
     return JITKernel(artifact, resolve_options("cuda", "simulator"), lambda: "the program")
 
 
@@ -74,7 +75,7 @@ def test_arguments_by_name(kernel):
 
 
 def test_inspection(kernel, tmp_path, capsys):
-    assert kernel.get_kernel_source() == TEXT and kernel.remarks == ["a remark"]
+    assert kernel.get_kernel_source() == TEXT and str(kernel.remarks) == "a remark"
     assert kernel.out_idx == [2] and [p.name for p in kernel.params] == ["A", "B", "C"]
     assert kernel.params[0].torch_dtype() == torch.float32 and kernel.params[0].is_symbolic()
     assert kernel.prim_func == "the program" and kernel.target.simulated

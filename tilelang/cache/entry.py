@@ -9,6 +9,8 @@ from typing import Any
 
 from tilelang.cache.files import CorruptEntryError, read_checked, with_manifest
 from tilelang.codegen.launch_plan import LaunchPlan
+from tilelang.remarks import Remarks
+from tilelang.resources import SharedBuffer
 from tilelang.runtime import Binary
 from tilelang.toolchain.resources import KernelResources
 
@@ -29,12 +31,14 @@ class Artifact:
         The CUDA C++ text.
     payload : bytes
         The binary; empty for a shared object that is already a file.
-    remarks : tuple of str
+    remarks : Remarks
         What the compiler decided and could not do.
     options : tuple of str
         Options of the CUDA compiler beside those it always gets.
     resources : tuple of KernelResources
         What ptxas reported of each kernel; empty where it did not run.
+    shared : dict
+        The shared buffers of each kernel, by its name.
     directory : Path, optional
         Where the entry is on disk.
     meta : dict
@@ -45,9 +49,10 @@ class Artifact:
     plan: LaunchPlan
     source: str
     payload: bytes = b""
-    remarks: tuple[str, ...] = ()
+    remarks: Remarks = Remarks()
     options: tuple[str, ...] = ()
     resources: tuple[KernelResources, ...] = ()
+    shared: dict[str, tuple[SharedBuffer, ...]] = field(default_factory=dict)
     directory: Path | None = field(default=None, compare=False)
     meta: dict[str, Any] = field(default_factory=dict, compare=False)
 
@@ -66,8 +71,14 @@ class Artifact:
         content = {
             "kernel.cu": self.source.encode(),
             "plan.json": self.plan.to_json().encode(),
-            "remarks.json": json.dumps(self.remarks).encode(),
-            "build.json": json.dumps({"options": self.options, "resources": [asdict(r) for r in self.resources]}).encode(),
+            "remarks.json": self.remarks.to_json().encode(),
+            "build.json": json.dumps(
+                {
+                    "options": self.options,
+                    "resources": [asdict(r) for r in self.resources],
+                    "shared": {name: [asdict(b) for b in buffers] for name, buffers in self.shared.items()},
+                }
+            ).encode(),
             _BINARY_NAMES[self.kind]: self.payload,
         }
         return with_manifest(content, {"kind": self.kind, "meta": self.meta})
@@ -87,11 +98,16 @@ class Artifact:
         try:
             kind = manifest["kind"]
             plan = LaunchPlan.from_json(data["plan.json"].decode())
-            remarks = tuple(json.loads(data["remarks.json"]))
+            remarks = Remarks.from_json(data["remarks.json"].decode())
             build = json.loads(data["build.json"])
             resources = tuple(KernelResources(**fields) for fields in build["resources"])
+            shared = {name: tuple(map(_shared_buffer, buffers)) for name, buffers in build["shared"].items()}
             text, payload = data["kernel.cu"].decode(), data[_BINARY_NAMES[kind]]
             options, meta = tuple(build["options"]), manifest["meta"]
-            return Artifact(kind, plan, text, payload, remarks, options, resources, directory, meta)
+            return Artifact(kind, plan, text, payload, remarks, options, resources, shared, directory, meta)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptEntryError(f"{directory}: {error}") from error
+
+
+def _shared_buffer(fields: dict[str, Any]) -> SharedBuffer:
+    return SharedBuffer(**{**fields, "shape": tuple(fields["shape"])})

@@ -16,6 +16,8 @@ from tilelang.env import env
 from tilelang.errors import SemanticError
 from tilelang.jit.options import CompileOptions
 from tilelang.log import logger
+from tilelang.remarks import Remarks
+from tilelang.resources import SharedBuffer
 from tilelang.toolchain import compile_measured, cuda_compiler_identity, device_compile_options
 from tilelang.toolchain.versions import package_version
 
@@ -75,7 +77,7 @@ def _find_or_build(cache: KernelCache, trace, options: CompileOptions, out_idx) 
     key = CacheKey.of(
         source=digest(text=program.source),
         plan=digest(text=program.plan.to_json()),
-        remarks=program.remarks,
+        remarks=program.remarks.to_json(),
         **_back_end(program.options),
     )
 
@@ -109,7 +111,8 @@ def _back_end(options: CompileOptions) -> dict[str, Any]:
 class _Lowered:
     source: str
     plan: LaunchPlan
-    remarks: tuple[str, ...]
+    remarks: Remarks
+    shared: dict[str, tuple[SharedBuffer, ...]]
     options: CompileOptions  # with what the function's body asked for
 
 
@@ -128,7 +131,7 @@ def _lower(prim_func: Any, options: CompileOptions, out_idx: int | Sequence[int]
     program = compile_prim_func(prim_func, options.target, options.pass_configs)
     chosen = out_idx if own is None else [int(index) for index in own]
     plan = program.plan if chosen is None else with_outputs(program.plan, chosen)
-    return _Lowered(program.source, plan, tuple(str(remark) for remark in program.remarks), options)
+    return _Lowered(program.source, plan, program.remarks, program.shared, options)
 
 
 def _build(program: _Lowered) -> Artifact:
@@ -140,10 +143,10 @@ def _build(program: _Lowered) -> Artifact:
         from tilelang.simulator import compile_kernel
 
         payload = compile_kernel(program.source, [kernel.name for kernel in program.plan.kernels])
-        artifact = Artifact("simulator", program.plan, program.source, payload, program.remarks, flags)
+        artifact = Artifact("simulator", program.plan, program.source, payload, program.remarks, flags, shared=program.shared)
     else:
         cubin, used = compile_measured(program.source, options.target.arch, name=name, options=flags, verbose=options.verbose)
-        artifact = Artifact("cuda", program.plan, program.source, cubin, program.remarks, flags, used)
+        artifact = Artifact("cuda", program.plan, program.source, cubin, program.remarks, flags, used, program.shared)
     if env.TILELANG_PRINT_ON_COMPILATION:
         logger.info("TileLang completes to compile kernel `%s` in %.2f s", name, time.perf_counter() - started)
     return artifact

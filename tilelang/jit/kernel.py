@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tilelang.jit.adapter import Adapter
     from tilelang.jit.machine_code import MachineCode
     from tilelang.profiler import Profiler
+    from tilelang.remarks import Remarks
+    from tilelang.resources import Resources
     from tilelang.simulator.check_report import CheckReport
     from tilelang.simulator.trace import KernelTrace
     from tilelang.target import Target
@@ -148,9 +150,9 @@ class JITKernel:
         return self.options.verbose
 
     @property
-    def remarks(self) -> list[str]:
-        """What the compiler decided where there was a choice, and what it could not do."""
-        return list(self.artifact.remarks)
+    def remarks(self) -> Remarks:
+        """What the compiler decided for each line of the program, and what it could not do; prints, `to_json()`."""
+        return self.artifact.remarks
 
     @property
     def prim_func(self) -> Any:
@@ -183,6 +185,13 @@ class JITKernel:
         from tilelang.jit.machine_code import MachineCode
 
         return MachineCode(self.artifact, self.target)
+
+    @property
+    def resources(self) -> Resources:
+        """Registers, spills, shared memory by buffer, occupancy and waves of each launch; prints, `to_json()`."""
+        from tilelang.resources import measure
+
+        return measure(self.artifact.plan, self._machine_code.resources, self.artifact.shared, self.target.limits)
 
     @property
     def resource_usage(self) -> dict[str, KernelResources]:

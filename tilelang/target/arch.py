@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 from ..errors import UnsupportedError
 
+_KB = 1024
+
 
 @dataclass(frozen=True)
 class Arch:
     """One compute capability.
 
-    `shared_per_block` is the opt-in maximum in bytes; `feature` flags say which instruction families exist.
+    `shared_per_block` is the opt-in maximum in bytes, of which a multiprocessor has `shared_per_sm` and keeps `shared_reserved`
+    a block to itself; `multiprocessors` are those of the product most used for computing. Properties say which instruction
+    families exist.
     """
 
     name: str
@@ -19,6 +23,12 @@ class Arch:
     shared_per_block: int
     max_threads: int = 1024
     registers_per_thread: int = 255
+    shared_per_sm: int = 228 * _KB
+    threads_per_sm: int = 2048
+    blocks_per_sm: int = 32
+    multiprocessors: int = 132
+    registers_per_sm: int = 65536
+    shared_reserved: int = 1024
 
     @property
     def has_cp_async(self) -> bool:
@@ -37,18 +47,17 @@ class Arch:
         return self.capability >= 80
 
 
-_KB = 1024
 _ARCHES = {
     a.name: a
     for a in (
-        Arch("sm_80", 80, 163 * _KB),
-        Arch("sm_86", 86, 99 * _KB),
-        Arch("sm_87", 87, 163 * _KB),
-        Arch("sm_89", 89, 99 * _KB),
-        Arch("sm_90", 90, 227 * _KB),
+        Arch("sm_80", 80, 163 * _KB, shared_per_sm=164 * _KB, multiprocessors=108),  # A100
+        Arch("sm_86", 86, 99 * _KB, shared_per_sm=100 * _KB, threads_per_sm=1536, blocks_per_sm=16, multiprocessors=84),  # A40
+        Arch("sm_87", 87, 163 * _KB, shared_per_sm=164 * _KB, threads_per_sm=1536, blocks_per_sm=16, multiprocessors=16),  # Orin
+        Arch("sm_89", 89, 99 * _KB, shared_per_sm=100 * _KB, threads_per_sm=1536, blocks_per_sm=24, multiprocessors=142),  # L40S
+        Arch("sm_90", 90, 227 * _KB),  # H100 SXM
         Arch("sm_90a", 90, 227 * _KB),
-        Arch("sm_100", 100, 227 * _KB),
-        Arch("sm_100a", 100, 227 * _KB),
+        Arch("sm_100", 100, 227 * _KB, multiprocessors=148),  # B200
+        Arch("sm_100a", 100, 227 * _KB, multiprocessors=148),
     )
 }
 

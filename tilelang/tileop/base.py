@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from .. import ir
 from ..errors import SourceSpan
 from ..layout import Fragment, SharedLayout, TensorLayout
+from ..remarks import Remark
 from ..target import Target
 
 
@@ -43,7 +44,7 @@ class LoweringContext:
     tensors: dict[ir.Var, TensorLayout] = field(default_factory=dict)
     registers: dict[ir.Var, ir.Var] = field(default_factory=dict)
     pass_configs: Mapping[str, Any] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     ranges: dict[ir.Var, tuple[Any, Any]] = field(default_factory=dict)
     symbols: tuple[ir.Var, ...] = ()
     constraints: list[Any] = field(default_factory=list)
@@ -68,9 +69,11 @@ class LoweringContext:
         """An analyzer that knows the ranges and conditions around this operator (and `ranges`), and symbols not negative."""
         return ir.analyzer_for({**self.ranges, **(ranges or {})}, self.symbols, self.constraints)
 
-    def remark(self, span: Any, text: str) -> None:
+    def remark(self, span: Any, text: str, rule: str = "missed", **values: Any) -> None:
+        """Tell the author of a decision about the code at `span`; "missed" is what could not be done."""
         place = ir.span_to_source(span)
-        self.remarks.append(f"{place}: {text}" if place else text)
+        file, line = (place.file, place.line) if place else ("", 0)
+        self.remarks.append(Remark(rule, text, file, line, values))
 
 
 class TileOp:

@@ -16,7 +16,7 @@ from typing import Any
 from .. import ir
 from ..errors import SemanticError
 from .bounds import INT32
-from .kernel_program import KernelProgram, SharedPlan
+from .kernel_program import KernelProgram
 from .ranged_mutator import RangedMutator
 from .widen_indices import Widener
 
@@ -123,5 +123,5 @@ def flatten_buffers(program: KernelProgram) -> KernelProgram:
     if plan is not None:
         offsets = {flatten.flat.get(b, b): offset for b, offset in plan.offsets.items()}
         sizes = {flatten.flat.get(b, b): size for b, size in plan.sizes.items()}
-        plan = SharedPlan(offsets, plan.total_bytes, sizes)
+        plan = replace(plan, offsets=offsets, sizes=sizes)
     return replace(program, body=body, params=params, shared_plan=plan)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import ir
+from ..resources import SharedBuffer, shared_lines
 from ..tileop.base import LoweringContext
 
 
@@ -14,13 +15,18 @@ class SharedPlan:
     """Where every shared buffer of a launch lies in its one dynamic arena.
 
     `offsets` maps a buffer to its byte offset, `sizes` to its bytes; `total_bytes` is the arena's size (what the launch asks
-    for). `lines` is the table that explains it.
+    for). `table` explains it.
     """
 
     offsets: dict[ir.Var, int] = field(default_factory=dict)
     total_bytes: int = 0
     sizes: dict[ir.Var, int] = field(default_factory=dict)
-    lines: tuple[str, ...] = ()
+    table: tuple[SharedBuffer, ...] = ()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The table as text."""
+        return shared_lines(self.table)
 
     def overlap(self, a: ir.Var, b: ir.Var) -> bool:
         """True if two buffers share bytes of the arena."""

@@ -22,6 +22,7 @@ from .kernel_program import KernelProgram
 from .lower_tile_operators import lower_tile_operators
 from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
 from .print_once import print_once
+from .report_code import report_code
 from .simplify import simplify
 from .vectorize_loops import vectorize_loops
 from .widen_indices import widen_indices
@@ -65,6 +66,8 @@ CUDA: tuple[Pass, ...] = (
     simplify,
     widen_indices,
     flatten_buffers,
+    # what the author is told
+    report_code,
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ir
 from ..errors import ResourceError
+from ..resources import SharedBuffer
 from ..tileop.base import LoweringContext
 from . import region as rg
 from .kernel_program import SharedPlan
@@ -89,24 +90,22 @@ def _fix(ranges: Sequence[LiveRange], sizes: Sizes, versions: Sizes, ctx: Loweri
     return f"use smaller tiles{also}; {largest.name} is the largest buffer with {sizes[largest]} bytes"
 
 
-def _table(ranges: Sequence[LiveRange], sizes: Sizes, offsets: Sizes, versions: Sizes) -> tuple[str, ...]:
-    """One line a buffer, in order of allocation."""
-    rows = [("buffer", "shape", "dtype", "bytes", "offset", "stages", "line")]
+def _table(ranges: Sequence[LiveRange], sizes: Sizes, offsets: Sizes, versions: Sizes) -> tuple[SharedBuffer, ...]:
+    """The buffers by their place in the arena."""
+    rows = []
     for r in ranges:
-        buf = r.buffer
+        buf, source = r.buffer, ir.span_to_source(r.span)
         shape = ir.static_shape(buf)
-        tile = shape[1:] if buf in versions else shape
-        source = ir.span_to_source(r.span)
         rows.append(
-            (
+            SharedBuffer(
                 str(buf.name),
-                " x ".join(map(str, tile)),
+                shape[1:] if buf in versions else shape,
                 ir.buffer_dtype(buf),
-                str(sizes[buf]),
-                str(offsets[buf]),
-                str(versions.get(buf, 1)),
-                str(source or "-"),
+                sizes[buf],
+                offsets[buf],
+                versions.get(buf, 1),
+                source.file if source else "",
+                source.line if source else 0,
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return tuple("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows)
+    return tuple(sorted(rows, key=lambda row: row.offset))

@@ -119,7 +119,7 @@ class _Vectorizer:
 
     def _store(self, stmt: ir.BufferStore) -> ir.Stmt:
         loads: list[ir.Stmt] = []
-        value = _LiftLoads(self, loads).visit(stmt.value)
+        value = _LiftLoads(self, loads, stmt.span).visit(stmt.value)
         unpacked = self._unpacked(stmt, value)
         if unpacked is not None:
             return ir.seq([*loads, unpacked])
@@ -214,7 +214,7 @@ class _Vectorizer:
             out.append(ir.evaluate(ir.call(name, args, attrs={"template": [size]}), span))
         return out
 
-    def lift(self, load: Any, condition: Any, out: list[ir.Stmt]) -> Any | None:
+    def lift(self, load: Any, condition: Any, out: list[ir.Stmt], span: Any) -> Any | None:
         """Emit wide loads for `load` (under `condition`, zero elsewhere); the element that replaces it, or None."""
         vector = self._vector(load.source, load.indices)
         if vector is None:
@@ -226,7 +226,7 @@ class _Vectorizer:
             vector = _Vector(vector.buffer, vector.indices, min(width, vector.width), vector.pack)
         array = ir.buffer((self.extent // vector.pack,), ir.buffer_dtype(load.source), f"{load.source.name}_vec", "local")
         out.append(ir.alloc(array))
-        out += self._moves("tl.load", vector, (array, ir.const(0)), condition, load.span)
+        out += self._moves("tl.load", vector, (array, ir.const(0)), condition, load.span if load.span is not None else span)
         return ir.load(array, [self.var if vector.pack == 1 else self.var // vector.pack])
 
     def _uniform_width(self, condition: Any) -> int:
@@ -305,16 +305,16 @@ class _Assume(ir.Mutator):
 class _LiftLoads(ir.Mutator):
     """Replaces memory loads in an expression by elements of arrays that wide loads have filled."""
 
-    def __init__(self, owner: _Vectorizer, out: list[ir.Stmt]) -> None:
+    def __init__(self, owner: _Vectorizer, out: list[ir.Stmt], span: Any) -> None:
         super().__init__()
-        self.owner, self.out = owner, out
+        self.owner, self.out, self.span = owner, out, span
         self.lifted: list[tuple[Any, Any]] = []  # loads that happen in any case, and what replaces them
 
     def visit_BufferLoad(self, node: Any) -> Any:
         for load, element in self.lifted:
             if ir.structural_equal(load, node):
                 return element
-        lifted = self.owner.lift(node, None, self.out)
+        lifted = self.owner.lift(node, None, self.out, self.span)
         if lifted is None:
             return node
         self.lifted.append((node, lifted))
@@ -326,7 +326,7 @@ class _LiftLoads(ir.Mutator):
         if ir.is_call(node, "prim.if_then_else"):
             condition, then, other = node.args
             if isinstance(then, ir.BufferLoad) and ir.const_number(other) == 0:
-                lifted = self.owner.lift(then, condition, self.out)
+                lifted = self.owner.lift(then, condition, self.out, self.span)
                 return node if lifted is None else lifted
             return self._conditional(condition, then, other)
         return self.descend(node)
