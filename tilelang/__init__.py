@@ -15,12 +15,14 @@ from tilelang.pass_configs import PassConfigKey
 
 __version__ = "0.2.0"
 
-_SUBMODULES = ["cache", "codegen", "engine", "errors", "frontend", "ir", "language", "layout", "profiler", "runtime", "simulator"]
+_SUBMODULES = ["autotuner", "carver"]
+_SUBMODULES += ["cache", "codegen", "engine", "errors", "frontend", "ir", "language", "layout", "profiler", "runtime", "simulator"]
 _SUBMODULES += ["target", "testing", "tileop", "toolchain", "transform"]
 _NAMES = {
     "load": "tilelang.loading",
     "JITImpl": "tilelang.jit.impl",
     "KernelList": "tilelang.jit.parallel",
+    "autotune": "tilelang.autotuner",
     "par_compile": "tilelang.jit.parallel",
     "Profiler": "tilelang.profiler",
     "TensorSupplyType": "tilelang.profiler",

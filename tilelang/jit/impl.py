@@ -187,6 +187,24 @@ class JITImpl:
         call = self._eager.bind(args, kwargs, partial=True)
         return EagerProgram(self._eager, call), None, options, (call.key, options.target, options.execution_backend)
 
+    def resolved_options(self) -> CompileOptions:
+        """How its kernels are compiled, with defaults and environment variables resolved."""
+        return self._options()
+
+    def with_options(self, **options: Any) -> JITImpl:
+        """A copy that is compiled otherwise; takes the keyword arguments of `tilelang.jit`."""
+        names = ("out_idx", "target", "target_host", "execution_backend", "verbose", "pass_configs", "debug_root_path")
+        own = {name: getattr(self, name) for name in (*names, "compile_flags")}
+        return JITImpl(self.func, **{**own, **options})
+
+    def bind_eager(self, args: tuple, kwargs: dict[str, Any], partial: bool = False) -> BoundCall:
+        """A call of an eager function, taken apart into tensors and compile-time values."""
+        return self._eager.bind(args, kwargs, partial)
+
+    def cache_identity(self) -> str | None:
+        """A digest of the function's text and what it reads; None if something has no digest."""
+        return self._eager.cache_identity()
+
     def remember(self, key: Any, kernel: JITKernel) -> None:
         """Answer later calls with `kernel`."""
         self._memo.put(key, kernel)

@@ -13,9 +13,11 @@ from tilelang.jit.param import KernelParam, params_of
 
 if TYPE_CHECKING:
     from tilelang.cache import Artifact
+    from tilelang.carver.arch.device import Device
     from tilelang.jit.adapter import Adapter
     from tilelang.jit.machine_code import MachineCode
     from tilelang.profiler import Profiler
+    from tilelang.profiler.roofline import Roofline
     from tilelang.remarks import Remarks
     from tilelang.resources import Resources
     from tilelang.simulator.check_report import CheckReport
@@ -285,6 +287,14 @@ class JITKernel:
         from tilelang.profiler import Profiler, TensorSupplyType
 
         return Profiler(self.params, self.out_idx, tensor_supply_type or TensorSupplyType.Auto, self)
+
+    def roofline(
+        self, latency_ms: float | None = None, values: dict[str, int] | None = None, device: Device | None = None
+    ) -> Roofline:
+        """How near it comes to what its GPU can do at most: see `tilelang.profiler.roofline.kernel_roofline`."""
+        from tilelang.profiler.roofline import kernel_roofline
+
+        return kernel_roofline(self, latency_ms, values, device)
 
     def run_once(self, func: Callable | None = None) -> Any:
         """Call the kernel (or `func`) once on inputs made to order."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tilelang.profiler.bench import do_bench
+from tilelang.profiler.bench import Timing, do_bench, time_calls
 from tilelang.profiler.profiler import Profiler
 from tilelang.profiler.supply import TensorSupplyType
 
-__all__ = ["Profiler", "TensorSupplyType", "do_bench"]
+__all__ = ["Profiler", "TensorSupplyType", "Timing", "do_bench", "time_calls"]

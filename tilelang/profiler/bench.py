@@ -1,13 +1,14 @@
-"""Timing a callable: CUDA events on a GPU, the wall clock on a CPU."""
+"""Timing a callable: CUDA events, CUPTI or CUDA graphs on a GPU, the wall clock on a CPU."""
 
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tilelang.errors import UnavailableError, UnsupportedError
+from tilelang.profiler.timers import TIMERS, Timer
 
 _RETURN_MODES: dict[str, Callable[[list[float]], float]] = {
     "mean": statistics.fmean,
@@ -15,6 +16,85 @@ _RETURN_MODES: dict[str, Callable[[list[float]], float]] = {
     "min": min,
     "max": max,
 }
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times of calls.
+
+    Parameters
+    ----------
+    times : list of float
+        Milliseconds, in the order of the calls.
+    backend : str
+        What took them: "event", "cupti", "cudagraph" or "wall".
+    stopped : bool
+        Given up after an estimate that was slower than the baseline.
+    """
+
+    times: list[float]
+    backend: str
+    stopped: bool = False
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.times)
+
+    @property
+    def spread(self) -> float:
+        """Distance of the quartiles over the median: 0.02 means that half of the calls lie within about 1 % of it."""
+        low, high = self.quantiles((0.25, 0.75))
+        return (high - low) / self.median if self.median else 0.0
+
+    def quantiles(self, wanted: Sequence[float]) -> list[float]:
+        """Quantiles of the times, interpolated."""
+        return [_quantile(self.times, q) for q in wanted]
+
+    def differs_from(self, other: Timing) -> bool:
+        """Whether the medians differ by more than the noise: the standard errors of both medians, tripled, together."""
+        noise = (_median_error(self) ** 2 + _median_error(other) ** 2) ** 0.5
+        return abs(self.median - other.median) > 3 * noise
+
+
+def _median_error(timing: Timing) -> float:
+    """Standard error of the median, from the quartiles (of a normal distribution: 1.253 s / sqrt(n), s = IQR / 1.349)."""
+    low, high = timing.quantiles((0.25, 0.75))
+    return 1.253 * (high - low) / 1.349 / len(timing.times) ** 0.5
+
+
+def time_calls(
+    fn: Callable[[], Any],
+    warmup: float = 25,
+    rep: float = 100,
+    n_warmup: int = 0,
+    n_repeat: int = 0,
+    *,
+    fast_flush: bool = True,
+    backend: str = "event",
+    device: Any = None,
+    cache_size: int = 256,
+    early_stop_baseline: float | None = None,
+) -> Timing:
+    """All times of calls of `fn`; the parameters are those of `do_bench`."""
+    timer = _make_timer(fn, backend, device, cache_size, fast_flush)
+    fn()
+    estimate = statistics.fmean(timer.times(timer.estimate_calls))
+    if early_stop_baseline is not None and estimate > early_stop_baseline:
+        return Timing([estimate], timer.name, stopped=True)
+    timer.warm(n_warmup or max(1, int(warmup / max(estimate, 1e-6))))
+    return Timing(timer.times(n_repeat or max(1, int(rep / max(estimate, 1e-6)))), timer.name)
+
+
+def _make_timer(fn: Callable[[], Any], backend: str, device: Any, cache_size: int, fast_flush: bool) -> Timer:
+    import torch
+
+    if backend not in TIMERS:
+        raise UnsupportedError(f"timing backend {backend!r}", fix=f"use one of {', '.join(TIMERS)}")
+    if backend != "wall" and not torch.cuda.is_available():
+        if backend != "event":
+            raise UnavailableError(f"timing by {backend} needs a GPU", fix='use backend="wall"')
+        backend = "wall"
+    return TIMERS[backend](fn, device, cache_size, fast_flush)
 
 
 def do_bench(
@@ -46,8 +126,9 @@ def do_bench(
     fast_flush : bool
         Clear the L2 cache by 32-bit rather than 8-bit writes.
     backend : str
-        "event" (CUDA events), "cudagraph" (calls captured in one graph, free of the host's launch time) or "wall".
-        Without a GPU "event" means "wall".
+        "event" (CUDA events around each call: includes gaps while the host launches), "cupti" (the kernels' own time, as the
+        driver records it), "cudagraph" (calls captured in one graph, free of the host's launch time; caches stay warm) or
+        "wall". Without a GPU "event" means "wall".
     return_mode : str
         "mean", "median", "min" or "max" of the calls' times.
     device : optional
@@ -60,31 +141,17 @@ def do_bench(
     Returns
     -------
     float or list of float
-        Milliseconds.
+        Milliseconds. `tilelang.profiler.time_calls` returns all times with their spread.
     """
-    import torch
-
     if return_mode not in _RETURN_MODES:
         raise UnsupportedError(f"return_mode {return_mode!r}", fix=f"use one of {', '.join(_RETURN_MODES)}")
-    if backend not in ("event", "cudagraph", "wall"):
-        raise UnsupportedError(f"timing backend {backend!r} is not in this version", fix="use event, cudagraph or wall")
-    if backend == "cudagraph" and not torch.cuda.is_available():
-        raise UnavailableError("CUDA graphs need a GPU", fix='use backend="wall"')
-    if backend == "wall" or not torch.cuda.is_available():
-        timer: Any = _WallTimer(fn)
-    elif backend == "event":
-        timer = _EventTimer(fn, device, cache_size, fast_flush)
-    else:
-        timer = _GraphTimer(fn, device)
-    fn()
-    estimate = statistics.fmean(timer.times(2))
-    if early_stop_baseline is not None and estimate > early_stop_baseline:
-        return [estimate] * len(quantiles) if quantiles else estimate
-    timer.warm(_n_warmup or max(1, int(warmup / max(estimate, 1e-6))))
-    times = timer.times(_n_repeat or max(1, int(rep / max(estimate, 1e-6))))
+    timing = time_calls(
+        fn, warmup, rep, _n_warmup, _n_repeat,
+        fast_flush=fast_flush, backend=backend, device=device, cache_size=cache_size, early_stop_baseline=early_stop_baseline,
+    )  # fmt: skip
     if quantiles is not None:
-        return [_quantile(times, q) for q in quantiles]
-    return _RETURN_MODES[return_mode](times)
+        return timing.quantiles(quantiles)
+    return _RETURN_MODES[return_mode](timing.times)
 
 
 def _quantile(values: list[float], q: float) -> float:
@@ -93,82 +160,3 @@ def _quantile(values: list[float], q: float) -> float:
     low = int(position)
     high = min(low + 1, len(ordered) - 1)
     return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
-
-
-class _WallTimer:
-    def __init__(self, fn: Callable[[], Any]) -> None:
-        self.fn = fn
-
-    def warm(self, count: int) -> None:
-        for _ in range(min(count, 1)):  # a CPU has no clocks to raise; a simulated call can take seconds
-            self.fn()
-
-    def times(self, count: int) -> list[float]:
-        result = []
-        for _ in range(count):
-            started = time.perf_counter()
-            self.fn()
-            result.append((time.perf_counter() - started) * 1e3)
-        return result
-
-
-class _EventTimer:
-    def __init__(self, fn: Callable[[], Any], device: Any, cache_size: int, fast_flush: bool) -> None:
-        import torch
-
-        self.fn, self.device = fn, device
-        width = 4 if fast_flush else 1
-        self.flush = torch.empty(
-            cache_size * 2**20 // width, dtype=torch.int32 if fast_flush else torch.int8, device=device or "cuda"
-        )
-
-    def warm(self, count: int) -> None:
-        for _ in range(count):
-            self.fn()
-
-    def times(self, count: int) -> list[float]:
-        import torch
-
-        pairs = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(count)]
-        for begin, end in pairs:
-            self.flush.zero_()
-            begin.record()
-            self.fn()
-            end.record()
-        torch.cuda.synchronize(self.device)
-        return [begin.elapsed_time(end) for begin, end in pairs]
-
-
-class _GraphTimer:
-    """Calls inside one CUDA graph: `_CALLS` of them are timed together."""
-
-    _CALLS = 16
-
-    def __init__(self, fn: Callable[[], Any], device: Any) -> None:
-        import torch
-
-        stream = torch.cuda.Stream(device)
-        with torch.cuda.stream(stream):
-            fn()  # loads the kernel, which capture forbids
-        torch.cuda.synchronize(device)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            for _ in range(self._CALLS):
-                fn()
-
-    def warm(self, count: int) -> None:
-        for _ in range(-(-count // self._CALLS)):
-            self.graph.replay()
-
-    def times(self, count: int) -> list[float]:
-        import torch
-
-        result = []
-        for _ in range(-(-count // self._CALLS)):
-            begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-            begin.record()
-            self.graph.replay()
-            end.record()
-            end.synchronize()
-            result.append(begin.elapsed_time(end) / self._CALLS)
-        return result

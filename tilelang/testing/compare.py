@@ -58,10 +58,19 @@ def torch_assert_close(
         print(f"{count} of {total} elements differ")
     if count / total > max_mismatched_ratio:
         error = torch.where(bad, (a - b).abs().nan_to_num(nan=torch.inf), torch.zeros_like(a))
-        place = tuple(int(i) for i in torch.unravel_index(error.argmax(), error.shape)) if error.dim() else ()
+        place = _unravel(int(error.argmax()), tuple(error.shape))
         raise AssertionError(
             f"{count} of {total} elements differ ({count / total:.2%}, allowed {max_mismatched_ratio:.2%}; "
             f"rtol={rtol}, atol={atol}); "
             f"worst at {place}: {base_name} {a[place].item():.6g}, {ref_name} {b[place].item():.6g}"
         )
     return True
+
+
+def _unravel(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The place of an element by its number; torch.unravel_index does so after importing sympy, for seconds."""
+    place: list[int] = []
+    for extent in reversed(shape):
+        index, digit = divmod(index, extent)
+        place.insert(0, digit)
+    return tuple(place)

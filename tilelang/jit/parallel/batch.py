@@ -196,7 +196,8 @@ def _keep(result: CompiledTask, program: Program) -> Artifact:
     request = request_of(program)
     if artifact.directory is None and request is not None:
         cache = KernelCache()
-        artifact = cache.publish(request, artifact)  # an entry of its own: the worker's key is not known here
+        with cache.locked(request):
+            artifact = cache.publish(request, artifact)  # under the request's own digest: the worker's key is not known here
         cache.publish_request(request, request)
     return artifact
 

@@ -357,12 +357,14 @@ _shared: dict[str, WorkerPool] = {}
 _shared_lock = threading.Lock()
 
 
-def shared_pool(max_workers: int, kind: str = "compile") -> WorkerPool:
-    """This process's pool of a kind, grown to `max_workers`; its workers serve one call after another."""
+def shared_pool(
+    max_workers: int, kind: str = "compile", name: str = "", memory_limit: int | None = DEFAULT_MEMORY_LIMIT
+) -> WorkerPool:
+    """This process's pool of a kind (and name), grown to `max_workers`; its workers serve one call after another."""
     with _shared_lock:
-        pool = _shared.get(kind)
+        pool = _shared.get(kind + name)
         if pool is None:
-            pool = _shared[kind] = WorkerPool(max_workers, kind)
+            pool = _shared[kind + name] = WorkerPool(max_workers, kind, memory_limit)
         pool.max_workers = max(pool.max_workers, max_workers)
         return pool
 

@@ -30,7 +30,7 @@ PRELOAD: dict[str, tuple[str, ...]] = {
         "tilelang.jit.parallel.task",
         "tilelang.simulator.compiler",
     ),
-    "measure": ("torch", "tilelang.runtime", "tilelang.jit.kernel", "tilelang.profiler"),
+    "measure": ("torch", "tilelang.autotuner.measure", "tilelang.jit.adapter", "tilelang.testing.compare"),
 }
 # A compiler does not need torch, which tvm-ffi imports for 3 seconds where it finds it.
 BLOCKED = {"compile": ("torch",)}

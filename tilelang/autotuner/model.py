@@ -1,0 +1,100 @@
+"""What can be said of a configuration before it is compiled: that it does not fit, and about how long it takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tilelang.carver.arch.device import Device
+from tilelang.errors import ResourceError
+from tilelang.profiler.work import LaunchWork, Work
+
+_REGISTERS = 255  # of one thread, at most, on every architecture
+_LAUNCH_MS = 0.002
+# A block's loads are hidden behind its arithmetic only in part; the share that shows, by stages of the pipeline.
+_EXPOSED = {0: 1.0, 1: 1.0, 2: 0.35}
+_EXPOSED_DEEPER = 0.12
+_SHARED_SLOPE = 24.0  # operations a byte from L2 at which the matrix units wait half of the time
+
+
+class PrunedError(ResourceError):
+    """A configuration that cannot run, or only with registers in local memory; it is not compiled."""
+
+    code = "TL0721"
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """How many blocks of a launch one multiprocessor holds at once, and what limits them."""
+
+    blocks: int
+    limiter: str
+
+
+def occupancy(work: LaunchWork, device: Device) -> Occupancy:
+    """Blocks on a multiprocessor, by threads, shared memory in flight and accumulators (a lower bound of registers)."""
+    registers = min(_REGISTERS, work.registers + 40) * work.threads
+    limits = {
+        "blocks": device.blocks_per_sm,
+        "threads": device.threads_per_sm // max(1, work.threads),
+        "shared memory": device.shared_per_sm // (work.pipelined_bytes + 1024) if work.pipelined_bytes else device.blocks_per_sm,
+        "registers": int(device.registers_per_sm // registers) if registers else device.blocks_per_sm,
+    }
+    limiter = min(limits, key=lambda name: limits[name])
+    return Occupancy(max(1, limits[limiter]), limiter)
+
+
+def screen(work: Work, device: Device) -> None:
+    """Refuse what cannot fit.
+
+    Raises
+    ------
+    PrunedError
+        With the number that is too large and its limit.
+    """
+    for launch in work.launches:
+        if launch.threads > 1024:
+            raise PrunedError(f"{launch.threads} threads a block, {device.name} has at most 1024", fix="use fewer threads")
+        if launch.pipelined_bytes > device.shared_per_block:
+            raise PrunedError(
+                f"{launch.pipelined_bytes} bytes of shared memory in flight, a block of {device.name} has "
+                f"{device.shared_per_block}",
+                fix="use smaller tiles or fewer stages",
+            )
+        if launch.registers > _REGISTERS:
+            raise PrunedError(
+                f"accumulators take {launch.registers:.0f} registers a thread, there are {_REGISTERS}",
+                fix="use smaller tiles or more threads",
+            )
+
+
+def predict_ms(work: Work, device: Device) -> float:
+    """A guess at the time of a call, good for ranking configurations of one program.
+
+    Arithmetic, L2 traffic and device memory each have their least time; blocks come in waves, of which the last may be
+    nearly empty; and what a shallow pipeline does not hide is added.
+    """
+    total = 0.0
+    for launch in work.launches:
+        matrix = sum(launch.matrix_operations.values())
+        moved = launch.global_read + launch.global_written
+        held = occupancy(launch, device)
+        slots = device.sms * held.blocks
+        waves = launch.blocks / slots
+        ragged = math.ceil(waves) / waves if waves else 1.0
+        if held.blocks == 1 or waves > 1:
+            ragged = max(1.0, min(ragged, device.sms / max(1.0, launch.blocks)) if launch.blocks < device.sms else ragged)
+        intensity = matrix / moved if moved else float("inf")
+        efficiency = intensity / (intensity + _SHARED_SLOPE) if matrix and moved else 1.0
+        arithmetic = sum(n / device.peak(dtype) for dtype, n in launch.matrix_operations.items()) / max(efficiency, 1e-3)
+        arithmetic += launch.plain_operations / (device.simt_tflops * 1e12 / 2)
+        if matrix and launch.threads < 128 * min(held.blocks, 2) / held.blocks:
+            arithmetic *= 1.5  # too few warps to feed four schedulers
+        if launch.registers > 200:
+            arithmetic *= 1.3  # addresses and operands no longer fit beside the accumulators
+        memory = max(moved / (device.l2_bandwidth * 1e9), work.footprint / len(work.launches) / (device.bandwidth * 1e9))
+        if 0 < launch.narrowest_row < 64:
+            memory *= 64 / max(16, launch.narrowest_row)
+        exposed = _EXPOSED.get(launch.stages, _EXPOSED_DEEPER) / min(held.blocks, 3)
+        total += (max(arithmetic, memory) + exposed * min(arithmetic, memory)) * ragged * 1e3 + _LAUNCH_MS
+    return total
