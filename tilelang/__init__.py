@@ -15,8 +15,8 @@ from tilelang.pass_configs import PassConfigKey
 
 __version__ = "0.2.0"
 
-_SUBMODULES = ["autotuner", "carver"]
-_SUBMODULES += ["cache", "codegen", "engine", "errors", "frontend", "ir", "language", "layout", "profiler", "runtime", "simulator"]
+_SUBMODULES = ["autotuner", "cache", "carver"]
+_SUBMODULES += ["codegen", "engine", "errors", "frontend", "ir", "language", "layout", "profiler", "runtime", "simulator"]
 _SUBMODULES += ["target", "testing", "tileop", "toolchain", "transform"]
 _NAMES = {
     "load": "tilelang.loading",
