@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import ir
-from .codegen.kernel import print_kernel, print_source
+from .codegen.kernel import KernelText, print_kernel, print_source
 from .codegen.launch_plan import LaunchPlan
 from .codegen.plan import make_plan
 from .errors import TileLangError
@@ -23,9 +23,9 @@ from .transform.split_launches import split_launches
 class CompiledProgram:
     """What compiling a function gives.
 
-    `source` is CUDA C++ text for NVRTC, nvcc or the simulator; `plan` says how to call it (outputs are chosen with
-    `tilelang.codegen.plan.with_outputs`); `remarks` are decisions worth telling the author; `shared` lists the
-    shared buffers of each kernel.
+    `source` is CUDA C++ text for NVRTC, nvcc or the simulator, or C++ for the CPU; `plan` says how to call it (outputs are chosen
+    with `tilelang.codegen.plan.with_outputs`); `remarks` are decisions worth telling the author; `shared` lists the shared
+    buffers of each kernel.
     """
 
     source: str
@@ -46,6 +46,24 @@ class CompiledProgram:
             out.append((name, _decisions(name, program) + (text if text != before else "(no change)")))
             before = text
         return out
+
+
+@dataclass(frozen=True)
+class BackEnd:
+    """What differs between a GPU's text and a CPU's: the passes, and how a launch is printed."""
+
+    passes: Sequence[pipeline.Pass]
+    print_kernel: Callable[[KernelProgram], KernelText]
+
+    @staticmethod
+    def of(target: Target) -> BackEnd:
+        """The back end of a target."""
+        if not target.is_cpu:
+            return BackEnd(pipeline.CUDA, print_kernel)
+        from .codegen.cpu.kernel import print_cpu_kernel
+        from .transform.cpu.pipeline import CPU
+
+        return BackEnd(CPU, print_cpu_kernel)
 
 
 def _decisions(name: str, program: KernelProgram) -> str:
@@ -71,7 +89,7 @@ def compile_prim_func(
     func: ir.PrimFunc,
     target: Target,
     pass_configs: Mapping[Any, Any] | None = None,
-    passes: Sequence[pipeline.Pass] = pipeline.CUDA,
+    passes: Sequence[pipeline.Pass] | None = None,
 ) -> CompiledProgram:
     """Compile a function of one or more launches.
 
@@ -84,12 +102,13 @@ def compile_prim_func(
     pass_configs : mapping, optional
         Keys as strings or `PassConfigKey` members.
     passes : sequence of function, optional
-        The passes to run, for tests.
+        The passes to run, for tests; those of the target by default.
 
     Returns
     -------
     CompiledProgram
     """
+    back_end = BackEnd.of(target)
     configs = {str(getattr(key, "value", key)): value for key, value in (pass_configs or {}).items()}
     host = split_launches(func, target, configs)
     snapshots: list[tuple[str, KernelProgram]] = []
@@ -98,8 +117,8 @@ def compile_prim_func(
         snapshots.append(("trace", launch))
         program = launch
         try:
-            program = pipeline.run_passes(launch, passes, lambda name, p: snapshots.append((name, p)))
-            texts.append(print_kernel(program))
+            program = pipeline.run_passes(launch, passes or back_end.passes, lambda name, p: snapshots.append((name, p)))
+            texts.append(back_end.print_kernel(program))
         except TileLangError as error:
             raise error.with_span(ir.span_to_source(launch.span)) from None
         programs.append(program)

@@ -1,4 +1,4 @@
-// What runs a kernel: a GPU, or the simulator.
+// What runs a kernel: a GPU, the simulator, or the CPU itself.
 #pragma once
 
 #include <dlpack/dlpack.h>
@@ -32,5 +32,8 @@ std::unique_ptr<Backend> MakeCudaBackend(std::vector<Kernel> kernels, std::strin
 
 // `library` is a shared object with an entry `<kernel>__sim` for each kernel, `runtime` the simulator's runtime library.
 std::unique_ptr<Backend> MakeSimulatorBackend(std::vector<Kernel> kernels, const std::string& library, const std::string& runtime);
+
+// `library` is a shared object with an entry `<kernel>__cpu` for each kernel.
+std::unique_ptr<Backend> MakeCpuBackend(const std::vector<Kernel>& kernels, const std::string& library);
 
 }  // namespace tilelang::runtime

@@ -15,6 +15,7 @@ inline constexpr const char* kDeviceMismatch = "device";     // DeviceMismatchEr
 inline constexpr const char* kResource = "resource";        // ResourceError
 inline constexpr const char* kUnavailable = "unavailable";  // UnavailableError
 inline constexpr const char* kSimulation = "simulation";    // SimulationError
+inline constexpr const char* kExecution = "execution";      // ExecutionError: the kernel's own assertion
 inline constexpr const char* kDriver = "driver";            // LaunchError
 inline constexpr const char* kDefect = "defect";            // a launch plan that contradicts itself
 

@@ -246,9 +246,16 @@ ffi::Function SimulatorLauncher(Tree tree, bool anchored, ffi::String library, f
   return Wrap(std::move(plan), std::move(backend), anchored);
 }
 
+ffi::Function CpuLauncher(Tree tree, bool anchored, ffi::String library) {
+  Plan plan = Plan::Parse(tree);
+  auto backend = MakeCpuBackend(plan.kernels, library);
+  return Wrap(std::move(plan), std::move(backend), anchored);
+}
+
 }  // namespace
 
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(cuda_launcher, CudaLauncher);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(simulator_launcher, SimulatorLauncher);
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(cpu_launcher, CpuLauncher);
 
 }  // namespace tilelang::runtime

@@ -14,7 +14,7 @@ from tilelang.resources import SharedBuffer
 from tilelang.runtime import Binary
 from tilelang.toolchain.resources import KernelResources
 
-_BINARY_NAMES = {"cuda": "kernel.cubin", "simulator": "kernel.so"}
+_BINARY_NAMES = {"cuda": "kernel.cubin", "simulator": "kernel.so", "cpu": "kernel.so"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Artifact:
     Parameters
     ----------
     kind : str
-        "cuda" (a cubin) or "simulator" (a shared object).
+        "cuda" (a cubin), "simulator" or "cpu" (a shared object).
     plan : LaunchPlan
         How the kernels are launched.
     source : str
@@ -60,11 +60,12 @@ class Artifact:
         """What the launcher loads."""
         if self.kind == "cuda":
             return Binary.cuda(self.payload)
+        load = Binary.cpu if self.kind == "cpu" else Binary.simulator
         if self.directory is None:
             from tilelang.cache.scratch import write_scratch
 
-            return Binary.simulator(str(write_scratch(_BINARY_NAMES[self.kind], self.payload)))
-        return Binary.simulator(str(self.directory / _BINARY_NAMES[self.kind]))
+            return load(str(write_scratch(_BINARY_NAMES[self.kind], self.payload)))
+        return load(str(self.directory / _BINARY_NAMES[self.kind]))
 
     def files(self) -> dict[str, bytes]:
         """Name and content of every file, with the manifest last."""

@@ -31,7 +31,7 @@ def _walk(directory: str) -> Iterator[os.DirEntry]:
 
 
 def _roots() -> list[Path]:
-    return [PACKAGE, source_directory("device"), source_directory("simulator")]
+    return [PACKAGE, *map(source_directory, ("device", "simulator", "cpu"))]
 
 
 @functools.cache

@@ -24,7 +24,8 @@ _FAMILIES = {
     "unpack": "unpack look_up",
     "vector": "lane pack load_as store_as load_read_only",
     "rounding": "ieee_add ieee_sub ieee_mul ieee_div ieee_fma ieee_sqrt ieee_rcp ieee_rsqrt cast_rounded cast_stochastic",
-    "print": "print_message print_value print_element device_assert",
+    "print": "print_message print_value print_element device_assert set_thread",
+    "gemm": "cpu_gemm",  # of src/cpu
 }
 HEADER_OF = {name: f"tl/{family}.h" for family, names in _FAMILIES.items() for name in names.split()}
 
@@ -37,6 +38,7 @@ _READS = {
     "store": (1,),
     "cp_async": (1,),
     "atomic_load": (0,),
+    "cpu_gemm": (0, 2),
     "atomic_add_vec": (1,),
     "cast_array": (1,),
     "unpack": (1,),

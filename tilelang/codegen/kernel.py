@@ -87,7 +87,8 @@ class KernelText:
     symbols: tuple[ir.Var, ...]
 
 
-def _parameter(printer: StmtPrinter, buf: ir.Var, use: BufferUse, restrict: str) -> str:
+def parameter_text(printer: StmtPrinter, buf: ir.Var, use: BufferUse, restrict: str) -> str:
+    """A buffer as a parameter of the kernel function, which it declares."""
     const = "" if buf in use.written else "const "
     return f"{const}{type_name(ir.buffer_dtype(buf), printer.source(buf))}*{restrict} {printer.names.declare(buf, str(buf.name))}"
 
@@ -152,10 +153,10 @@ def print_kernel(program: KernelProgram) -> KernelText:
     inner = ir.bound_vars(program.body)
     indices = {*program.block_vars, *program.thread_vars, program.tid}
     buffers = tuple(p for p in program.params if p in use.buffers)
-    symbols = tuple(s for s in _ordered_symbols(program) if s in use.scalars and s not in inner and s not in indices)
+    symbols = tuple(s for s in ordered_symbols(program) if s in use.scalars and s not in inner and s not in indices)
 
     restrict = " __restrict__" if program.config("tirx.noalias", True) else ""
-    parameters = [_parameter(printer, b, use, restrict) for b in buffers]
+    parameters = [parameter_text(printer, b, use, restrict) for b in buffers]
     parameters += [f"const {type_name(ir.dtype_of(s))} {names.declare(s, str(s.name))}" for s in symbols]
     bound = f"{ctx.num_threads}, {program.min_blocks}" if program.min_blocks else str(ctx.num_threads)
     _declare_indices(printer, program, use.scalars)
@@ -170,7 +171,7 @@ def print_kernel(program: KernelProgram) -> KernelText:
     return KernelText(text, frozenset(printer.headers), buffers, symbols)
 
 
-def _ordered_symbols(program: KernelProgram) -> list[ir.Var]:
+def ordered_symbols(program: KernelProgram) -> list[ir.Var]:
     """Scalar parameters in the order of the signature, then the symbols of shapes and strides."""
     found: dict[ir.Var, None] = {}
     for param in program.params:

@@ -92,7 +92,11 @@ def _find_or_build(cache: KernelCache, trace, options: CompileOptions, out_idx) 
 
 def _back_end(options: CompileOptions) -> dict[str, Any]:
     """What decides how text becomes a binary."""
-    if options.target.simulated:
+    if options.target.is_cpu:
+        from tilelang.toolchain.host import cpu_compiler_identity
+
+        identity = cpu_compiler_identity()
+    elif options.target.simulated:
         from tilelang.simulator import cache_key
 
         identity = cache_key()
@@ -138,15 +142,27 @@ def _build(program: _Lowered) -> Artifact:
     options, name, started = program.options, program.plan.name, time.perf_counter()
     if env.TILELANG_PRINT_ON_COMPILATION:
         logger.info("TileLang begins to compile kernel `%s` for %s", name, options.target)
-    flags = tuple(device_compile_options(options.pass_configs, options.compile_flags))
-    if options.target.simulated:
+    if options.target.is_cpu:
+        artifact = _build_for_cpu(program)
+    elif options.target.simulated:
         from tilelang.simulator import compile_kernel
 
+        flags = tuple(device_compile_options(options.pass_configs, options.compile_flags))
         payload = compile_kernel(program.source, [kernel.name for kernel in program.plan.kernels])
         artifact = Artifact("simulator", program.plan, program.source, payload, program.remarks, flags, shared=program.shared)
     else:
+        flags = tuple(device_compile_options(options.pass_configs, options.compile_flags))
         cubin, used = compile_measured(program.source, options.target.arch, name=name, options=flags, verbose=options.verbose)
         artifact = Artifact("cuda", program.plan, program.source, cubin, program.remarks, flags, used, program.shared)
     if env.TILELANG_PRINT_ON_COMPILATION:
         logger.info("TileLang completes to compile kernel `%s` in %.2f s", name, time.perf_counter() - started)
     return artifact
+
+
+def _build_for_cpu(program: _Lowered) -> Artifact:
+    from tilelang.toolchain.host import compile_cpu_kernel, cpu_compile_options
+
+    options = program.options
+    flags = tuple(cpu_compile_options(options.pass_configs, options.compile_flags))
+    payload = compile_cpu_kernel(program.source, name=program.plan.name, options=flags, verbose=options.verbose)
+    return Artifact("cpu", program.plan, program.source, payload, program.remarks, flags)

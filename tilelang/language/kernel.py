@@ -36,14 +36,18 @@ class Kernel(Context):
         Threads of a block, up to three extents; 128 by default.
     prelude : str, optional
         C++ text placed before the kernel.
+    is_cpu : bool
+        Written for a CPU target: a block has one thread unless `threads` says otherwise.
     """
 
-    def __init__(self, *blocks: Any, threads: Any = None, prelude: str | None = None, cluster_dims: Any = None) -> None:
+    def __init__(
+        self, *blocks: Any, threads: Any = None, prelude: str | None = None, cluster_dims: Any = None, is_cpu: bool = False
+    ) -> None:
         require("T.Kernel")
         if not 1 <= len(blocks) <= 3:
             raise ShapeError(f"T.Kernel has {len(blocks)} grid extents", fix="give one to three")
         self.blocks = [as_extent(b, f"grid extent {k} of T.Kernel") for k, b in enumerate(blocks)]
-        self.threads = _threads(threads)
+        self.threads = _threads(1 if is_cpu and threads is None else threads)
         if prelude is not None and not isinstance(prelude, str):
             raise DTypeError(f"prelude must be a string, got {type(prelude).__name__}")
         dims = [1] if cluster_dims is None else [cluster_dims] if isinstance(cluster_dims, int) else list(cluster_dims)

@@ -45,7 +45,7 @@ class Profiler:
         return [param for index, param in enumerate(self.params) if with_output or index not in self.result_idx]
 
     def _get_inputs(self, with_output: bool = False) -> list[Any]:
-        device = "cpu" if self.adapter.target.simulated else "cuda"
+        device = "cpu" if self.adapter.target.on_host else "cuda"
         return [supply_tensor(param, self.supply_type, device) for param in self._get_params(with_output)]
 
     def assert_allclose(
@@ -124,7 +124,7 @@ class Profiler:
             inputs = self._with_values(dynamic_symbolic_constraints or {})._get_inputs()
         else:
             inputs = list(input_tensors)
-        if self.adapter.target.simulated and backend == "event":
+        if self.adapter.target.on_host and backend == "event":
             backend = "wall"
         return do_bench(
             lambda: callee(*inputs),

@@ -18,6 +18,12 @@ class LaunchError(TileLangError, RuntimeError):
     code = "TL0602"
 
 
+class ExecutionError(TileLangError, RuntimeError):
+    """A kernel on the CPU ended with an assertion of its author."""
+
+    code = "TL0603"
+
+
 class NativeError(Exception):
     """What the launcher raises: category, argument position, message and fix, separated by the unit separator."""
 
@@ -30,6 +36,7 @@ _CLASSES: dict[str, type[TileLangError]] = {
     "resource": ResourceError,
     "unavailable": UnavailableError,
     "driver": LaunchError,
+    "execution": ExecutionError,
     "defect": TileLangError,
 }
 

@@ -13,7 +13,7 @@ from tilelang.runtime.library import load_runtime
 
 @dataclass(frozen=True)
 class Binary:
-    """Compiled kernels: a cubin in memory, or a shared object on disk for the simulator.
+    """Compiled kernels: a cubin in memory, or a shared object on disk for the simulator or the CPU itself.
 
     `runtime` is the library that runs the shared object's kernels; the simulator's own when it is empty.
     """
@@ -30,6 +30,10 @@ class Binary:
     @staticmethod
     def simulator(library: str, runtime: str = "") -> Binary:
         return Binary("simulator", library=library, runtime=runtime)
+
+    @staticmethod
+    def cpu(library: str) -> Binary:
+        return Binary("cpu", library=library)
 
     @property
     def device_type(self) -> str:
@@ -61,6 +65,8 @@ class Launcher:
         try:
             if binary.kind == "cuda":
                 self._native = runtime.cuda_launcher(tree, anchored, binary.cubin)
+            elif binary.kind == "cpu":
+                self._native = runtime.cpu_launcher(tree, anchored, binary.library)
             else:
                 self._native = runtime.simulator_launcher(tree, anchored, binary.library, binary.runtime or _simulator_runtime())
         except NativeError as error:

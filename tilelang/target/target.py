@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import UnsupportedError
 from .arch import Arch, find_arch
+from .cpu import CPU_KINDS, HOST, host_cpu
 
 logger = logging.getLogger("tilelang")
 DEFAULT_ARCH = "sm_90a"
@@ -23,9 +24,9 @@ class Target:
     Parameters
     ----------
     kind : str
-        "cuda".
+        "cuda"; "c" for this machine's CPU through its C++ compiler, "llvm" through LLVM.
     arch : str
-        Such as "sm_90a".
+        Such as "sm_90a"; of a CPU what `host_cpu()` says.
     simulated : bool
         Run the emitted CUDA text on the CPU instead of a GPU.
     """
@@ -35,8 +36,18 @@ class Target:
     simulated: bool = False
 
     @property
+    def is_cpu(self) -> bool:
+        """True for the CPU itself (not for a simulated GPU)."""
+        return self.kind in CPU_KINDS
+
+    @property
+    def on_host(self) -> bool:
+        """True where kernels take CPU tensors: the CPU itself and the simulator."""
+        return self.is_cpu or self.simulated
+
+    @property
     def limits(self) -> Arch:
-        return find_arch(self.arch)
+        return HOST if self.is_cpu else find_arch(self.arch)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.arch}" + (" (simulated)" if self.simulated else "")
@@ -75,12 +86,14 @@ def resolve_target(spec: Any = "auto", *, simulate: bool = False) -> Target:
 
     Parameters
     ----------
-    spec : None, "auto", "cuda", "cuda -arch=sm_80", dict or Target
+    spec : None, "auto", "cuda", "cuda -arch=sm_80", "c", "llvm", dict or Target
         "auto" is CUDA where a driver answers, else the simulator for sm_90a. A dict has "kind" and "arch".
     simulate : bool
         Run on the CPU even where a GPU answers (`execution_backend="simulator"`, `TILELANG_SIMULATE=1`).
     """
     simulate = simulate or os.environ.get("TILELANG_SIMULATE", "0") not in ("", "0", "false", "False")
+    if isinstance(spec, Target) and spec.is_cpu:
+        return spec
     if isinstance(spec, Target):
         return Target(spec.kind, spec.arch, spec.simulated or simulate)
     if spec is None or spec == "auto":
@@ -89,8 +102,16 @@ def resolve_target(spec: Any = "auto", *, simulate: bool = False) -> Target:
             _say_simulated_once()
         return Target("cuda", arch or DEFAULT_ARCH, simulate or arch is None)
     kind, arch = _parse(spec)
+    if kind in CPU_KINDS:
+        if arch:
+            raise UnsupportedError(
+                f"target {kind!r} is this machine's CPU and takes no arch (got {arch!r})", fix=f'use target="{kind}"'
+            )
+        return Target(kind, host_cpu())
     if kind != "cuda":
-        raise UnsupportedError(f"target kind {kind!r} is not supported by this version", fix='use target="cuda" or target="auto"')
+        raise UnsupportedError(
+            f"target kind {kind!r} is not supported by this version", fix='use target="cuda", "c", "llvm" or "auto"'
+        )
     chosen = _normal_arch(arch) if arch else device_arch() or DEFAULT_ARCH
     find_arch(chosen)
     return Target("cuda", chosen, simulate or device_arch() is None)

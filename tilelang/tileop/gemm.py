@@ -139,9 +139,11 @@ class Gemm(TileOp):
 
     def check(self, target: Target) -> None:
         a, b, c = self.a, self.b, self.c
+        # On a CPU an array of T.alloc_local is the block's: a block is one thread.
+        tiles = (FRAGMENT, *SHARED, "local") if target.is_cpu else (FRAGMENT, *SHARED)
         for operand in (a, b, c):
             scope = ir.scope_of(operand.buffer)
-            if scope != FRAGMENT and scope not in SHARED:
+            if scope not in tiles:
                 raise UnsupportedError(
                     f"operand {operand.letter} of gemm, {operand.buffer.name}, is in {scope} memory",
                     fix=_SCOPE_FIX[operand.letter],

@@ -66,6 +66,10 @@ class Print(TileOp):
         return (self.src.source,) if ir.scope_of(self.src.source) == "local.fragment" else ()
 
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
+        return ir.IfThenElse(ir.EQ(ctx.tid, ir.const(self.leader)), self.lines(ctx), None, self.span)
+
+    def lines(self, ctx: LoweringContext) -> ir.Stmt:
+        """The loops of the thread that prints."""
         buf = self.src.source
         variables = [ir.var(f"i{d}") for d in range(len(self.src.region))]
         indices = [v if ir.const_int(r.min) == 0 else r.min + v for v, r in zip(variables, self.src.region)]
@@ -78,4 +82,4 @@ class Print(TileOp):
         body = GuardMemory(ctx.analyzer(ranges)).visit(body)
         for var, r in reversed(list(zip(variables, self.src.region))):
             body = ir.For(var, ir.const(0), ir.simplify(r.extent), ir.ForKind.SERIAL, body, span=self.span)
-        return ir.IfThenElse(ir.EQ(ctx.tid, ir.const(self.leader)), body, None, self.span)
+        return body

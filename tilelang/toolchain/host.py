@@ -1,0 +1,100 @@
+"""The host's C++ compiler for CPU kernels: text to a shared object that the launcher loads."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tilelang.errors import CompilationError
+from tilelang.paths import source_directory
+from tilelang.simulator.toolchain import compiler_identity, host_compiler
+
+# Arithmetic is the author's: no reassociation beyond the reductions that the text names. What the machine cannot observe is given
+# up: errno of math functions, floating-point exceptions.
+_FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-march=native",
+    "-fopenmp",
+    "-fPIC",
+    "-shared",
+    "-fvisibility=hidden",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fno-strict-aliasing",
+    "-fno-semantic-interposition",
+    "-w",
+    "-pipe",
+)
+
+
+# As -ffast-math, but NaN and infinity keep their meaning.
+_FAST_MATH = ("-fassociative-math", "-freciprocal-math", "-fno-signed-zeros")
+
+
+def cpu_compile_options(pass_configs: dict[str, object], compile_flags: Sequence[str]) -> list[str]:
+    """The options beside those that every kernel gets."""
+    fast = list(_FAST_MATH) if pass_configs.get("tl.enable_fast_math") else []
+    return [*fast, *compile_flags]
+
+
+def cpu_compiler_identity() -> str:
+    """What a compiled kernel depends on besides its text, for cache keys."""
+    return f"{compiler_identity()} {' '.join(_FLAGS)}"
+
+
+def cpu_include_directories() -> list[Path]:
+    """Include path for kernel text on a CPU: what it does its own way, what it shares with the simulator, the rest."""
+    return [source_directory("cpu"), source_directory("simulator") / "include", source_directory("device")]
+
+
+def compile_cpu_kernel(source: str, *, name: str = "kernel", options: Sequence[str] = (), verbose: bool = False) -> bytes:
+    """Compile kernel text for this machine.
+
+    Parameters
+    ----------
+    source : str
+        C++ text with one `TL_ENTRY(kernel)` for each kernel.
+    name : str
+        Of the program, for messages.
+    options : sequence of str
+        Further flags.
+    verbose : bool
+        Show the command and what the compiler says.
+
+    Returns
+    -------
+    bytes
+        The shared object.
+
+    Raises
+    ------
+    UnavailableError
+        There is no C++ compiler.
+    CompilationError
+        The compiler refused the text; `log` holds its words.
+    """
+    compiler = host_compiler()
+    includes = [flag for folder in cpu_include_directories() for flag in ("-I", str(folder))]
+    with tempfile.TemporaryDirectory(prefix="tilelang-") as scratch:
+        text, binary = Path(scratch, "kernel.cc"), Path(scratch, "kernel.so")
+        text.write_text(source)
+        command = [compiler, *_FLAGS, *options, *includes, str(text), "-o", str(binary), "-lm"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if verbose:
+            print(" ".join(command), done.stderr, sep="\n")
+        if done.returncode:
+            error = CompilationError(
+                f"{compiler} refuses the text of `{name}`: {_first_error(done.stderr)}",
+                fix="check compile_flags, T.import_source, T.call_extern; else please report the kernel and the attribute `log`",
+            )
+            error.log, error.source = done.stderr, source
+            raise error
+        return binary.read_bytes()
+
+
+def _first_error(log: str) -> str:
+    lines = [line for line in log.splitlines() if "error" in line]
+    return (lines or log.splitlines() or ["it said nothing"])[0].split("error:")[-1].strip()

@@ -1,0 +1,31 @@
+"""The passes for CPU targets, in order."""
+
+from __future__ import annotations
+
+from ..check_semantics import check_semantics
+from ..flatten_buffers import flatten_buffers
+from ..pipeline import Pass
+from ..simplify import simplify
+from ..widen_indices import widen_indices
+from . import gemm, print, reduce, scan
+from .localize_tiles import localize_tiles
+from .lower_tiles import lower_tiles
+from .reducers import expand_cpu_reducers
+from .serialize_threads import serialize_threads
+
+# Importing these says how their operators are lowered.
+OPERATORS = (gemm, print, reduce, scan)
+
+CPU: tuple[Pass, ...] = (
+    # what the program says
+    expand_cpu_reducers,
+    check_semantics,
+    # one thread runs the block
+    serialize_threads,
+    lower_tiles,
+    localize_tiles,
+    # plain code
+    simplify,
+    widen_indices,
+    flatten_buffers,
+)
