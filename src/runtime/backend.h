@@ -24,6 +24,8 @@ class Backend {
   virtual bool watches_memory() const { return false; }
   virtual void ForgetMemory() {}
   virtual void WatchMemory(const void* /*address*/, size_t /*bytes*/, const std::string& /*name*/, bool /*fresh*/) {}
+  // Encodes a tensor map for `device_type`; raises where the driver refuses it.
+  virtual void EncodeMap(const TensorMap& map, const MapRequest& request, const std::string& kernel, EncodedMap* out) = 0;
   virtual void Launch(void* session, size_t kernel, const uint32_t grid[3], void** args, void* stream) = 0;
 };
 

@@ -46,6 +46,14 @@ class CudaBackend : public Backend {
     Driver::Get().CtxPop(&popped);
   }
 
+  void EncodeMap(const TensorMap& map, const MapRequest& request, const std::string& kernel, EncodedMap* out) override {
+    const uint32_t steps[kMaxMapRank] = {1, 1, 1, 1, 1};
+    const Driver& driver = Driver::Get();
+    cuda::Result result = driver.TensorMapEncodeTiled(out->opaque, map.type, static_cast<uint32_t>(map.box.size()), request.address, request.extent.data(),
+                                                      request.byte_stride.data(), map.box.data(), steps, 0, map.swizzle, cuda::kPromoteTo256Bytes, 0);
+    if (result != cuda::kSuccess) driver.Check(result, Text("encoding a tensor map of `", kernel, "`").c_str());
+  }
+
   void Launch(void* session, size_t kernel, const uint32_t grid[3], void** args, void* stream) override {
     const Kernel& what = kernels_[kernel];
     cuda::LaunchConfig config{};

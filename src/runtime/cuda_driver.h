@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace tilelang::runtime::cuda {
 
@@ -13,6 +14,7 @@ using Stream = struct StreamHandle*;
 
 inline constexpr Result kSuccess = 0;
 inline constexpr Result kNoBinaryForGpu = 209;
+inline constexpr int kPromoteTo256Bytes = 3;  // CUtensorMapL2promotion
 
 enum FunctionAttribute { kMaxDynamicSharedBytes = 8, kNonPortableClusterAllowed = 14 };
 enum DeviceAttribute { kMaxSharedBytesOptIn = 97, kComputeMajor = 75, kComputeMinor = 76 };
@@ -49,6 +51,8 @@ struct Driver {
   Result (*ModuleGetFunction)(Function*, Module, const char* name);
   Result (*FuncSetAttribute)(Function, int attribute, int value);
   Result (*LaunchKernelEx)(const LaunchConfig*, Function, void** params, void** extra);
+  Result (*TensorMapEncodeTiled)(void* map, int type, uint32_t rank, void* address, const uint64_t* extents, const uint64_t* byte_strides,
+                                 const uint32_t* box, const uint32_t* element_strides, int interleave, int swizzle, int promotion, int fill);
 
   // The driver, or an UnavailableError.
   static const Driver& Get();

@@ -6,6 +6,7 @@
 #include <tvm/ffi/function.h>
 
 #include <cstring>
+#include <memory>
 
 #include "backend.h"
 #include "error.h"
@@ -101,7 +102,9 @@ class Launcher {
   // With `anchored`, the last argument of every call is a tensor that only says where to run: it carries the device, the
   // stream and the allocator for kernels that take no tensor.
   Launcher(Plan plan, std::unique_ptr<Backend> backend, bool anchored)
-      : plan_(std::move(plan)), backend_(std::move(backend)), anchored_(anchored) {}
+      : plan_(std::move(plan)), backend_(std::move(backend)), anchored_(anchored) {
+    for (const Kernel& kernel : plan_.kernels) maps_.push_back(std::make_unique<MapCache[]>(kernel.maps.size()));
+  }
 
   void Call(const ffi::AnyView* args, int32_t count, ffi::Any* result) const {
     size_t tensors = plan_.parameters.size() + plan_.workspaces.size();
@@ -198,10 +201,16 @@ class Launcher {
     size_t count = kernel.arguments.size();
     uint64_t* slots = static_cast<uint64_t*>(alloca((count + 1) * sizeof(uint64_t)));
     void** pointers = static_cast<void**>(alloca((count + 1) * sizeof(void*)));
+    size_t room = kernel.maps.size() * sizeof(EncodedMap) + alignof(EncodedMap);
+    void* unaligned = alloca(room);
+    auto* maps = static_cast<EncodedMap*>(std::align(alignof(EncodedMap), kernel.maps.size() * sizeof(EncodedMap), unaligned, room));
+    for (size_t i = 0; i < kernel.maps.size(); ++i) FillMap(frame, kernel, index, i, &maps[i]);
     for (size_t i = 0; i < count; ++i) {
       const KernelArgument& argument = kernel.arguments[i];
       pointers[i] = &slots[i];
-      if (argument.is_tensor) {
+      if (argument.map >= 0) {
+        pointers[i] = &maps[argument.map];
+      } else if (argument.is_tensor) {
         std::memcpy(&slots[i], &frame.addresses[argument.tensor], sizeof(void*));
       } else if (argument.floating_symbol >= 0) {
         StoreFloating(&slots[i], frame.values[argument.floating_symbol].floating, argument.dtype);
@@ -210,6 +219,33 @@ class Launcher {
       }
     }
     backend_->Launch(session, index, grid, pointers, stream);
+  }
+
+  // The encoded map `which` of a kernel; kept while the tensor stays where it is.
+  void FillMap(const Frame& frame, const Kernel& kernel, size_t index, size_t which, EncodedMap* out) const {
+    const TensorMap& map = kernel.maps[which];
+    MapRequest request;
+    request.address = frame.addresses[map.tensor];
+    bool empty = false;
+    for (size_t i = 0; i < map.extents.size(); ++i) {
+      request.extent[i] = static_cast<uint64_t>(Number(frame, map.extents[i]));
+      empty = empty || request.extent[i] == 0;
+    }
+    for (size_t i = 0; i < map.strides.size(); ++i) {
+      request.byte_stride[i] = static_cast<uint64_t>(Number(frame, map.strides[i]) * map.element_bytes);
+    }
+    if (empty) {  // nothing is copied through a map of nothing, which the driver would refuse
+      *out = EncodedMap{};
+      return;
+    }
+    MapCache& cache = maps_[index][which];
+    if (cache.Find(request, out)) return;
+    backend_->EncodeMap(map, request, kernel.name, out);
+    cache.Keep(request, *out);
+  }
+
+  static int64_t Number(const Frame& frame, const Expression& expression) {
+    return expression.is_constant() ? expression.constant() : Resolve(frame, expression, "a tensor map");
   }
 
   // Little-endian: the low bytes of the slot are the value at any smaller width.
@@ -225,6 +261,7 @@ class Launcher {
   Plan plan_;
   std::unique_ptr<Backend> backend_;
   bool anchored_;
+  std::vector<std::unique_ptr<MapCache[]>> maps_;  // per kernel, per map
 };
 
 ffi::Function Wrap(Plan plan, std::unique_ptr<Backend> backend, bool anchored) {

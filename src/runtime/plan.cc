@@ -75,6 +75,40 @@ Parameter ParseParameter(const Tree& tree, std::vector<Symbol>* symbols) {
   return result;
 }
 
+// CUtensorMapDataType: the driver copies bits, so that a type of the right width will do.
+int32_t MapType(DLDataType dtype, const std::string& kernel) {
+  if (dtype.code == kDLFloat && dtype.bits == 16) return 6;
+  if (dtype.code == kDLFloat && dtype.bits == 32) return 7;
+  if (dtype.code == kDLFloat && dtype.bits == 64) return 8;
+  if (dtype.code == kDLBfloat && dtype.bits == 16) return 9;
+  switch (dtype.bits) {
+    case 8: return 0;
+    case 16: return 1;
+    case 32: return 2;
+    case 64: return 4;
+    default: Raise(kDefect, -1, Text("kernel `", kernel, "` has a tensor map of elements of ", int(dtype.bits), " bits"));
+  }
+}
+
+TensorMap ParseMap(const Tree& tree, const Plan& plan, int tensors, const std::string& kernel) {
+  TensorMap result;
+  DLDataType dtype = ParseDType(Str(tree, "dtype"));
+  result.type = MapType(dtype, kernel);
+  result.element_bytes = dtype.bits / 8;
+  result.tensor = static_cast<int>(tree["tensor"].cast<int64_t>());
+  if (result.tensor < 0 || result.tensor >= tensors) Raise(kDefect, -1, Text("kernel `", kernel, "` maps tensor ", result.tensor));
+  result.extents = ParseExpressions(tree["shape"], plan.symbols);
+  result.strides = ParseExpressions(tree["strides"], plan.symbols);
+  for (const ffi::Any& item : tree["box"].cast<List>()) result.box.push_back(static_cast<uint32_t>(item.cast<int64_t>()));
+  int64_t swizzle = tree["swizzle"].cast<int64_t>();
+  result.swizzle = swizzle == 128 ? 3 : swizzle == 64 ? 2 : swizzle == 32 ? 1 : 0;
+  size_t rank = result.extents.size();
+  if (rank < 1 || rank > kMaxMapRank || result.strides.size() + 1 != rank || result.box.size() != rank) {
+    Raise(kDefect, -1, Text("kernel `", kernel, "` has a tensor map of rank ", rank, " with ", result.strides.size(), " strides and a box of rank ", result.box.size()));
+  }
+  return result;
+}
+
 Kernel ParseKernel(const Tree& tree, const Plan& plan) {
   Kernel result;
   result.name = Str(tree, "name");
@@ -86,9 +120,16 @@ Kernel ParseKernel(const Tree& tree, const Plan& plan) {
     result.cluster[i] = static_cast<uint32_t>(cluster[i].cast<int64_t>());
   }
   int tensors = static_cast<int>(plan.parameters.size() + plan.workspaces.size());
+  for (const ffi::Any& item : tree["tensor_maps"].cast<List>()) result.maps.push_back(ParseMap(item.cast<Tree>(), plan, tensors, result.name));
   for (const ffi::Any& item : tree["arguments"].cast<List>()) {
     Tree entry = item.cast<Tree>();
     KernelArgument argument;
+    if (Str(entry, "kind") == "tensor_map") {
+      argument.map = static_cast<int>(entry["value"].cast<int64_t>());
+      if (argument.map < 0 || argument.map >= static_cast<int>(result.maps.size())) Raise(kDefect, -1, Text("kernel `", result.name, "` uses tensor map ", argument.map));
+      result.arguments.push_back(std::move(argument));
+      continue;
+    }
     argument.dtype = ParseDType(Str(entry, "dtype"));
     argument.is_tensor = Str(entry, "kind") == "tensor";
     if (argument.is_tensor) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "expression.h"
+#include "tensor_map.h"
 
 namespace tilelang::runtime {
 
@@ -27,9 +28,10 @@ struct Parameter {
   std::vector<Expression> strides;
 };
 
-// One argument of a device function: a tensor's address or a scalar converted to `dtype`.
+// One argument of a device function: a tensor's address, a tensor map, or a scalar converted to `dtype`.
 struct KernelArgument {
   bool is_tensor = false;
+  int map = -1;  // index into the kernel's tensor maps
   int tensor = -1;  // index into parameters, then workspaces
   int floating_symbol = -1;
   Expression value;
@@ -43,6 +45,7 @@ struct Kernel {
   std::array<uint32_t, 3> cluster{};
   uint32_t shared_bytes = 0;
   std::vector<KernelArgument> arguments;
+  std::vector<TensorMap> maps;
 };
 
 struct Workspace {

@@ -12,6 +12,15 @@ using Entry = void (*)(void** args);
 using WatchingFn = int (*)();
 using ForgetFn = void (*)();
 using RegisterFn = int (*)(const void* base, uint64_t bytes, const char* name, int fresh);
+// `struct tl_sim_tensor` of the simulator.
+struct SimulatedTensor {
+  int32_t type, rank, interleave, swizzle, fill_nan;
+  void* address;
+  const uint64_t* extent;
+  const uint64_t* byte_stride;
+  const uint32_t* element_stride;
+};
+using EncodeFn = int (*)(void* map, const SimulatedTensor* tensor, const uint32_t* box, char* report, uint64_t capacity);
 using LaunchFn = int (*)(Entry entry, void** args, const uint32_t grid[3], const uint32_t block[3], uint32_t shared_bytes, char* report, uint64_t capacity);
 
 void* Open(const std::string& path, int flags) {
@@ -32,6 +41,7 @@ class SimulatorBackend : public Backend {
     // Global: the kernel's undefined symbols are the runtime's. Never closed: another kernel may share it.
     void* runtime_library = Open(runtime, RTLD_NOW | RTLD_GLOBAL);
     launch_ = reinterpret_cast<LaunchFn>(Find(runtime_library, "tl_sim_launch"));
+    encode_ = reinterpret_cast<EncodeFn>(Find(runtime_library, "tl_sim_encode_tiled"));
     // A runtime without a checker has none of the three.
     watching_ = reinterpret_cast<WatchingFn>(dlsym(runtime_library, "tl_sim_watching"));
     forget_memory_ = reinterpret_cast<ForgetFn>(dlsym(runtime_library, "tl_sim_forget_memory"));
@@ -54,6 +64,15 @@ class SimulatorBackend : public Backend {
     }
   }
 
+  void EncodeMap(const TensorMap& map, const MapRequest& request, const std::string& kernel, EncodedMap* out) override {
+    const uint32_t steps[kMaxMapRank] = {1, 1, 1, 1, 1};
+    SimulatedTensor tensor{map.type, static_cast<int32_t>(map.box.size()), 0, map.swizzle, 0, request.address, request.extent.data(), request.byte_stride.data(), steps};
+    char report[512] = {};
+    if (encode_(out->opaque, &tensor, map.box.data(), report, sizeof report) != 0) {
+      Raise(kSimulation, -1, Text("a tensor map of `", kernel, "` is refused: ", report));
+    }
+  }
+
   // The interpreter lock is not held here: tvm-ffi releases it around every call.
   void Launch(void*, size_t kernel, const uint32_t grid[3], void** args, void*) override {
     std::string report(1 << 16, '\0');
@@ -67,6 +86,7 @@ class SimulatorBackend : public Backend {
  private:
   std::vector<Kernel> kernels_;
   std::vector<Entry> entries_;
+  EncodeFn encode_;
   LaunchFn launch_;
   WatchingFn watching_;
   ForgetFn forget_memory_;

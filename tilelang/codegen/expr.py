@@ -339,7 +339,7 @@ class ExprPrinter(CallPrinter):
     def _op_address_of(self, expr: ir.Call) -> tuple[str, int]:
         load = expr.args[0]
         name, _ = self._Var(load.source)
-        if ir.scope_of(load.source) == "local.var":
+        if ir.scope_of(load.source) in ("local.var", "tensor_map"):
             return f"&{name}", UNARY
         if ir.const_int(load.indices[0]) == 0:
             return name, PRIMARY

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import ir
 from ..errors import ResourceError, SemanticError
+from ..tileop.base import TensorMapSpec
 from ..transform.bounds import Bounds
 from ..transform.kernel_program import KernelProgram
 from .functions import reads_only
@@ -79,12 +80,16 @@ def buffer_use(body: ir.Stmt) -> BufferUse:
 
 @dataclass(frozen=True)
 class KernelText:
-    """A printed kernel: its definition, the headers that it needs, and its arguments in order (buffers, then symbols)."""
+    """A printed kernel: its definition, the headers that it needs, and its arguments in order.
+
+    Buffers come first, then tensor maps, then symbols.
+    """
 
     text: str
     headers: frozenset[str]
     buffers: tuple[ir.Var, ...]
     symbols: tuple[ir.Var, ...]
+    maps: tuple[TensorMapSpec, ...] = ()
 
 
 def parameter_text(printer: StmtPrinter, buf: ir.Var, use: BufferUse, restrict: str) -> str:
@@ -157,6 +162,10 @@ def print_kernel(program: KernelProgram) -> KernelText:
 
     restrict = " __restrict__" if program.config("tirx.noalias", True) else ""
     parameters = [parameter_text(printer, b, use, restrict) for b in buffers]
+    maps = {spec: buf for spec, buf in ctx.tensor_maps.items() if buf in use.buffers}
+    parameters += [
+        f"const __grid_constant__ tl::tensor_map {names.declare(buf, str(buf.name))}" for buf in maps.values()
+    ]
     parameters += [f"const {type_name(ir.dtype_of(s))} {names.declare(s, str(s.name))}" for s in symbols]
     bound = f"{ctx.num_threads}, {program.min_blocks}" if program.min_blocks else str(ctx.num_threads)
     _declare_indices(printer, program, use.scalars)
@@ -168,7 +177,7 @@ def print_kernel(program: KernelProgram) -> KernelText:
     text = "\n".join([head, *printer.lines, "}", f"TL_ENTRY({program.name})"])
     if "tl::vec<" in text:
         printer.use("tl/vector.h")
-    return KernelText(text, frozenset(printer.headers), buffers, symbols)
+    return KernelText(text, frozenset(printer.headers), buffers, symbols, tuple(maps))
 
 
 def ordered_symbols(program: KernelProgram) -> list[ir.Var]:

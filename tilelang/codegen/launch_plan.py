@@ -35,11 +35,31 @@ class Parameter:
 
 @dataclass(frozen=True)
 class KernelArgument:
-    """One argument of a device function: `tensor` (index into `parameters` or workspaces after them) or `symbol`."""
+    """One argument of a device function.
+
+    `tensor`: index into `parameters` or workspaces after them; `tensor_map`: index into the launch's `tensor_maps`; `symbol`:
+    a name.
+    """
 
     kind: str
     value: int | str
     dtype: str
+
+
+@dataclass(frozen=True)
+class TensorMap:
+    """What TMA instructions read about a tensor (CUDA driver API, "Tensor Map Object Management"); dimension 0 is innermost.
+
+    `tensor` is an index into parameters, then workspaces; `shape` in elements; `strides` in elements, of dimensions 1 and up;
+    `box` the extents of what one instruction copies; `swizzle` in bytes (0: none).
+    """
+
+    tensor: int
+    dtype: str
+    shape: tuple[Expr, ...]
+    strides: tuple[Expr, ...]
+    box: tuple[int, ...]
+    swizzle: int
 
 
 @dataclass(frozen=True)
@@ -52,6 +72,7 @@ class KernelLaunch:
     shared_bytes: int
     arguments: tuple[KernelArgument, ...]
     cluster: tuple[int, int, int] = (1, 1, 1)
+    tensor_maps: tuple[TensorMap, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +124,10 @@ class LaunchPlan:
                         "block": tuple(k["block"]),
                         "cluster": tuple(k["cluster"]),
                         "arguments": tuple(KernelArgument(**a) for a in k["arguments"]),
+                        "tensor_maps": tuple(
+                            TensorMap(**{**m, **{field: tuple(m[field]) for field in ("shape", "strides", "box")}})
+                            for m in k["tensor_maps"]
+                        ),
                     }
                 )
                 for k in raw["kernels"]

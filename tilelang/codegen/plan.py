@@ -8,10 +8,11 @@ from typing import Any
 
 from .. import ir
 from ..errors import ArgumentError, SemanticError, UnsupportedError
+from ..tileop.base import TensorMapSpec
 from ..transform.kernel_program import KernelProgram
-from .alignment import required_alignment
+from .alignment import MAX_ALIGNMENT, required_alignment
 from .kernel import KernelText, buffer_use, free_symbols
-from .launch_plan import Expr, KernelArgument, KernelLaunch, LaunchPlan, Parameter, Workspace
+from .launch_plan import Expr, KernelArgument, KernelLaunch, LaunchPlan, Parameter, TensorMap, Workspace
 
 _OPERATORS = {
     ir.Add: "+",
@@ -100,7 +101,15 @@ def _symbols(
 
 def _arguments(text: KernelText, places: dict[ir.Var, int]) -> tuple[KernelArgument, ...]:
     tensors = [KernelArgument("tensor", places[b], ir.buffer_dtype(b)) for b in text.buffers]
-    return (*tensors, *(KernelArgument("symbol", str(s.name), ir.dtype_of(s)) for s in text.symbols))
+    maps = [KernelArgument("tensor_map", index, "uint64") for index in range(len(text.maps))]
+    return (*tensors, *maps, *(KernelArgument("symbol", str(s.name), ir.dtype_of(s)) for s in text.symbols))
+
+
+def _tensor_map(spec: TensorMapSpec, place: int, span: Any) -> TensorMap:
+    tensor = spec.tensor
+    shape = [plan_expr(s, f"the shape of `{tensor.name}`", span) for s in ir.shape_of(tensor)]
+    strides = [plan_expr(s, f"the strides of `{tensor.name}`", span) for s in ir.strides_of(tensor)]
+    return TensorMap(place, ir.buffer_dtype(tensor), tuple(shape[::-1]), tuple(strides[-2::-1]), spec.box, spec.swizzle)
 
 
 def make_plan(
@@ -128,8 +137,12 @@ def make_plan(
         for buf, size in required_alignment(program.body).items():
             alignment[places[buf]] = max(size, alignment.get(places[buf], 1))
         arguments = _arguments(text, places)
-        used.update(a.value for a in arguments if isinstance(a.value, int))  # tensors; symbols have names
         written.update(places[buf] for buf in buffer_use(program.body).written if buf in places)
+        used.update(a.value for a in arguments if a.kind == "tensor" and isinstance(a.value, int))
+        declared = [*params, *workspaces]
+        mapped = [next(i for i, p in enumerate(declared) if p.same_as(spec.tensor)) for spec in text.maps]
+        used.update(mapped)
+        alignment.update({place: MAX_ALIGNMENT for place in mapped})
         x, y, z = (plan_expr(e, "the grid", program.span) for e in program.grid)
         launches.append(
             KernelLaunch(
@@ -139,6 +152,7 @@ def make_plan(
                 shared_bytes=program.shared_plan.total_bytes if program.shared_plan is not None else 0,
                 arguments=arguments,
                 cluster=program.cluster,
+                tensor_maps=tuple(_tensor_map(spec, place, program.span) for spec, place in zip(text.maps, mapped)),
             )
         )
     scalars = {str(s.name) for text in texts for s in text.symbols}

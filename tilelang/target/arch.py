@@ -43,6 +43,10 @@ class Arch:
         return self.capability >= 90
 
     @property
+    def has_tma(self) -> bool:
+        return self.capability >= 90
+
+    @property
     def has_bf16(self) -> bool:
         return self.capability >= 80
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from .. import ir
@@ -27,6 +27,15 @@ class Effects:
     atomic: bool = False
 
 
+@dataclass(frozen=True)
+class TensorMapSpec:
+    """A tensor map that a launch needs: of `tensor`, for boxes of `box` elements (innermost first), `swizzle` bytes wide rows."""
+
+    tensor: ir.Var
+    box: tuple[int, ...]
+    swizzle: int
+
+
 @dataclass
 class LoweringContext:
     """What lowering needs to know beyond the operator.
@@ -48,6 +57,12 @@ class LoweringContext:
     ranges: dict[ir.Var, tuple[Any, Any]] = field(default_factory=dict)
     symbols: tuple[ir.Var, ...] = ()
     constraints: list[Any] = field(default_factory=list)
+    tensor_maps: dict[TensorMapSpec, ir.Var] = field(default_factory=dict)
+
+    def copy(self) -> LoweringContext:
+        """A context whose decisions are its own."""
+        fresh = {name: type(value)(value) for name, value in vars(self).items() if isinstance(value, (dict, list))}
+        return replace(self, **fresh)
 
     @property
     def num_warps(self) -> int:
@@ -59,6 +74,12 @@ class LoweringContext:
             size = self.fragments[buf].local_size
             self.registers[buf] = ir.buffer((size,), ir.buffer_dtype(buf), str(buf.name), "local")
         return self.registers[buf]
+
+    def tensor_map(self, spec: TensorMapSpec) -> ir.Var:
+        """The kernel's argument that holds a tensor map: a buffer of scope "tensor_map"."""
+        if spec not in self.tensor_maps:
+            self.tensor_maps[spec] = ir.buffer((1,), "uint64", f"{spec.tensor.name}_map", "tensor_map")
+        return self.tensor_maps[spec]
 
     def shared_layout(self, buf: ir.Var) -> Any:
         """The layout of a shared buffer; row-major unless something asked for more."""

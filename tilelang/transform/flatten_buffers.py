@@ -118,10 +118,11 @@ def flatten_buffers(program: KernelProgram) -> KernelProgram:
     """Replace every access by one with a single offset, and every buffer by a one-dimensional one."""
     flatten = _Flatten(program)
     body = flatten.body(program.body)
+    producer = None if program.producer is None else flatten.body(program.producer)
     params = tuple(flatten.flat.get(p, p) for p in program.params)
     plan = program.shared_plan
     if plan is not None:
         offsets = {flatten.flat.get(b, b): offset for b, offset in plan.offsets.items()}
         sizes = {flatten.flat.get(b, b): size for b, size in plan.sizes.items()}
         plan = replace(plan, offsets=offsets, sizes=sizes)
-    return replace(program, body=body, params=params, shared_plan=plan)
+    return replace(program, body=body, producer=producer, params=params, shared_plan=plan)

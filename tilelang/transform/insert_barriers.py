@@ -145,7 +145,8 @@ class _Walker:
 
     def touch(self, accesses: list[Access], path: Path, state: State) -> State:
         """Execute accesses at a place: order them after what they conflict with, then add them."""
-        accesses = [a for a in accesses if a.scope.startswith("shared") or a.scope == "global"]
+        # mbarriers order others, and themselves.
+        accesses = [a for a in accesses if a.scope in ("global", "shared.dyn", "shared")]
         for access in accesses:
             if self.before is not None:
                 self.check_divergent(access, state)

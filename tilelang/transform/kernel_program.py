@@ -8,6 +8,7 @@ from typing import Any
 from .. import ir
 from ..resources import SharedBuffer, shared_lines
 from ..tileop.base import LoweringContext
+from .ring import Ring
 
 
 @dataclass
@@ -65,6 +66,10 @@ class KernelProgram:
         The user's `with T.Kernel(...)`.
     cluster : tuple of int
         Blocks of a cluster along x, y, z.
+    producer : Stmt, optional
+        What one thread of a producer warpgroup does beside the body, until `join_roles`.
+    rings : tuple of Ring
+        The barriers between producer and body.
     """
 
     name: str
@@ -80,6 +85,8 @@ class KernelProgram:
     prelude: tuple[str, ...] = ()
     span: Any = None
     cluster: tuple[int, int, int] = (1, 1, 1)
+    producer: ir.Stmt | None = None
+    rings: tuple[Ring, ...] = ()
 
     @property
     def tid(self) -> ir.Var:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from .. import ir
 from .effects import Access, expr_accesses, is_unit, unit_accesses, wait_depth
+from .ring import BARRIER_SCOPE
 
 
 @dataclass
@@ -47,15 +49,22 @@ def is_shared(buf: ir.Var) -> bool:
     return ir.scope_of(buf).startswith("shared")
 
 
-def live_ranges(body: ir.Stmt) -> list[LiveRange]:
+def live_ranges(body: ir.Stmt, early: Collection[ir.Var] = ()) -> list[LiveRange]:
     """The live ranges of the shared buffers allocated in a body, in order of allocation.
 
     A use inside a loop that the buffer outlives counts for the whole loop. An asynchronous write lasts until all copies
-    have been waited for. A buffer that is only touched by what its address escapes to is used where it escapes.
+    have been waited for. `early` buffers live from the start, mbarriers all the time. A buffer that is only touched by what
+    its address escapes to is used where it escapes.
     """
     line = _Linearised()
     _number(body, line, (), False)
-    return [_range_of(buf, line) for buf in line.allocations]
+    ranges = [_range_of(buf, line) for buf in line.allocations]
+    for live in ranges:
+        if live.buffer in early:
+            live.include(0, live.last)
+        elif ir.scope_of(live.buffer) == BARRIER_SCOPE:
+            live.include(0, line.count)
+    return ranges
 
 
 def _number(stmt: ir.Stmt, line: _Linearised, loops: tuple[int, ...], conditional: bool) -> None:

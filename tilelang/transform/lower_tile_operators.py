@@ -20,6 +20,13 @@ def lower_tile_operators(program: KernelProgram) -> KernelProgram:
     return replace(program, body=lower_body(program.body, program.ctx))
 
 
+def lower_producer(program: KernelProgram) -> KernelProgram:
+    """The same for the producer's program, which one thread runs."""
+    if program.producer is None:
+        return program
+    return replace(program, producer=_Lower(program.ctx).body(program.producer))
+
+
 def lower_body(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
     """`lower_tile_operators` of a launch's body."""
     lowered = _Lower(ctx).body(body)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ..errors import ResourceError
 from ..tileop import registry as _registry  # noqa: F401 - the operators must be known before the first pass asks
 from . import insert_barriers as barriers
 from . import plan_shared_memory as arena
@@ -18,12 +19,16 @@ from .expand_reducers import expand_reducers
 from .fence_async_proxy import fence_async_proxy
 from .flatten_buffers import flatten_buffers
 from .infer_layouts import infer_layouts
+from .join_roles import join_roles
 from .kernel_program import KernelProgram
-from .lower_tile_operators import lower_tile_operators
+from .lower_tile_operators import lower_producer, lower_tile_operators
 from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
+from .pipelining.specialize import NotSpecialized
 from .print_once import print_once
 from .report_code import report_code
 from .simplify import simplify
+from .specialize_warps import DISABLE as DISABLE_WARP_SPECIALIZED
+from .specialize_warps import both_roles, check_tensor_loads, ring_tiles, specialize_warps
 from .vectorize_loops import vectorize_loops
 from .widen_indices import widen_indices
 
@@ -37,7 +42,12 @@ def lower_pipelines(program: KernelProgram) -> KernelProgram:
 
 def plan_shared_memory(program: KernelProgram) -> KernelProgram:
     """Every shared buffer gets its place in one arena."""
-    return replace(program, shared_plan=arena.plan_shared_memory(program.body, program.ctx))
+    try:
+        return replace(program, shared_plan=arena.plan_shared_memory(program.body, program.ctx, ring_tiles(program)))
+    except ResourceError as error:
+        if program.producer is None:
+            raise
+        raise NotSpecialized(f"{error.message} with it", program.span) from None
 
 
 def insert_barriers(program: KernelProgram) -> KernelProgram:
@@ -53,19 +63,23 @@ CUDA: tuple[Pass, ...] = (
     check_semantics,
     expand_private,
     # how its work is arranged
+    specialize_warps,
     lower_pipelines,
     infer_layouts,
+    check_tensor_loads,
     plan_shared_memory,
     insert_barriers,
     fence_async_proxy,
     # what each operator becomes
     print_once,
     lower_tile_operators,
+    lower_producer,
     vectorize_loops,
     # plain device code
-    simplify,
-    widen_indices,
+    both_roles(simplify),
+    both_roles(widen_indices),
     flatten_buffers,
+    join_roles,
     # what the author is told
     report_code,
 )
@@ -74,9 +88,19 @@ CUDA: tuple[Pass, ...] = (
 def run_passes(
     program: KernelProgram, passes: Sequence[Pass] = CUDA, record: Callable[[str, KernelProgram], None] | None = None
 ) -> KernelProgram:
-    """Run passes over one launch; `record` is told the program after each."""
-    for step in passes:
-        program = step(program)
-        if record is not None:
-            record(step.__name__, program)
-    return program
+    """Run passes over one launch; `record` is told the program after each.
+
+    Where a producer warp turns out not to fit (the shared layouts or the size of shared memory), the launch starts over
+    without one.
+    """
+    start, ctx = program, program.ctx.copy()
+    try:
+        for step in passes:
+            program = step(program)
+            if record is not None:
+                record(step.__name__, program)
+        return program
+    except NotSpecialized as refusal:
+        ctx.remark(refusal.span or program.span, f"no producer warp: {refusal.reason}")
+        ctx.pass_configs = {**ctx.pass_configs, DISABLE_WARP_SPECIALIZED: True}
+        return run_passes(replace(start, ctx=ctx), passes, record)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .. import ir
@@ -17,8 +17,17 @@ DISABLE_REUSE = "tl.disable_shared_memory_reuse"
 Sizes = Mapping[ir.Var, int]
 
 
-def plan_shared_memory(body: ir.Stmt, ctx: LoweringContext) -> SharedPlan:
+def plan_shared_memory(body: ir.Stmt, ctx: LoweringContext, early: Collection[ir.Var] = ()) -> SharedPlan:
     """Byte offsets of all shared buffers.
+
+    Parameters
+    ----------
+    body : Stmt
+        The statements inside the thread axes.
+    ctx : LoweringContext
+        Knows the layouts.
+    early : collection of Var
+        Buffers that others than the body's threads may fill from the start.
 
     Raises
     ------
@@ -26,7 +35,7 @@ def plan_shared_memory(body: ir.Stmt, ctx: LoweringContext) -> SharedPlan:
         If the arena is larger than the target allows; the message holds a table of the buffers and, where fewer pipeline
         stages would do, how many.
     """
-    ranges = live_ranges(body)
+    ranges = live_ranges(body, early)
     sizes = {r.buffer: ctx.shared_layout(r.buffer).bytes for r in ranges}
     reuse = not ctx.pass_configs.get(DISABLE_REUSE, False)
     offsets, total = _place(ranges, sizes, ctx, reuse)

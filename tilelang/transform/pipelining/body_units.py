@@ -94,7 +94,7 @@ class LoopBody:
             if not is_unit(unit.stmt) or as_tile_op(unit.stmt) is not None:
                 continue
             for call in ir.collect(unit.stmt, ir.Call):
-                if _may_order_blocks(call):
+                if may_order_blocks(call):
                     return f"the body calls {ir.call_name(call) or call.op}, which may wait for other blocks"
         return None
 
@@ -110,7 +110,7 @@ def _effect(call: ir.Call) -> int:
     return _READS_STATE + 1 if kind is None else int(kind)
 
 
-def _may_order_blocks(call: ir.Call) -> bool:
+def may_order_blocks(call: ir.Call) -> bool:
     """True for calls behind which another block's writes may become visible: copies must not be moved above them."""
     name = ir.call_name(call)
     if name.startswith("tl.atomic_"):

@@ -23,6 +23,7 @@ from ... import ir
 from ...tileop.base import LoweringContext
 from ..effects import barrier, commit, wait
 from .exposure import Continuation, is_live_after
+from .loops import Remove, add_version, drop_unused, iteration_range, loop_with, versioned, versioned_layout
 from .plan_pipelines import PIPELINE_KEYS, CopyGroup, PipelinePlan, StagedCopy, plan_pipeline, stage_count
 
 
@@ -44,7 +45,7 @@ class _LowerPipelines:
 
     def run(self) -> ir.Stmt:
         lowered = self.lower(self.original, ())
-        return _drop_unused(lowered, self.replaced) if self.replaced else lowered
+        return drop_unused(lowered, self.replaced) if self.replaced else lowered
 
     def lower(self, stmt: ir.Stmt, after: tuple[Continuation, ...]) -> ir.Stmt:
         if isinstance(stmt, ir.SeqStmt):
@@ -65,7 +66,7 @@ class _LowerPipelines:
         return stmt
 
     def lower_loop(self, loop: ir.For, after: tuple[Continuation, ...]) -> ir.Stmt:
-        outer, self.ctx.ranges = self.ctx.ranges, {**self.ctx.ranges, **_range(loop)}
+        outer, self.ctx.ranges = self.ctx.ranges, {**self.ctx.ranges, **iteration_range(loop)}
         try:
             return self.pipeline(loop, after)
         finally:
@@ -86,15 +87,15 @@ class _LowerPipelines:
     def multi_stage(self, loop: ir.For, plan: PipelinePlan) -> ir.Stmt:
         head: list[ir.Stmt] = []
         loop = _bind_bounds(loop, head)
-        versioned = {buf: _versioned(buf, plan.versions) for buf in plan.buffers}
-        self.replaced.update(versioned)
-        for old, new in versioned.items():
+        staged = {buf: versioned(buf, plan.versions) for buf in plan.buffers}
+        self.replaced.update(staged)
+        for old, new in staged.items():
             head.append(ir.alloc(new, self.spans.get(old, loop.span)))
             if old in self.ctx.shared:
                 self.ctx.shared[new] = self.ctx.shared[old].versions(plan.versions)
             if old in self.layouts:
-                head.append(_versioned_layout(self.layouts[old], new, plan.versions))
-        steps = _Steps(loop, plan, versioned)
+                head.append(versioned_layout(self.layouts[old], new, plan.versions))
+        steps = _Steps(loop, plan, staged)
         return ir.seq([*head, *steps.prologue(), steps.steady(), wait(0)])
 
 
@@ -131,7 +132,7 @@ class _Steps:
         stmt: ir.Stmt = ir.evaluate(_asynchronous(call), copy.stmt.span)
         for guard in reversed(copy.guards):
             stmt = ir.IfThenElse(ir.simplify(ir.substitute(guard, {self.loop.loop_var: k})), stmt, None, copy.stmt.span)
-        return _add_version(stmt, self.versioned, self.slot(k))
+        return add_version(stmt, self.versioned, self.slot(k))
 
     def prologue(self) -> list[ir.Stmt]:
         return [
@@ -145,7 +146,7 @@ class _Steps:
         loop, groups = self.loop, self.plan.groups
         ahead = loop.loop_var + self.number(self.distance * self.step)
         waits = {g.position: index for index, g in enumerate(groups)}
-        remove = _Remove([c.stmt for g in groups for c in g.copies])
+        remove = Remove([c.stmt for g in groups for c in g.copies])
         body: list[ir.Stmt | None] = []
         for position, stmt in enumerate(ir.statements(loop.body)):
             index = waits.get(position)
@@ -156,8 +157,8 @@ class _Steps:
             if index == 0:
                 body += [s for g in groups for s in self.issue(g, ahead)]
             rest = remove.visit(stmt)
-            body.append(None if rest is None else _add_version(rest, self.versioned, self.slot(loop.loop_var)))
-        return _with_body(loop, ir.seq(body))
+            body.append(None if rest is None else add_version(rest, self.versioned, self.slot(loop.loop_var)))
+        return loop_with(loop, ir.seq(body))
 
 
 def _single_stage(loop: ir.For, plan: PipelinePlan) -> ir.Stmt:
@@ -169,19 +170,7 @@ def _single_stage(loop: ir.For, plan: PipelinePlan) -> ir.Stmt:
         if position in positions:
             body += [commit(), wait(0), barrier()]
         body.append(mark.visit(stmt))
-    return _with_body(loop, ir.seq(body))
-
-
-def _range(loop: ir.For) -> dict[ir.Var, tuple[Any, Any]]:
-    """What proofs about a copy may assume of the loop variable."""
-    if ir.collect(loop.min, (ir.BufferLoad, ir.Call)) or ir.collect(loop.extent, (ir.BufferLoad, ir.Call)):
-        return {}
-    return {loop.loop_var: (loop.min, loop.extent)}
-
-
-def _with_body(loop: ir.For, body: ir.Stmt) -> ir.For:
-    parts = loop.loop_var, loop.min, loop.extent, loop.kind, body
-    return ir.For(*parts, loop.thread_binding, loop.annotations, loop.step, loop.span)
+    return loop_with(loop, ir.seq(body))
 
 
 def _bind_bounds(loop: ir.For, head: list[ir.Stmt]) -> ir.For:
@@ -196,29 +185,9 @@ def _bind_bounds(loop: ir.For, head: list[ir.Stmt]) -> ir.For:
     return ir.For(loop.loop_var, *bounds, loop.kind, loop.body, loop.thread_binding, loop.annotations, loop.step, loop.span)
 
 
-def _versioned(buf: ir.Var, versions: int) -> ir.Var:
-    return ir.buffer((versions, *ir.shape_of(buf)), ir.buffer_dtype(buf), str(buf.name), ir.scope_of(buf))
-
-
-def _versioned_layout(call: ir.Call, buf: ir.Var, versions: int) -> ir.Stmt:
-    attrs = {**dict(call.attrs.items()), "layout": call.attrs["layout"].versions(versions)}
-    return ir.evaluate(ir.call("tl.annotate_layout", [ir.full_region(buf)], attrs=attrs), call.span)
-
-
 def _asynchronous(call: ir.Call) -> ir.Call:
     attrs = {**({} if call.attrs is None else dict(call.attrs.items())), "async_group": True}
     return ir.Call(call.op, list(call.args), attrs=attrs, ty_args=call.ty_args, span=call.span, ret_ty=call.ty)
-
-
-class _Remove(ir.Mutator):
-    """Deletes statements by identity."""
-
-    def __init__(self, stmts: list[ir.Stmt]) -> None:
-        super().__init__()
-        self.stmts = stmts
-
-    def visit_Evaluate(self, node: ir.Evaluate) -> Any:
-        return None if any(node.same_as(s) for s in self.stmts) else node
 
 
 class _SimplifyRegions(ir.Mutator):
@@ -228,72 +197,6 @@ class _SimplifyRegions(ir.Mutator):
         return ir.region(node.source, [(ir.simplify(r.min), r.extent) for r in node.region])
 
 
-class _MarkAsynchronous(_Remove):
+class _MarkAsynchronous(Remove):
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
         return ir.evaluate(_asynchronous(node.value), node.span) if any(node.same_as(s) for s in self.stmts) else node
-
-
-class _AddVersion(ir.Mutator):
-    """Replaces buffers by one version of theirs."""
-
-    def __init__(self, versioned: Mapping[ir.Var, ir.Var], slot: Any) -> None:
-        super().__init__()
-        self.versioned, self.slot = versioned, slot
-
-    def visit_BufferLoad(self, node: ir.BufferLoad) -> Any:
-        new = self.descend(node)
-        target = self.versioned.get(node.source)
-        return new if target is None else ir.load(target, [self.slot, *new.indices], node.span)
-
-    def visit_BufferRegion(self, node: ir.BufferRegion) -> Any:
-        new = self.descend(node)
-        target = self.versioned.get(node.source)
-        if target is None:
-            return new
-        return ir.region(target, [(self.slot, ir.const(1, ir.dtype_of(self.slot))), *((r.min, r.extent) for r in new.region)])
-
-    def visit_AllocBuffer(self, node: ir.AllocBuffer) -> Any:
-        return None if node.buffer in self.versioned else node
-
-    def visit_Evaluate(self, node: ir.Evaluate) -> Any:
-        if ir.is_call(node.value, "tl.annotate_layout") and node.value.args[0].source in self.versioned:
-            return None
-        return self.descend(node)
-
-
-def _add_version(node: Any, versioned: Mapping[ir.Var, ir.Var], slot: Any) -> Any:
-    return _AddVersion(versioned, slot).visit(node)
-
-
-def _drop_unused(body: ir.Stmt, candidates: set[ir.Var]) -> ir.Stmt:
-    """Remove allocations (and layout annotations) of replaced buffers that nothing else uses."""
-
-    class Prune(ir.Mutator):
-        def visit_AllocBuffer(self, node: ir.AllocBuffer) -> Any:
-            return None if node.buffer in unused else node
-
-        def visit_Evaluate(self, node: ir.Evaluate) -> Any:
-            is_annotation = ir.is_call(node.value, "tl.annotate_layout")
-            return None if is_annotation and node.value.args[0].source in unused else node
-
-    used: set[ir.Var] = set()
-
-    def note(node: Any) -> None:
-        if isinstance(node, (ir.BufferLoad, ir.BufferRegion)):
-            used.add(node.source)
-        elif isinstance(node, ir.BufferStore):
-            used.add(node.buffer)
-        elif isinstance(node, ir.Var):
-            used.add(node)
-
-    class Uses(ir.Visitor):
-        def visit(self, node: Any) -> None:
-            if ir.is_call(node, "tl.annotate_layout"):
-                return
-            note(node)
-            self.descend(node)
-
-    Uses().visit(body)
-    unused = candidates - used
-    pruned = Prune().visit(body)
-    return ir.noop() if pruned is None else pruned

@@ -19,6 +19,7 @@ from .body_units import BodyUnit, LoopBody
 # One wait and one barrier a group: a third costs more than waiting for the later copies a little early.
 MAX_GROUPS = 2
 IsLive = Callable[[ir.Var], bool]
+Engine = Callable[[TileOp, LoweringContext], "str | None"]
 PIPELINE_KEYS = ("tl.num_stages", "tl.order", "tl.stage", "tl.sync", "tl.group")
 
 
@@ -70,14 +71,23 @@ def stage_count(loop: ir.For, ctx: LoweringContext) -> int:
         stages = max(stages, max(listed) + 1)
         body = [s for s in ir.statements(loop.body) if not isinstance(s, (ir.Bind, ir.AllocBuffer))]
         early = [s for s, stage in zip(body, listed) if stage < max(listed)]
-        if any(_global_load(s) is None for s in early):
+        if any(global_load(s) is None for s in early):
             ctx.remark(loop.span, "stage= gives an early stage to a statement that loads no shared tile; it is taken as a hint")
     if len(loop.annotations.get("tl.order", ())):
         ctx.remark(loop.span, "order= is taken as a hint: statements keep their order, copies run ahead as far as stages allow")
     return stages
 
 
-def plan_pipeline(loop: ir.For, stages: int, is_live: IsLive, ctx: LoweringContext) -> PipelinePlan | None:
+def cp_async_obstacle(op: TileOp, ctx: LoweringContext) -> str | None:
+    """Why cp.async cannot do a copy; None if it can."""
+    if op.can_be_async(ctx):
+        return None
+    return "its elements cannot be moved by cp.async (dtype conversion, or pieces not provably of 4, 8 or 16 aligned bytes)"
+
+
+def plan_pipeline(
+    loop: ir.For, stages: int, is_live: IsLive, ctx: LoweringContext, engine: Engine = cp_async_obstacle
+) -> PipelinePlan | None:
     """The plan of one loop, or None if nothing can be staged (remarks say why).
 
     Parameters
@@ -88,9 +98,11 @@ def plan_pipeline(loop: ir.For, stages: int, is_live: IsLive, ctx: LoweringConte
         At least 1.
     is_live : callable
         Whether a buffer's content may be read after the loop.
+    engine : callable
+        Why the engine that is to bring the tiles cannot do a copy, or None.
     """
     body = LoopBody(loop)
-    candidates = [(u, op) for u in body.units if (op := _global_load(u.stmt)) is not None]
+    candidates = [(u, op) for u in body.units if (op := global_load(u.stmt)) is not None]
     if not candidates:
         ctx.remark(loop.span, "num_stages has no effect: the loop copies nothing from global to shared memory")
         return None
@@ -109,7 +121,7 @@ def plan_pipeline(loop: ir.For, stages: int, is_live: IsLive, ctx: LoweringConte
     versions = stages if extent is None else min(stages, max(1, -(-extent // step)))
     staged = []
     for unit, op in candidates:
-        found = _stage(unit, op, body, versions, is_live, ctx)
+        found = _stage(unit, op, body, versions, is_live, ctx, engine)
         if isinstance(found, str):
             ctx.remark(unit.stmt.span, f"this copy is not pipelined: {found}")
         else:
@@ -117,7 +129,7 @@ def plan_pipeline(loop: ir.For, stages: int, is_live: IsLive, ctx: LoweringConte
     return PipelinePlan(versions, _group(staged, body), step) if staged else None
 
 
-def _global_load(stmt: ir.Stmt) -> TileOp | None:
+def global_load(stmt: ir.Stmt) -> TileOp | None:
     """The operator, if it can be asynchronous and fills a shared tile from global memory."""
     op = as_tile_op(stmt)
     if op is None or not op.may_be_async:
@@ -131,7 +143,9 @@ def _global_load(stmt: ir.Stmt) -> TileOp | None:
     return op if loads else None
 
 
-def _stage(unit: BodyUnit, op: TileOp, body: LoopBody, versions: int, is_live: IsLive, ctx: LoweringContext) -> StagedCopy | str:
+def _stage(
+    unit: BodyUnit, op: TileOp, body: LoopBody, versions: int, is_live: IsLive, ctx: LoweringContext, engine: Engine
+) -> StagedCopy | str:
     """The staged copy, or why it cannot be one."""
     effects = op.effects()
     source, target = effects.reads[0], effects.writes[0]
@@ -160,8 +174,9 @@ def _stage(unit: BodyUnit, op: TileOp, body: LoopBody, versions: int, is_live: I
     if is_live(buf):
         return f"{name} is read after the loop"
     # Asking must not settle a layout: shared layouts are inferred later.
-    if not op.can_be_async(replace(ctx, shared=dict(ctx.shared))):
-        return "its elements cannot be moved by cp.async (dtype conversion, or pieces not provably of 4, 8 or 16 aligned bytes)"
+    obstacle = engine(op, replace(ctx, shared=dict(ctx.shared)))
+    if obstacle is not None:
+        return obstacle
     consumer = min(u.position for u in readers)
     if versions == 1 and consumer == unit.position:
         return "a single stage leaves no place to wait between the copy and its use under one condition"

@@ -1,0 +1,6 @@
+"""Copies by the tensor memory accelerator: tensor maps, boxes, loads that an mbarrier counts, stores."""
+
+from .box import BoxCopy
+from .load import TensorLoad
+
+__all__ = ["BoxCopy", "TensorLoad"]

@@ -1,0 +1,128 @@
+"""Producer and consumers become one kernel: barriers initialised, one branch a role, barriers of the block among consumers.
+
+    if (tx == 0) { mbarrier_init(...); fence_mbarrier_init(); }
+    sync_threads();
+    if (tx >= 256) { give registers back; if (tx == 256) { producer } }
+    else           { take registers;      consumers }
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .. import ir
+from ..errors import ResourceError
+from ..tileop.base import dtype_bits
+from .kernel_program import KernelProgram
+
+PRODUCER_THREADS = 128  # a warpgroup: registers move between whole warpgroups
+WARP = 32
+# PTX ISA, "setmaxnreg"; CUDA C++ Programming Guide, "Compute Capabilities": 65536 registers a multiprocessor.
+PRODUCER_REGISTERS = 24
+MAX_REGISTERS = 240
+FILE = 65536
+# Registers beside tiles: addresses, loop counters, what a softmax row needs.
+OVERHEAD = 40
+
+
+def join_roles(program: KernelProgram) -> KernelProgram:
+    """The program of all threads; what has no producer stays as it is."""
+    if program.producer is None:
+        return program
+    ctx, consumers = program.ctx, program.ctx.num_threads
+    arrays, body = _arrays(program.body)
+    barrier = _free_barrier(body)
+    body = _NamedBarriers(barrier, consumers).body(body)
+    span = program.span
+    maps = [ir.address_of(ir.load(buf, [0])) for buf in ctx.tensor_maps.values()]
+    prefetch = [ir.evaluate(ir.call("tl.tma_prefetch", [address], span=span), span) for address in maps]
+    one = ir.IfThenElse(ir.as_expr(ctx.tid) == consumers, ir.seq([*prefetch, program.producer]), None, span)
+    give, take = _registers(program)
+    producer = ir.seq([*_set_registers("decrease", give, span), one])
+    body = ir.seq([*_set_registers("increase", take, span), body])
+    roles = ir.IfThenElse(ir.as_expr(ctx.tid) >= consumers, producer, body, span)
+    threads = consumers + PRODUCER_THREADS
+    ctx.ranges[ctx.tid] = (0, threads)
+    ctx.num_threads = threads
+    return replace(
+        program,
+        body=ir.seq([*arrays, *_initialise(program, consumers // WARP), roles]),
+        block=(threads, 1, 1),
+        producer=None,
+        min_blocks=program.min_blocks or (1 if take else 0),
+    )
+
+
+def _arrays(body: ir.Stmt) -> tuple[list[ir.Stmt], ir.Stmt]:
+    """The per-thread arrays at the top of a body, and the rest: arrays are declared at function scope."""
+    parts = ir.statements(body)
+    count = next((i for i, s in enumerate(parts) if not isinstance(s, ir.AllocBuffer)), len(parts))
+    return parts[:count], ir.seq(parts[count:])
+
+
+def _initialise(program: KernelProgram, warps: int) -> list[ir.Stmt]:
+    """One thread initialises every barrier; then all threads may use them."""
+
+    def init(barrier: ir.Var, slot: int, count: int) -> ir.Stmt:
+        at = ir.address_of(ir.load(barrier, [slot]))
+        return ir.evaluate(ir.call("tl.mbarrier_init", [at, ir.const(count, "int32")]))
+
+    inits = [
+        init(barrier, slot, count)
+        for ring in program.rings
+        for barrier, count in ((ring.full, 1), (ring.empty, warps))
+        for slot in range(ring.slots)
+    ]
+    fence = ir.evaluate(ir.call("tl.fence_mbarrier_init"))
+    first = ir.IfThenElse(ir.as_expr(program.tid) == 0, ir.seq([*inits, fence]), None, program.span)
+    return [first, ir.evaluate(ir.call("tl.sync_threads"))]
+
+
+def _registers(program: KernelProgram) -> tuple[int, int]:
+    """Registers of a producer's and a consumer's thread; zeros where the launch's even share will do.
+
+    A block whose warpgroups trade registers has the multiprocessor for itself, so this is for kernels that would spill.
+    """
+    groups, rest = divmod(program.ctx.num_threads, PRODUCER_THREADS)
+    share = FILE // ((groups + 1) * PRODUCER_THREADS) // 8 * 8
+    tiles = sum(int(array.ty.shape[0]) * dtype_bits(ir.buffer_dtype(array)) for array in program.ctx.registers.values()) // 32
+    if rest or program.ctx.target.limits.name != "sm_90a" or tiles + OVERHEAD <= share or program.min_blocks > 1:
+        return 0, 0
+    consumer = min(MAX_REGISTERS, (FILE // PRODUCER_THREADS - PRODUCER_REGISTERS) // groups // 8 * 8)
+    return (PRODUCER_REGISTERS, consumer) if consumer > share else (0, 0)
+
+
+def _set_registers(way: str, count: int, span: Any) -> list[ir.Stmt]:
+    if not count:
+        return []
+    return [ir.evaluate(ir.call(f"tl.set_max_registers_{way}", attrs={"template": [str(count)]}, span=span))]
+
+
+def _free_barrier(body: ir.Stmt) -> int:
+    """A named barrier that the program does not use; 0 is the one of the whole block."""
+    taken = {0}
+    for call in ir.collect(body, ir.Call):
+        if ir.is_call(call, "tl.sync_threads") and len(call.args):
+            taken.add(ir.const_int(call.args[0]) or 0)
+    free = next((i for i in range(1, 16) if i not in taken), None)
+    if free is None:
+        raise ResourceError(
+            "all 16 named barriers of the block are in use, and warp specialization needs one",
+            fix="use fewer barrier ids, or set the pass configuration tl.disable_warp_specialized",
+        )
+    return free
+
+
+class _NamedBarriers(ir.Mutator):
+    """Barriers of the whole block become barriers of the consumers."""
+
+    def __init__(self, barrier: int, threads: int) -> None:
+        super().__init__()
+        self.barrier, self.threads = barrier, threads
+
+    def visit_Evaluate(self, node: ir.Evaluate) -> Any:
+        if not ir.is_call(node.value, "tl.sync_threads") or len(node.value.args) > 1:
+            return node
+        barrier = node.value.args[0] if len(node.value.args) else self.barrier
+        return ir.evaluate(ir.call("tl.sync_threads", [barrier, self.threads], span=node.span), node.span)

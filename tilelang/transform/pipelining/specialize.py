@@ -1,0 +1,393 @@
+"""Turn `T.Pipelined` loops into rings: a producer warp fills slots of shared memory by TMA, the block's own threads consume them.
+
+With V slots of each staged buffer, and for each group of copies that are waited for together one `full` and one `empty`
+mbarrier a slot, iteration k (counted over all times that the loop runs) uses slot k % V in phase k / V % 2:
+
+    producer                                        consumers
+    wait empty[k % V], the phase before             wait full[k % V], phase k / V % 2
+    full[k % V] expects the bytes                   ... As[k % V] ...
+    TMA copies -> As[k % V]                         every warp arrives on empty[k % V]
+
+The producer's program is a slice of the launch: the control flow around the copies, and what that reads. It runs ahead of
+everything that the consumers do, so a launch is left to the block's own threads (`lower_pipelines`) wherever a copy, its
+indices or the control flow around it may depend on what the launch itself writes, or on other blocks' progress.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ... import ir
+from ...layout import SharedLayout
+from ...tileop.base import LoweringContext, TileOp, as_tile_op, dtype_bits
+from ...tileop.copy import Copy
+from ...tileop.tma.box import BoxCopy
+from ..effects import is_unit, unit_accesses
+from ..ring import BARRIER_SCOPE, Ring
+from .body_units import LoopBody, may_order_blocks
+from .exposure import Continuation, is_live_after
+from .loops import AddVersion, Remove, drop_unused, iteration_range, loop_with, versioned, versioned_layout
+from .plan_pipelines import PIPELINE_KEYS, CopyGroup, PipelinePlan, StagedCopy, global_load, plan_pipeline, stage_count
+
+_VERBS = {
+    ir.For: "the trip count of a loop around pipelined copies",
+    ir.IfThenElse: "a condition around pipelined copies",
+    ir.Bind: "a scalar that pipelined copies need",
+    ir.Evaluate: "what a pipelined copy loads",
+}
+
+
+class NotSpecialized(Exception):
+    """Why the launch keeps to the threads of its block; `span` is the statement that stands in the way."""
+
+    def __init__(self, reason: str, span: Any = None) -> None:
+        super().__init__(reason)
+        self.reason, self.span = reason, span
+
+
+@dataclass
+class SpecializedLaunch:
+    """A launch in two roles: `consumer` replaces the body, `producer` is run by one more thread."""
+
+    consumer: ir.Stmt
+    producer: ir.Stmt
+    rings: list[Ring] = field(default_factory=list)
+    buffers: set[ir.Var] = field(default_factory=set)  # the tiles that the producer fills
+
+
+def specialize(body: ir.Stmt, ctx: LoweringContext) -> SpecializedLaunch:
+    """Split a launch into producer and consumers.
+
+    Raises
+    ------
+    NotSpecialized
+        No loop asks for it, or the producer could not run ahead.
+    """
+    return _Specialize(body, ctx).run()
+
+
+@dataclass
+class _Roles:
+    consumer: ir.Stmt
+    producer: ir.Stmt | None = None
+
+
+class _Specialize:
+    def __init__(self, body: ir.Stmt, ctx: LoweringContext) -> None:
+        self.body, self.ctx = body, ctx
+        self.layouts = {c.args[0].source: c for c in ir.collect(body, ir.Call) if ir.is_call(c, "tl.annotate_layout")}
+        self.spans = {n.buffer: n.span for n in ir.collect(body, ir.AllocBuffer) if n.span is not None}
+        self.written = _written_buffers(body)
+        self.replaced: set[ir.Var] = set()
+        self.head: list[ir.Stmt] = []  # allocations and layouts of the slots
+        self.counters: list[ir.Stmt] = []  # of the producer, set to zero
+        self.out = SpecializedLaunch(body, body)
+
+    def run(self) -> SpecializedLaunch:
+        for unit in _leaves(self.body):
+            for call in ir.collect(unit, ir.Call) if as_tile_op(unit) is None else ():
+                if may_order_blocks(call):
+                    name = ir.call_name(call) or call.op
+                    raise NotSpecialized(f"the kernel calls {name}, which may wait for other blocks", unit.span)
+        roles = self.lower(self.body, (), False)
+        if roles.producer is None or not _has_loop(roles.producer):
+            raise NotSpecialized("no pipelined loop copies tiles that TMA can bring")
+        producer = drop_unused_binds(ir.seq([*self.counters, roles.producer]))
+        self.check_replayable(producer)
+        self.out.consumer = drop_unused(ir.seq([*self.head, roles.consumer]), self.replaced)
+        self.out.producer = producer
+        return self.out
+
+    # ------------------------------------------------------------------ control flow
+
+    def lower(self, stmt: ir.Stmt, after: tuple[Continuation, ...], repeated: bool) -> _Roles:
+        """Both roles of a statement; `repeated`: it may run more than once in a launch."""
+        if isinstance(stmt, ir.SeqStmt):
+            parts = list(stmt.seq)
+            roles = [self.lower(s, (*after, Continuation(tuple(parts[i + 1 :]))), repeated) for i, s in enumerate(parts)]
+            producers = [r.producer for r in roles]
+            kept = ir.seq(producers) if any(p is not None for p in producers) else None
+            return _Roles(ir.seq([r.consumer for r in roles]), kept)
+        if isinstance(stmt, (ir.Bind, ir.Break, ir.Continue, ir.Return)):
+            return _Roles(stmt, stmt)
+        if isinstance(stmt, ir.IfThenElse):
+            then = self.lower(stmt.then_case, after, repeated)
+            other = None if stmt.else_case is None else self.lower(stmt.else_case, after, repeated)
+            consumer = ir.IfThenElse(stmt.condition, then.consumer, None if other is None else other.consumer, stmt.span)
+            sides = [None if r is None or r.producer is None or not _acts(r.producer) else r.producer for r in (then, other)]
+            if sides == [None, None]:
+                return _Roles(consumer)
+            return _Roles(consumer, ir.IfThenElse(stmt.condition, sides[0] or ir.noop(), sides[1], stmt.span))
+        if isinstance(stmt, ir.AttrStmt):
+            inner = self.lower(stmt.body, after, repeated)
+            return _Roles(ir.AttrStmt(stmt.node, stmt.attr_key, stmt.value, inner.consumer, stmt.span), inner.producer)
+        if isinstance(stmt, ir.While):
+            again = (ir.evaluate(stmt.condition), stmt.body)
+            inner = self.lower(stmt.body, (*after, Continuation(again=again)), True)
+            if inner.producer is not None and _has_loop(inner.producer):
+                raise NotSpecialized("a while loop surrounds a pipelined loop", stmt.span)
+            return _Roles(ir.While(stmt.condition, inner.consumer, stmt.span))
+        if isinstance(stmt, ir.For) and stmt.kind in (ir.ForKind.SERIAL, ir.ForKind.UNROLLED):
+            outer, self.ctx.ranges = self.ctx.ranges, {**self.ctx.ranges, **iteration_range(stmt)}
+            try:
+                return self.loop(stmt, after, repeated)
+            finally:
+                self.ctx.ranges = outer
+        return _Roles(stmt)
+
+    def loop(self, loop: ir.For, after: tuple[Continuation, ...], repeated: bool) -> _Roles:
+        inner = self.lower(loop.body, (*after, Continuation(again=(loop.body,))), True)
+        notes = {k: v for k, v in loop.annotations.items() if k not in PIPELINE_KEYS}
+        plain = loop_with(loop, inner.consumer, notes)
+        stages = stage_count(loop, self.ctx)
+        nested = inner.producer is not None and _has_loop(inner.producer)
+        if stages >= 1 and nested:
+            self.ctx.remark(loop.span, "num_stages has no effect here: a producer warp runs the pipelined loop inside")
+        elif stages >= 1:
+            plan = plan_pipeline(plain, stages, lambda buf: is_live_after(buf, loop, after), self.ctx, self.tma_obstacle)
+            if plan is not None:
+                self.check_rest(plain, plan)
+                return self.ring_loop(plain, plan, repeated)
+        if not nested:
+            return _Roles(plain)
+        return _Roles(plain, loop_with(loop, inner.producer, {}))
+
+    # ------------------------------------------------------------------ what the producer may do
+
+    def tma_obstacle(self, op: TileOp, ctx: LoweringContext) -> str | None:
+        """Why TMA cannot do a copy; None if it can."""
+        if not isinstance(op, Copy):
+            return "it is no plain copy"
+        if op.options.get("disable_tma") or op.options.get("prefer_instruction") in ("cp_async", "sync"):
+            return "its options ask for another engine"
+        tile = op.dst.source
+        boxes = BoxCopy.of(op.src, op.dst, self.expected_layout(tile), ctx)
+        return boxes if isinstance(boxes, str) else None
+
+    def expected_layout(self, tile: ir.Var) -> Any:
+        """The layout that a tile is likely to get: shared layouts are inferred later, and TMA's boxes are checked again then."""
+        if tile in self.layouts:
+            return self.layouts[tile].attrs["layout"]
+        return self.ctx.shared.get(tile) or SharedLayout.for_matrix(ir.static_shape(tile), dtype_bits(ir.buffer_dtype(tile)))
+
+    def check_replayable(self, producer: ir.Stmt) -> None:
+        """The producer evaluates everything in its slice for itself, at a time of its own."""
+        own = {s.buffer for s in self.counters if isinstance(s, ir.AllocBuffer)}
+        for stmt in ir.collect(producer, (ir.For, ir.IfThenElse, ir.Bind, ir.Evaluate)):
+            exprs = {ir.For: ("min", "extent"), ir.IfThenElse: ("condition",), ir.Bind: ("value",), ir.Evaluate: ("value",)}
+            for expr in (getattr(stmt, name) for name in exprs[type(stmt)]):
+                what = _VERBS[type(stmt)]
+                for load in ir.collect(expr, ir.BufferLoad):
+                    scope = ir.scope_of(load.source)
+                    if load.source in self.written or not (scope in ("global", BARRIER_SCOPE) or load.source in own):
+                        raise NotSpecialized(f"{what} depends on {load.source.name}, which the kernel computes", stmt.span)
+                if ir.uses_var(expr, {self.ctx.tid}):
+                    raise NotSpecialized(f"{what} depends on the thread", stmt.span)
+
+    def check_rest(self, loop: ir.For, plan: PipelinePlan) -> None:
+        """A loop is worth a producer only if it takes over every copy that could be asynchronous at all."""
+        staged = [c.stmt for g in plan.groups for c in g.copies]
+        for unit in LoopBody(loop).units:
+            op = global_load(unit.stmt)
+            if op is None or unit.nested or any(unit.stmt.same_as(s) for s in staged):
+                continue
+            reason = self.tma_obstacle(op, self.ctx)
+            if reason is not None and op.can_be_async(self.ctx):
+                raise NotSpecialized(f"a copy of the loop has to go another way: {reason}", unit.stmt.span)
+        for copy in (c for g in plan.groups for c in g.copies):
+            source = copy.call.args[0].source
+            if source in self.written:
+                raise NotSpecialized(f"the kernel writes {source.name}, which the loop loads", copy.stmt.span)
+
+    # ------------------------------------------------------------------ one loop
+
+    def ring_loop(self, loop: ir.For, plan: PipelinePlan, repeated: bool) -> _Roles:
+        slots = plan.versions
+        replaced = {buf: versioned(buf, slots) for buf in plan.buffers}
+        self.replaced.update(replaced)
+        for old, new in replaced.items():
+            self.head.append(ir.alloc(new, self.spans.get(old, loop.span)))
+            self.out.buffers.add(new)
+            if old in self.ctx.shared:
+                self.ctx.shared[new] = self.ctx.shared[old].versions(slots)
+            if old in self.layouts:
+                self.head.append(versioned_layout(self.layouts[old], new, slots))
+        rings = []
+        for index, _ in enumerate(plan.groups):
+            suffix = f"_{len(self.out.rings)}" if self.out.rings else ""
+            full, empty = (ir.buffer((slots,), "uint64", f"{name}{suffix}", BARRIER_SCOPE) for name in ("full", "empty"))
+            self.head += [ir.alloc(full, loop.span), ir.alloc(empty, loop.span)]
+            rings.append(Ring(full, empty, slots))
+            self.out.rings.append(rings[index])
+        consumer = _RingLoop(loop, plan, replaced, rings, repeated)
+        producer = _RingLoop(loop, plan, replaced, rings, repeated)
+        self.head += consumer.reset()
+        self.counters += producer.reset()
+        return _Roles(consumer.consume(), producer.produce())
+
+
+class _RingLoop:
+    """One role's form of a pipelined loop."""
+
+    def __init__(
+        self, loop: ir.For, plan: PipelinePlan, replaced: Mapping[ir.Var, ir.Var], rings: list[Ring], repeated: bool
+    ) -> None:
+        self.loop, self.plan, self.replaced, self.rings = loop, plan, replaced, rings
+        self.dtype = ir.dtype_of(loop.loop_var)
+        # A loop that runs again goes on where it stopped: the count modulo a lap of both phases.
+        self.count = ir.buffer((1,), self.dtype, "lap", "local.var") if repeated else None
+        self.first = ir.var("lap_start", self.dtype) if repeated else None
+
+    def number(self, value: int) -> Any:
+        return ir.const(value, self.dtype)
+
+    def reset(self) -> list[ir.Stmt]:
+        if self.count is None:
+            return []
+        return [ir.alloc(self.count, self.loop.span), ir.BufferStore(self.count, self.number(0), [ir.const(0)], self.loop.span)]
+
+    def enter(self) -> list[ir.Stmt]:
+        if self.count is None:
+            return []
+        lap = self.number(2 * self.plan.versions)
+        return [ir.Bind(self.first, ir.FloorMod(ir.load(self.count, [0]), lap), self.loop.span)]
+
+    def leave(self) -> list[ir.Stmt]:
+        if self.count is None:
+            return []
+        total = self.first + self.iterations()
+        return [ir.BufferStore(self.count, total, [ir.const(0)], self.loop.span)]
+
+    def iterations(self) -> Any:
+        """How often the loop's body runs."""
+        return self.loop.extent
+
+    def iteration(self, k: Any) -> Any:
+        """The number of an iteration, counted over the whole launch (up to laps of both phases)."""
+        number = ir.simplify(k - self.loop.min)
+        if self.plan.step != 1:
+            number = ir.FloorDiv(number, self.number(self.plan.step))
+        return number if self.first is None else self.first + number
+
+    def slot(self, k: Any) -> Any:
+        return ir.simplify(ir.FloorMod(self.iteration(k), self.number(self.plan.versions)))
+
+    def parity(self, k: Any) -> Any:
+        """0 or 1: which of two phases iteration k waits for."""
+        lap = ir.FloorDiv(self.iteration(k), self.number(self.plan.versions))
+        return ir.simplify(ir.FloorMod(lap, self.number(2)))
+
+    def element(self, barriers: ir.Var, k: Any) -> ir.BufferRegion:
+        return ir.region(barriers, [(self.slot(k), ir.const(1, self.dtype))])
+
+    def consume(self) -> ir.Stmt:
+        """The loop with waits before each group's first reader and releases after its last."""
+        loop, k = self.loop, self.loop.loop_var
+        body = LoopBody(loop)
+        starts = {g.position: ring for g, ring in zip(self.plan.groups, self.rings)}
+        ends: dict[int, list[Ring]] = {}
+        for group, ring in zip(self.plan.groups, self.rings):
+            last = max(u.position for u in body.units for c in group.copies if u.reads(c.buffer))
+            ends.setdefault(last, []).append(ring)
+        remove = Remove([c.stmt for g in self.plan.groups for c in g.copies])
+        out: list[ir.Stmt | None] = []
+        for position, stmt in enumerate(ir.statements(loop.body)):
+            if position in starts:
+                ring = starts[position]
+                out.append(ir.evaluate(ir.call("tl.ring_wait", [self.element(ring.full, k), self.parity(k)]), loop.span))
+            rest = remove.visit(stmt)
+            out.append(None if rest is None else AddVersion(self.replaced, self.slot(k)).visit(rest))
+            for ring in ends.get(position, []):
+                out.append(ir.evaluate(ir.call("tl.ring_release", [self.element(ring.empty, k)]), loop.span))
+        return ir.seq([*self.enter(), loop_with(loop, ir.seq(out)), *self.leave()])
+
+    def produce(self) -> ir.Stmt:
+        """The loop that fills the slots."""
+        loop = self.loop
+        k = ir.var(str(loop.loop_var.name), self.dtype)
+        body = [s for group, ring in zip(self.plan.groups, self.rings) for s in self.fill(group, ring, k)]
+        kind = ir.ForKind.SERIAL
+        steady = ir.For(k, loop.min, loop.extent, kind, ir.seq(body), step=loop.step, span=loop.span)
+        return ir.seq([*self.enter(), steady, *self.leave()])
+
+    def fill(self, group: CopyGroup, ring: Ring, k: Any) -> list[ir.Stmt]:
+        at = {self.loop.loop_var: k}
+        full, empty = (ir.load(b, [self.slot(k)]) for b in (ring.full, ring.empty))
+
+        def call(name: str, *args: Any) -> ir.Stmt:
+            return ir.evaluate(ir.call(name, list(args)), self.loop.span)
+
+        out = [call("tl.mbarrier_wait", ir.address_of(empty), ir.simplify(self.number(1) - self.parity(k)))]
+        always = 0
+        copies: list[ir.Stmt] = []
+        for copy in group.copies:
+            size = _bytes(copy)
+            guard = [ir.simplify(ir.substitute(g, at)) for g in copy.guards]
+            target = AddVersion(self.replaced, self.slot(k)).visit(copy.call.args[1])
+            source = ir.substitute(copy.call.args[0], at)
+            load = ir.call("tl.tensor_load", [source, target, self.element(ring.full, k)], span=copy.stmt.span)
+            stmt: ir.Stmt = ir.evaluate(load, copy.stmt.span)
+            if guard:
+                out.append(_under(guard, call("tl.mbarrier_expect_tx", ir.address_of(full), ir.const(size)), copy.stmt.span))
+                stmt = _under(guard, stmt, copy.stmt.span)
+            else:
+                always += size
+            copies.append(stmt)
+        return [*out, call("tl.mbarrier_arrive_expect_tx", ir.address_of(full), ir.const(always)), *copies]
+
+
+def _under(guards: list[Any], stmt: ir.Stmt, span: Any) -> ir.Stmt:
+    for guard in reversed(guards):
+        stmt = ir.IfThenElse(guard, stmt, None, span)
+    return stmt
+
+
+def _bytes(copy: StagedCopy) -> int:
+    total = dtype_bits(ir.buffer_dtype(copy.buffer)) // 8
+    for extent in ir.static_shape(copy.buffer):
+        total *= extent
+    return total
+
+
+def _leaves(stmt: ir.Stmt) -> list[ir.Stmt]:
+    """The units of a body, in order."""
+    if is_unit(stmt):
+        return [stmt]
+    if isinstance(stmt, ir.SeqStmt):
+        return [u for part in stmt.seq for u in _leaves(part)]
+    if isinstance(stmt, ir.IfThenElse):
+        condition = ir.evaluate(stmt.condition, stmt.span)
+        return [condition, *_leaves(stmt.then_case), *([] if stmt.else_case is None else _leaves(stmt.else_case))]
+    return _leaves(stmt.body)
+
+
+def _written_buffers(body: ir.Stmt) -> set[ir.Var]:
+    """Every buffer that a launch may write."""
+    return {a.buffer for unit in _leaves(body) for a in unit_accesses(unit) if a.write}
+
+
+def _has_loop(stmt: ir.Stmt) -> bool:
+    """True if a slice fills a ring: its loops are all there for that."""
+    return bool(ir.collect(stmt, ir.For))
+
+
+def _acts(stmt: ir.Stmt) -> bool:
+    """True if a slice does more than compute scalars."""
+    return bool(ir.collect(stmt, (ir.For, ir.Break, ir.Continue, ir.Return)))
+
+
+def drop_unused_binds(stmt: ir.Stmt) -> ir.Stmt:
+    """The statement without scalars that nothing uses."""
+
+    class Prune(ir.Mutator):
+        def visit_Bind(self, node: ir.Bind) -> Any:
+            return node if node.var in used else None
+
+    while True:
+        used = set(ir.collect(stmt, ir.Var))
+        shorter = Prune().body(stmt)
+        if shorter.same_as(stmt):
+            return stmt
+        stmt = shorter

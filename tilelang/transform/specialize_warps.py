@@ -1,0 +1,75 @@
+"""Producer and consumer warps for `T.Pipelined` loops whose tiles TMA can bring; other loops keep to the block's own threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+
+from .. import ir
+from ..tileop.tma import TensorLoad
+from .join_roles import PRODUCER_THREADS, WARP
+from .kernel_program import KernelProgram
+from .pipelining.specialize import NotSpecialized, specialize
+from .units import units_of
+
+DISABLE = "tl.disable_warp_specialized"
+DISABLE_TMA = "tl.disable_tma_lower"
+
+
+def specialize_warps(program: KernelProgram) -> KernelProgram:
+    """Split the launch into a producer's program and the consumers' body; a remark says why where that cannot be."""
+    limits = program.ctx.target.limits
+    if not limits.has_tma or program.config(DISABLE) or program.config(DISABLE_TMA) or not _has_pipeline(program):
+        return program
+    attempt = program.ctx.copy()
+    try:
+        threads = program.block[0]
+        if program.block[1:] != (1, 1) or threads % WARP or threads + PRODUCER_THREADS > limits.max_threads:
+            shape = " x ".join(map(str, program.block))
+            raise NotSpecialized(f"a block of {shape} threads has no room for a producer warpgroup")
+        launch = specialize(program.body, attempt)
+    except NotSpecialized as refusal:
+        program.ctx.remark(refusal.span or program.span, f"no producer warp: {refusal.reason}")
+        return program
+    return replace(program, ctx=attempt, body=launch.consumer, producer=launch.producer, rings=tuple(launch.rings))
+
+
+def _has_pipeline(program: KernelProgram) -> bool:
+    return any(key in loop.annotations for loop in ir.collect(program.body, ir.For) for key in ("tl.num_stages", "tl.stage"))
+
+
+def check_tensor_loads(program: KernelProgram) -> KernelProgram:
+    """Now that shared layouts are known: the producer's copies are still what TMA can do.
+
+    Raises
+    ------
+    NotSpecialized
+        One is not; the launch has to start over without a producer.
+    """
+    for unit in units_of(program.producer) if program.producer is not None else ():
+        if isinstance(unit.op, TensorLoad):
+            with unit.within(program.ctx):
+                boxes = unit.op.boxes(program.ctx)
+            if isinstance(boxes, str):
+                raise NotSpecialized(boxes, unit.stmt.span)
+    return program
+
+
+def ring_tiles(program: KernelProgram) -> set[ir.Var]:
+    """The tiles that the producer fills: it may start with the kernel."""
+    loads = [] if program.producer is None else units_of(program.producer)
+    return {unit.op.dst.source for unit in loads if isinstance(unit.op, TensorLoad)}
+
+
+def both_roles(step: Callable[[KernelProgram], KernelProgram]) -> Callable[[KernelProgram], KernelProgram]:
+    """A pass over the body that is also run over the producer's program, if there is one."""
+
+    @wraps(step)
+    def run(program: KernelProgram) -> KernelProgram:
+        after = step(program)
+        if program.producer is None:
+            return after
+        return replace(after, producer=step(replace(program, body=program.producer)).body)
+
+    return run
