@@ -41,7 +41,7 @@ class SimulatorBackend : public Backend {
     // Global: the kernel's undefined symbols are the runtime's. Never closed: another kernel may share it.
     void* runtime_library = Open(runtime, RTLD_NOW | RTLD_GLOBAL);
     launch_ = reinterpret_cast<LaunchFn>(Find(runtime_library, "tl_sim_launch"));
-    encode_ = reinterpret_cast<EncodeFn>(Find(runtime_library, "tl_sim_encode_tiled"));
+    encode_ = reinterpret_cast<EncodeFn>(dlsym(runtime_library, "tl_sim_encode_tiled"));
     // A runtime without a checker has none of the three.
     watching_ = reinterpret_cast<WatchingFn>(dlsym(runtime_library, "tl_sim_watching"));
     forget_memory_ = reinterpret_cast<ForgetFn>(dlsym(runtime_library, "tl_sim_forget_memory"));
@@ -68,6 +68,7 @@ class SimulatorBackend : public Backend {
     const uint32_t steps[kMaxMapRank] = {1, 1, 1, 1, 1};
     SimulatedTensor tensor{map.type, static_cast<int32_t>(map.box.size()), 0, map.swizzle, 0, request.address, request.extent.data(), request.byte_stride.data(), steps};
     char report[512] = {};
+    if (encode_ == nullptr) Raise(kUnavailable, -1, "the simulator's runtime encodes no tensor maps", "run `python -m tilelang.runtime.build`");
     if (encode_(out->opaque, &tensor, map.box.data(), report, sizeof report) != 0) {
       Raise(kSimulation, -1, Text("a tensor map of `", kernel, "` is refused: ", report));
     }

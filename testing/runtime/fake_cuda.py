@@ -27,6 +27,9 @@ int cuModuleLoadData(void** module, const void* image) {
 }
 int cuModuleGetFunction(void** function, void*, const char* name) { *function = (void*)name; return 0; }
 int cuFuncSetAttribute(void*, int attribute, int value) { sprintf(line, "set %d = %d", attribute, value); say(line); return 0; }
+int cuTensorMapEncodeTiled(void*, int, unsigned, void*, const uint64_t*, const uint64_t*, const unsigned*, const unsigned*, int, int, int, int) {
+  return 0;
+}
 int cuLaunchKernelEx(const Config* c, void*, void** args, void**) {
   sprintf(line, "launch grid %u %u %u block %u shared %u stream %d cluster %u of %u: address %lld n %d",
           c->g[0], c->g[1], c->g[2], c->b[0], c->shared, (int)(intptr_t)c->stream, c->count ? c->attributes[0].x : 1,

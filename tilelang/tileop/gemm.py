@@ -84,6 +84,8 @@ class Gemm(TileOp):
         True where C is overwritten instead of added to.
     policy : Policy
         How warps divide C where several divisions are equally much work.
+    in_flight : bool
+        Warpgroup instructions only: the products are left under way, for a `tl.gemm_wait`.
 
     Matrix instructions of the target are used when whole instructions cover m, n and k, and the block consists of whole
     warps; float32 operands are then rounded to tf32 (10 mantissa bits). Otherwise each thread computes its
@@ -97,6 +99,7 @@ class Gemm(TileOp):
     transpose_A: bool = False
     transpose_B: bool = False
     policy: Policy = Policy.Square
+    in_flight: bool = False
     span: Any = None
 
     # ------------------------------------------------------------------ conversion
@@ -110,10 +113,12 @@ class Gemm(TileOp):
                 f"gemm policy {policy} is unknown", fix="use Square, FullRow or FullCol", span=ir.span_to_source(span)
             )
         flags = (bool(attribute(call, "transpose_A", False)), bool(attribute(call, "transpose_B", False)))
-        return cls(a, b, c, clear, *flags, Policy(policy), span)
+        return cls(a, b, c, clear, *flags, Policy(policy), bool(attribute(call, "in_flight", False)), span)
 
     def to_call(self) -> ir.Call:
         attrs = {"transpose_A": self.transpose_A, "transpose_B": self.transpose_B, "policy": int(self.policy)}
+        if self.in_flight:
+            attrs["in_flight"] = True
         return ir.call("tl.gemm", [self.A, self.B, self.C, self.clear_accum], attrs=attrs, span=self.span)
 
     # ------------------------------------------------------------------ operands
@@ -207,6 +212,16 @@ class Gemm(TileOp):
             return None
         return WgmmaPlan.make(instruction, c.shape[0], c.shape[1], a.shape[1], ctx.num_threads, self.policy, described.granule)
 
+    def runs_on_warpgroups(self, ctx: LoweringContext) -> bool:
+        """True if the gemm becomes warpgroup instructions, which may be left under way."""
+        return self._warpgroup_plan(ctx) is not None
+
+    def columns_of_instruction(self, ctx: LoweringContext) -> int:
+        """n of one warpgroup instruction."""
+        plan = self._warpgroup_plan(ctx)
+        assert plan is not None, "asked only of gemms on warpgroups"
+        return plan.n_tile
+
     def reads_async_proxy(self, ctx: LoweringContext) -> bool:
         return self._warpgroup_plan(ctx) is not None
 
@@ -291,7 +306,7 @@ class Gemm(TileOp):
         else:
             a = DescribedMatrix.of(self.a.shared, 1, plan.instruction.any_major, ctx)
         assert a is not None and b is not None, "the plan was made for operands that wgmma can describe"
-        return lower_wgmma(plan, a, b, c, self.clear_accum, ctx, self.span)
+        return lower_wgmma(plan, a, b, c, self.clear_accum, ctx, self.in_flight, self.span)
 
     def _remark(self, ctx: LoweringContext) -> None:
         a, b, c = self.a, self.b, self.c

@@ -22,6 +22,7 @@ from .infer_layouts import infer_layouts
 from .join_roles import join_roles
 from .kernel_program import KernelProgram
 from .lower_tile_operators import lower_producer, lower_tile_operators
+from .overlap_gemms import overlap_gemms
 from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
 from .pipelining.specialize import NotSpecialized
 from .print_once import print_once
@@ -67,6 +68,7 @@ CUDA: tuple[Pass, ...] = (
     lower_pipelines,
     infer_layouts,
     check_tensor_loads,
+    overlap_gemms,
     plan_shared_memory,
     insert_barriers,
     fence_async_proxy,

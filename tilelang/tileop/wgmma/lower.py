@@ -1,4 +1,4 @@
-"""Emission of a gemm on wgmma: one group of asynchronous products, waited for at its end."""
+"""Emission of a gemm on wgmma: one group of asynchronous products, waited for at its end or left under way."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ def lower_wgmma(
     c: RegisterTiles,
     clear: Any,
     ctx: LoweringContext,
+    in_flight: bool = False,
     span: Any = None,
 ) -> ir.Stmt:
-    """`c += a * b`, or `c = a * b` where `clear` holds: then the first step along k ignores what c held."""
+    """`c += a * b`, or `c = a * b` where `clear` holds: then the first step along k ignores what c held.
+
+    `in_flight`: the products are left under way.
+    """
     group = ctx.tid // GROUP_THREADS
     row = group // plan.columns if plan.columns > 1 else group
     row = row if plan.rows > 1 else 0
@@ -57,11 +61,16 @@ def lower_wgmma(
         return ir.evaluate(ir.call("tl.wgmma_pin", [accumulator], attrs={"template": [str(plan.n_tile)]}, span=span), span)
 
     # Registers that ordinary code has written are fenced before the group; its results are read after the wait.
+    issue = [
+        ir.evaluate(ir.call("tl.wgmma_fence", span=span), span),
+        loop("ki", plan.steps, step, span),
+        ir.evaluate(ir.call("tl.wgmma_commit", span=span), span),
+    ]
+    if in_flight:
+        return ir.seq(issue)
     return ir.seq(
         [
-            ir.evaluate(ir.call("tl.wgmma_fence", span=span), span),
-            loop("ki", plan.steps, step, span),
-            ir.evaluate(ir.call("tl.wgmma_commit", span=span), span),
+            *issue,
             ir.evaluate(ir.call("tl.wgmma_wait", attrs={"template": ["0"]}, span=span), span),
             loop("mi", plan.row_tiles, lambda i: loop("ni", plan.column_tiles, lambda j: pin(i, j), span), span),
         ]

@@ -1,0 +1,294 @@
+"""Leave matrix products of warpgroups under way while the block does something else.
+
+Two forms of a loop over a ring of tiles:
+
+- *Chain*: the loop's gemms add to accumulators that nothing else in the loop touches. Each iteration leaves its products under
+  way, and gives back the slot of the iteration before, whose products are over by then.
+
+- *Rotation* (FlashAttention-3, "intra-warpgroup pipelining"): the loop starts with gemms H, ends with gemms T, and has other
+  work M between them. T of iteration k - 1 runs beside M of iteration k:
+
+      H(0); wait; M(0)
+      for k = 1 ..:  issue H(k); issue T(k - 1); wait for H; M(k), up to what T reads or writes; wait for T; the rest of M(k)
+      T(last); wait
+
+Everything else waits for its products at once, inside the gemm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import ir
+from ..tileop.base import LoweringContext, as_tile_op
+from ..tileop.fill import Fill
+from ..tileop.gemm import Gemm
+from ..tileop.gemm_wait import Accumulator, GemmWait
+from ..tileop.ring import RingRelease, RingWait
+from .effects import is_unit, unit_accesses
+from .kernel_program import KernelProgram
+from .pipelining.loops import loop_with
+from .region import covers, ranges_of
+
+DISABLE = "tl.disable_gemm_overlap"
+
+
+def overlap_gemms(program: KernelProgram) -> KernelProgram:
+    """Loops over rings with their products left under way where nothing needs them yet."""
+    if program.producer is None or program.config(DISABLE):
+        return program
+    return replace(program, body=_Overlap(program.ctx).body(program.body))
+
+
+class _Overlap(ir.Mutator):
+    def __init__(self, ctx: LoweringContext) -> None:
+        super().__init__()
+        self.ctx = ctx
+        self.depth = 0
+
+    def visit_For(self, node: ir.For) -> Any:
+        outer, self.ctx.ranges = self.ctx.ranges, {**self.ctx.ranges, node.loop_var: (node.min, node.extent)}
+        self.depth += 1
+        new = self.descend(node) if is_plain_loop(node) else node
+        self.depth -= 1
+        try:
+            return self.loop(new)
+        finally:
+            self.ctx.ranges = outer
+
+    def visit_While(self, node: ir.While) -> Any:
+        self.depth += 1
+        new = self.descend(node)
+        self.depth -= 1
+        return new
+
+    def loop(self, loop: ir.For) -> ir.Stmt:
+        body = RingBody.of(loop, self.ctx)
+        if body is None:
+            return loop
+        return _chain(body, self.ctx, self.depth > 0) or _rotation(body, self.ctx) or loop
+
+
+def is_plain_loop(stmt: ir.For) -> bool:
+    return stmt.kind in (ir.ForKind.SERIAL, ir.ForKind.UNROLLED)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A statement of a loop's body: a gemm of warpgroups, a wait for or release of a ring's slot, or anything else."""
+
+    stmt: ir.Stmt
+    op: Any
+    buffers: frozenset[ir.Var]
+    written: frozenset[ir.Var]
+
+    @property
+    def is_gemm(self) -> bool:
+        return isinstance(self.op, Gemm)
+
+    @property
+    def is_ring(self) -> bool:
+        return isinstance(self.op, (RingWait, RingRelease))
+
+    def conflicts(self, other: Part) -> bool:
+        return bool(self.written & other.buffers or self.buffers & other.written)
+
+
+@dataclass(frozen=True)
+class RingBody:
+    """A loop over a ring, as parts."""
+
+    loop: ir.For
+    parts: tuple[Part, ...]
+
+    @staticmethod
+    def of(loop: ir.For, ctx: LoweringContext) -> RingBody | None:
+        """The body of a plain loop over a ring of at least one gemm of warpgroups; None for any other loop."""
+        if not is_plain_loop(loop) or loop.step is not None and ir.const_int(loop.step) != 1:
+            return None
+        parts = tuple(_part(s, ctx) for s in _clear_by_first_product(ir.statements(loop.body), ctx))
+        if not any(isinstance(p.op, RingWait) for p in parts) or not any(p.is_gemm for p in parts):
+            return None
+        if ir.collect(loop.body, (ir.Break, ir.Continue, ir.Return)):
+            return None
+        return RingBody(loop, parts)
+
+    @property
+    def gemms(self) -> list[Part]:
+        return [p for p in self.parts if p.is_gemm]
+
+
+def _part(stmt: ir.Stmt, ctx: LoweringContext) -> Part:
+    op = as_tile_op(stmt)
+    if isinstance(op, Gemm) and not op.runs_on_warpgroups(ctx):
+        op = None
+    accesses = list(_accesses(stmt))
+    buffers = frozenset(a.buffer for a in accesses)
+    return Part(stmt, op, buffers, frozenset(a.buffer for a in accesses if a.write))
+
+
+def _accesses(stmt: ir.Stmt) -> Iterable[Any]:
+    if is_unit(stmt):
+        yield from unit_accesses(stmt)
+    elif isinstance(stmt, ir.SeqStmt):
+        for part in stmt.seq:
+            yield from _accesses(part)
+    elif isinstance(stmt, ir.IfThenElse):
+        yield from unit_accesses(ir.evaluate(stmt.condition))
+        yield from _accesses(stmt.then_case)
+        if stmt.else_case is not None:
+            yield from _accesses(stmt.else_case)
+    elif isinstance(stmt, ir.For):
+        yield from unit_accesses(ir.evaluate(stmt.extent))
+        yield from _accesses(stmt.body)
+    elif isinstance(stmt, ir.While):
+        yield from unit_accesses(ir.evaluate(stmt.condition))
+        yield from _accesses(stmt.body)
+    else:
+        yield from _accesses(stmt.body)
+
+
+def _clear_by_first_product(statements: list[ir.Stmt], ctx: LoweringContext) -> list[ir.Stmt]:
+    """Tiles set to zero right before a gemm adds to them: the gemm's first product overwrites them instead."""
+    out: list[ir.Stmt] = []
+    for stmt in statements:
+        gemm = as_tile_op(stmt)
+        if isinstance(gemm, Gemm) and ir.const_int(gemm.clear_accum) == 0 and gemm.runs_on_warpgroups(ctx):
+            place = _zeroed_before(out, gemm)
+            if place is not None:
+                out.pop(place)
+                stmt = ir.evaluate(replace(gemm, clear_accum=ir.const(True, "bool")).to_call(), stmt.span)
+        out.append(stmt)
+    return out
+
+
+def _zeroed_before(before: list[ir.Stmt], gemm: Gemm) -> int | None:
+    """The place of the statement that sets the gemm's accumulator to zero, if nothing between touches it."""
+    target = gemm.C.source
+    for place in range(len(before) - 1, -1, -1):
+        op = as_tile_op(before[place])
+        if isinstance(op, Fill) and op.dst.source.same_as(target):
+            whole = covers(target, ranges_of(op.dst)) and covers(target, ranges_of(gemm.C))
+            zero = not ir.collect(op.value, ir.BufferLoad) and ir.const_number(op.value) == 0
+            return place if whole and zero else None
+        if any(a.buffer.same_as(target) for a in _accesses(before[place])):
+            return None
+    return None
+
+
+# ---------------------------------------------------------------------- statements
+
+
+def _under_way(part: Part) -> ir.Stmt:
+    """The gemm without its wait."""
+    return ir.evaluate(replace(part.op, in_flight=True).to_call(), part.stmt.span)
+
+
+def _wait(pending: int, finished: Iterable[Part], ctx: LoweringContext, span: Any) -> ir.Stmt:
+    seen: dict[ir.Var, Accumulator] = {}
+    for part in finished:
+        seen.setdefault(part.op.C.source, Accumulator(part.op.C, part.op.columns_of_instruction(ctx)))
+    return ir.evaluate(GemmWait(pending, tuple(seen.values()), span).to_call(), span)
+
+
+def _at(stmts: Iterable[ir.Stmt], loop: ir.For, k: Any) -> list[ir.Stmt]:
+    """Statements of a loop's body for one iteration, with scalars of their own."""
+    body = ir.substitute(ir.seq(stmts), {loop.loop_var: ir.simplify(ir.as_expr(k))})
+    names = {v: ir.var(str(v.name), ir.dtype_of(v)) for v in ir.bound_vars(body)}
+    return [_Rename(names).body(body)]
+
+
+class _Rename(ir.Mutator):
+    def __init__(self, names: dict[ir.Var, ir.Var]) -> None:
+        super().__init__()
+        self.names = names
+
+    def visit_Var(self, node: ir.Var) -> Any:
+        return self.names.get(node, node)
+
+    def visit_Bind(self, node: ir.Bind) -> Any:
+        return ir.Bind(self.names.get(node.var, node.var), self.visit(node.value), node.span)
+
+    def visit_For(self, node: ir.For) -> Any:
+        new = self.descend(node)
+        var = self.names.get(node.loop_var, node.loop_var)
+        parts = var, new.min, new.extent, new.kind, new.body
+        return ir.For(*parts, new.thread_binding, new.annotations, new.step, new.span)
+
+
+# ---------------------------------------------------------------------- chains
+
+
+def _chain(body: RingBody, ctx: LoweringContext, repeated: bool) -> ir.Stmt | None:
+    """The loop with every product left under way for one iteration; None if its gemms are no chain."""
+    loop, gemms = body.loop, body.gemms
+    others = [p for p in body.parts if not p.is_gemm and not p.is_ring]
+    if any(g.conflicts(p) for g in gemms for p in others):
+        return None
+    slots = [int(p.op.barrier.source.ty.shape[0]) for p in body.parts if isinstance(p.op, RingWait)]
+    if min(slots) < 2:
+        return None
+    # What is given back a step late: the slots that gemms read last. Anything after the gemms that reads one waits for its turn.
+    last = max(i for i, p in enumerate(body.parts) if p.is_gemm)
+    late = [p for i, p in enumerate(body.parts) if isinstance(p.op, RingRelease)]
+    out: list[ir.Stmt] = []
+    for i, part in enumerate(body.parts):
+        if part.is_gemm:
+            out.append(_under_way(part))
+        elif not isinstance(part.op, RingRelease):
+            out.append(part.stmt)
+        if i == last:
+            out.append(_wait(len(gemms), (), ctx, loop.span))
+    k = loop.loop_var
+    before = _at([p.stmt for p in late], loop, k - 1)
+    out.append(ir.IfThenElse(ir.as_expr(k > loop.min), ir.seq(before), None, loop.span))
+    after = [_wait(0, gemms, ctx, loop.span)]
+    if repeated:  # the ring goes on: its last slot is given back too
+        release = ir.seq(_at([p.stmt for p in late], loop, loop.min + loop.extent - 1))
+        after.append(release if _runs(loop, ctx) else ir.IfThenElse(ir.as_expr(loop.extent > 0), release, None, loop.span))
+    return ir.seq([loop_with(loop, ir.seq(out)), *after])
+
+
+def _runs(loop: ir.For, ctx: LoweringContext) -> bool:
+    """True if a loop certainly has an iteration."""
+    outer = {v: r for v, r in ctx.ranges.items() if v is not loop.loop_var and not v.same_as(loop.loop_var)}
+    return ir.can_prove(ir.as_expr(loop.extent > 0), ir.analyzer_for(outer, ctx.symbols, ctx.constraints))
+
+
+# ---------------------------------------------------------------------- rotations
+
+
+def _rotation(body: RingBody, ctx: LoweringContext) -> ir.Stmt | None:
+    """The loop with its last gemms beside the work between the first ones and them; None if that cannot be."""
+    parts, loop = body.parts, body.loop
+    start = next(i for i, p in enumerate(parts) if p.is_gemm)
+    head = next(i for i in range(start, len(parts) + 1) if i == len(parts) or not (parts[i].is_gemm or parts[i].is_ring))
+    tail = next(i for i in range(len(parts), -1, -1) if i == 0 or not (parts[i - 1].is_gemm or parts[i - 1].is_ring))
+    first, between, last = parts[:head], parts[head:tail], parts[tail:]
+    firsts, lasts = [p for p in first if p.is_gemm], [p for p in last if p.is_gemm]
+    if not lasts or tail <= head or any(p.is_gemm for p in between):
+        return None
+    if any(a.conflicts(b) for a in first for b in lasts):
+        return None
+    scalars = ir.bound_vars(loop.body)
+    if any(ir.uses_var(p.stmt, scalars) for p in last) or any(isinstance(p.stmt, ir.AllocBuffer) for p in parts):
+        return None
+    issue_first = [_under_way(p) if p.is_gemm else p.stmt for p in first if not isinstance(p.op, RingRelease)]
+    release_first = [p.stmt for p in first if isinstance(p.op, RingRelease)]
+    issue_last = [_under_way(p) if p.is_gemm else p.stmt for p in last if not isinstance(p.op, RingRelease)]
+    release_last = [p.stmt for p in last if isinstance(p.op, RingRelease)]
+    meet = next((i for i, p in enumerate(between) if any(p.conflicts(g) for g in lasts)), len(between))
+    free, bound = [p.stmt for p in between[:meet]], [p.stmt for p in between[meet:]]
+    span, k = loop.span, loop.loop_var
+    wait_first, wait_last = _wait(len(lasts), firsts, ctx, span), _wait(0, lasts, ctx, span)
+    peeled = _at([*issue_first, _wait(0, firsts, ctx, span), *release_first, *free, *bound], loop, loop.min)
+    previous = [*_at(issue_last, loop, k - 1)], [*_at(release_last, loop, k - 1)]
+    steady = [*issue_first, *previous[0], wait_first, *release_first, *free, wait_last, *previous[1], *bound]
+    bounds = ir.simplify(loop.min + 1), ir.simplify(loop.extent - 1)
+    rest = ir.For(k, *bounds, ir.ForKind.SERIAL, ir.seq(steady), annotations=loop.annotations, span=span)
+    end = loop.min + loop.extent - 1
+    final = [*_at(issue_last, loop, end), wait_last, *_at(release_last, loop, end)]
+    whole = ir.seq([*peeled, rest, *final])
+    return whole if _runs(loop, ctx) else ir.IfThenElse(ir.as_expr(loop.extent > 0), whole, None, span)
