@@ -27,7 +27,8 @@ int cuModuleLoadData(void** module, const void* image) {
 }
 int cuModuleGetFunction(void** function, void*, const char* name) { *function = (void*)name; return 0; }
 int cuFuncSetAttribute(void*, int attribute, int value) { sprintf(line, "set %d = %d", attribute, value); say(line); return 0; }
-int cuTensorMapEncodeTiled(void*, int, unsigned, void*, const uint64_t*, const uint64_t*, const unsigned*, const unsigned*, int, int, int, int) {
+int cuTensorMapEncodeTiled(void*, int, unsigned, void*, const uint64_t*, const uint64_t*, const unsigned*, const unsigned*, int,
+                           int, int, int) {
   return 0;
 }
 int cuLaunchKernelEx(const Config* c, void*, void** args, void**) {

@@ -61,7 +61,8 @@ class LoweringContext:
 
     def copy(self) -> LoweringContext:
         """A context whose decisions are its own."""
-        fresh = {name: type(value)(value) for name, value in vars(self).items() if isinstance(value, (dict, list))}
+        containers = {name: value for name, value in vars(self).items() if isinstance(value, (dict, list))}
+        fresh: dict[str, Any] = {name: type(value)(value) for name, value in containers.items()}
         return replace(self, **fresh)
 
     @property

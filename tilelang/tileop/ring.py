@@ -31,7 +31,7 @@ class RingWait(TileOp):
 
     @classmethod
     def from_call(cls, call: ir.Call, span: Any) -> RingWait:
-        return cls(*call.args, span)
+        return cls(call.args[0], call.args[1], span)
 
     def to_call(self) -> ir.Call:
         return ir.call("tl.ring_wait", [self.barrier, self.parity], span=self.span)
@@ -53,7 +53,7 @@ class RingRelease(TileOp):
 
     @classmethod
     def from_call(cls, call: ir.Call, span: Any) -> RingRelease:
-        return cls(*call.args, span)
+        return cls(call.args[0], span)
 
     def to_call(self) -> ir.Call:
         return ir.call("tl.ring_release", [self.barrier], span=self.span)

@@ -26,7 +26,7 @@ class TensorLoad(TileOp):
 
     @classmethod
     def from_call(cls, call: ir.Call, span: Any) -> TensorLoad:
-        return cls(*call.args, span)
+        return cls(call.args[0], call.args[1], call.args[2], span)
 
     def to_call(self) -> ir.Call:
         return ir.call("tl.tensor_load", [self.src, self.dst, self.barrier], span=self.span)
