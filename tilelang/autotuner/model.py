@@ -10,7 +10,9 @@ from tilelang.errors import ResourceError
 from tilelang.profiler.work import LaunchWork, Work
 
 _REGISTERS = 255  # of one thread, at most, on every architecture
+_ROOMY = 144
 _LAUNCH_MS = 0.002
+_WITHOUT_WGMMA = 1.6  # mma.sync reaches about 60 % of the peak on Hopper (Luo et al., Benchmarking Hopper, 2024)
 # A block's loads are hidden behind its arithmetic only in part; the share that shows, by stages of the pipeline.
 _EXPOSED = {0: 1.0, 1: 1.0, 2: 0.35}
 _EXPOSED_DEEPER = 0.12
@@ -78,23 +80,23 @@ def predict_ms(work: Work, device: Device) -> float:
     for launch in work.launches:
         matrix = sum(launch.matrix_operations.values())
         moved = launch.global_read + launch.global_written
-        held = occupancy(launch, device)
-        slots = device.sms * held.blocks
-        waves = launch.blocks / slots
+        # With few blocks, each has a multiprocessor to itself, and others idle.
+        held = min(occupancy(launch, device).blocks, math.ceil(launch.blocks / device.sms)) or 1
+        waves = launch.blocks / (device.sms * held)
         ragged = math.ceil(waves) / waves if waves else 1.0
-        if held.blocks == 1 or waves > 1:
-            ragged = max(1.0, min(ragged, device.sms / max(1.0, launch.blocks)) if launch.blocks < device.sms else ragged)
         intensity = matrix / moved if moved else float("inf")
         efficiency = intensity / (intensity + _SHARED_SLOPE) if matrix and moved else 1.0
         arithmetic = sum(n / device.peak(dtype) for dtype, n in launch.matrix_operations.items()) / max(efficiency, 1e-3)
         arithmetic += launch.plain_operations / (device.simt_tflops * 1e12 / 2)
-        if matrix and launch.threads < 128 * min(held.blocks, 2) / held.blocks:
+        if matrix and launch.threads * held < 128:
             arithmetic *= 1.5  # too few warps to feed four schedulers
-        if launch.registers > 200:
-            arithmetic *= 1.3  # addresses and operands no longer fit beside the accumulators
+        if matrix and device.arch.startswith("sm_9") and (launch.matrix_rows < 64 or launch.threads < 128):
+            arithmetic *= _WITHOUT_WGMMA
+        # Addresses, operands and the next tile's work need room beside the accumulators.
+        arithmetic *= 1 + max(0.0, launch.registers - _ROOMY) / 100
         memory = max(moved / (device.l2_bandwidth * 1e9), work.footprint / len(work.launches) / (device.bandwidth * 1e9))
         if 0 < launch.narrowest_row < 64:
             memory *= 64 / max(16, launch.narrowest_row)
-        exposed = _EXPOSED.get(launch.stages, _EXPOSED_DEEPER) / min(held.blocks, 3)
+        exposed = _EXPOSED.get(launch.stages, _EXPOSED_DEEPER) / min(held, 3)
         total += (max(arithmetic, memory) + exposed * min(arithmetic, memory)) * ragged * 1e3 + _LAUNCH_MS
     return total

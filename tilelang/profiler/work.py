@@ -38,6 +38,8 @@ class LaunchWork:
         Bytes of the shortest contiguous row that a tile copy moves; 0 without copies.
     stages : int
         The largest `num_stages`.
+    matrix_rows : int
+        Rows of the smallest gemm; 0 without gemms.
     """
 
     blocks: float = 1
@@ -51,6 +53,7 @@ class LaunchWork:
     fragment_bytes: int = 0
     narrowest_row: int = 0
     stages: int = 0
+    matrix_rows: int = 0
 
     @property
     def registers(self) -> float:

@@ -95,6 +95,8 @@ class WorkVisitor(ir.Visitor):
         dtype = ir.buffer_dtype(operator.A.source)
         operations = 2.0 * self._value(m) * self._value(n) * self._value(k) * self._trips
         self.work.matrix_operations[dtype] = self.work.matrix_operations.get(dtype, 0.0) + operations
+        rows = int(self._value(m))
+        self.work.matrix_rows = min(rows, self.work.matrix_rows or rows)
         accumulator = operator.C.source
         if ir.scope_of(accumulator) == "local.fragment":
             self._accumulators[accumulator] = int(self._bytes(accumulator))
