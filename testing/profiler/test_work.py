@@ -6,8 +6,8 @@ import pytest
 
 import tilelang.language as T
 from testing.programs.gemm import TYPES, gemm
-from tilelang.autotuner.model import PrunedError, occupancy, predict_ms, screen
 from tilelang.carver.arch.device import DEVICES, device_named, device_of_arch
+from tilelang.carver.model import PrunedError, occupancy, predict_ms, screen
 from tilelang.errors import UnsupportedError
 from tilelang.profiler.roofline import roofline_of
 from tilelang.profiler.work import count_work

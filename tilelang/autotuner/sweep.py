@@ -13,7 +13,6 @@ from typing import Any
 
 from tilelang.autotuner.inputs import Prepared, Question, signature_of
 from tilelang.autotuner.measure import MeasureTask
-from tilelang.autotuner.model import PrunedError, predict_ms, screen
 from tilelang.autotuner.record import (
     COMPILE_FAILED,
     COMPILE_TIMEOUT,
@@ -29,6 +28,7 @@ from tilelang.autotuner.record import (
 from tilelang.autotuner.runner import Measured, Runner
 from tilelang.autotuner.settings import ProfileSettings, SearchSettings
 from tilelang.carver.arch.device import current_device
+from tilelang.carver.model import PrunedError, predict_ms, screen
 from tilelang.jit.kernel import JITKernel
 from tilelang.jit.parallel.batch import Outcome, Program
 from tilelang.jit.parallel.failure import WorkerTimeoutError

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from tilelang.autotuner.model import PrunedError, predict_ms, screen
 from tilelang.carver.arch.cuda import CUDA
 from tilelang.carver.hint import Hint
+from tilelang.carver.model import PrunedError, predict_ms, screen
 from tilelang.errors import ArgumentError, UnsupportedError
 from tilelang.language.dtypes import dtype
 from tilelang.profiler.work import Work

@@ -1,0 +1,85 @@
+"""Compile 126 distinct kernels of real model shapes from nothing, in parallel: processor time a kernel, wall clock, speed-up.
+
+Usage: `python benchmark/compile_zoo.py [--workers N] [--only gemm] [--limit 16] [--serial 8] [--json FILE]`. Needs no GPU.
+
+GEMM (48), attention with grouped queries (24), RMSNorm (18), SwiGLU (18) and softmax (18) over the shapes of Llama 3,
+Qwen 2.5, Mistral and DeepSeek models. Nothing is read from a cache: it is switched off, and NVRTC's own as well. Workers
+start and import TVM before the clock runs, as they do in a process that compiles for the second time; what starting took is
+printed beside it.
+
+The speed-up is honest only against one worker on the same machine: `--serial N` compiles every N-th kernel with one worker
+and scales up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+TARGET = {"kind": "cuda", "arch": "sm_90a"}
+
+
+def compile_all(programs: list, workers: int):
+    import tilelang
+
+    return tilelang.par_compile(programs, target=TARGET, execution_backend="tvm_ffi", num_workers=workers, ignore_error=True)
+
+
+def main() -> None:
+    """Print the figures; write them with `--json`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--only", help="a family: gemm, attention, rms_norm, swiglu, softmax")
+    parser.add_argument("--limit", type=int, help="only so many kernels, evenly spread")
+    parser.add_argument("--serial", type=int, default=0, help="also compile every N-th kernel with one worker")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    os.environ["TILELANG_DISABLE_CACHE"] = "1"
+    os.environ["TILELANG_PRINT_ON_COMPILATION"] = "0"
+
+    from zoo.kernels import zoo
+
+    from tilelang.jit.parallel.pool import shared_pool
+
+    cases = [case for case in zoo() if options.only in (None, case.family)]
+    if options.limit:
+        cases = cases[:: max(1, len(cases) // options.limit)][: options.limit]
+    started = time.perf_counter()
+    pool = shared_pool(options.workers)
+    for future in [pool.submit(time.sleep, 0.05) for _ in range(options.workers)]:
+        future.result()
+    compile_all([cases[0].program()], 1)  # this process imports TVM
+    startup = time.perf_counter() - started
+
+    kernels = compile_all([case.program() for case in cases], options.workers)
+    count = len(cases) - len(kernels.errors)
+    figures = {
+        "kernels": count,
+        "failed": {cases[i].name: str(error).splitlines()[0] for i, error in kernels.errors.items()},
+        "workers": options.workers,
+        "wall_s": kernels.seconds,
+        "cpu_s_per_kernel": kernels.cpu_seconds / max(1, count),
+        "startup_s": startup,
+        "host": platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+    }
+    if options.serial:
+        sample = compile_all([case.program() for case in cases[:: options.serial]], 1)
+        done = len(sample) - len(sample.errors)
+        figures["serial_s_estimated"] = sample.seconds / max(1, done) * count
+        figures["speed_up"] = figures["serial_s_estimated"] / kernels.seconds
+    for name, value in figures.items():
+        print(f"{name:<20} {value:.3f}" if isinstance(value, float) else f"{name:<20} {value}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
