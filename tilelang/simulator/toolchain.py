@@ -42,6 +42,10 @@ def compiler_identity() -> str:
 
 @functools.cache
 def _identity_of(path: str) -> str:
-    done = subprocess.run([path, "--version"], capture_output=True, text=True)
-    first_line = done.stdout.splitlines()[0] if done.stdout else ""
-    return f"{path} {first_line} {os.uname().machine}"
+    from tilelang.cache.stamps import remembered
+
+    def ask() -> str:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True)
+        return done.stdout.splitlines()[0] if done.stdout else ""
+
+    return f"{path} {remembered('C++ compiler', [path], ask)} {os.uname().machine}"

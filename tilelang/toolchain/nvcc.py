@@ -24,14 +24,18 @@ def find_nvcc() -> Path:
 
 
 @functools.cache
-def _version(path: Path, stamp: int) -> str:
-    done = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=True)
-    return done.stdout.strip().splitlines()[-1]
+def _version(path: Path) -> str:
+    from tilelang.cache.stamps import remembered
+
+    def ask() -> str:
+        done = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=True)
+        return done.stdout.strip().splitlines()[-1]
+
+    return remembered("nvcc", [path], ask)
 
 
 def identity() -> str:
-    path = find_nvcc()
-    return f"nvcc {_version(path, path.stat().st_mtime_ns)}"
+    return f"nvcc {_version(find_nvcc())}"
 
 
 def compile_text(source: str, arch: str, *, form: str, name: str, options: Sequence[str], verbose: bool) -> tuple[bytes, str]:
