@@ -63,7 +63,12 @@ def compile_program(
         return _find_or_build(cache, trace, options, out_idx)[1]
     found = cache.find_request(request)
     if found is not None:
+        _diagnose("`%s` came from the cache: %s", found.plan.name, found.directory or "memory")
         return found
+    if env.TILELANG_JIT_DIAGNOSTICS and isinstance(request, CacheKey):
+        from tilelang.cache.misses import explain_miss
+
+        _diagnose("not in the cache: %s", explain_miss(request))
     with cache.locked(request):
         found = cache.find_request(request)  # another process may have built it while this one waited
         if found is None:
@@ -72,8 +77,19 @@ def compile_program(
         return found
 
 
+def _diagnose(message: str, *values: Any) -> None:
+    """A line of TILELANG_JIT_DIAGNOSTICS; a warning, so that whoever asked for it sees it without setting a log level."""
+    if env.TILELANG_JIT_DIAGNOSTICS:
+        logger.warning(message, *values)
+
+
 def _find_or_build(cache: KernelCache, trace, options: CompileOptions, out_idx) -> tuple[str, Artifact]:
-    program = _lower(trace(), options, out_idx)
+    started = time.perf_counter()
+    prim_func = trace()
+    traced = time.perf_counter()
+    program = _lower(prim_func, options, out_idx)
+    times = 1e3 * (traced - started), 1e3 * (time.perf_counter() - traced)
+    _diagnose("`%s`: traced in %.0f ms, lowered in %.0f ms", program.plan.name, *times)
     key = CacheKey.of(
         source=digest(text=program.source),
         plan=digest(text=program.plan.to_json()),
@@ -84,6 +100,7 @@ def _find_or_build(cache: KernelCache, trace, options: CompileOptions, out_idx) 
     def build() -> Artifact:
         started = time.perf_counter()
         artifact = _build(program)
+        _diagnose("`%s`: the toolchain took %.0f ms", program.plan.name, 1e3 * (time.perf_counter() - started))
         meta = provenance(program.plan, program.options, key, time.perf_counter() - started)
         return dataclasses.replace(artifact, meta=meta)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from pathlib import Path
 
 from tilelang.errors import CompilationError
 from tilelang.simulator.runtime import include_directories, source_root
 from tilelang.simulator.toolchain import compiler_identity, host_compiler
+from tilelang.toolchain.workspace import work_directory
 
 # -g1: lines for memory faults, at no measurable cost. Uninitialised locals get a pattern (bytes 0xfe: NaN or a huge number),
 # so that reading one shows. Undefined symbols are the runtime library's, which is loaded first.
@@ -73,7 +73,7 @@ def compile_kernel(
     """
     compiler = host_compiler()
     includes = [flag for folder in include_directories() for flag in ("-I", str(folder))]
-    with tempfile.TemporaryDirectory(prefix="tilelang-") as scratch:
+    with work_directory() as scratch:
         target = Path(scratch, "kernel.so")
         text = Path(scratch, "kernel.cc")
         text.write_text(source)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tilelang.errors import CompilationError, UnavailableError
 from tilelang.paths import device_include_directory
 from tilelang.toolchain.diagnostics import check_log, tool_failure
 from tilelang.toolchain.locate import find_tool
+from tilelang.toolchain.workspace import work_directory
 
 
 def find_nvcc() -> Path:
@@ -41,7 +41,7 @@ def identity() -> str:
 def compile_text(source: str, arch: str, *, form: str, name: str, options: Sequence[str], verbose: bool) -> tuple[bytes, str]:
     """(the text as `form`, "cubin" or "ptx"; what the compiler said)."""
     nvcc = find_nvcc()
-    with tempfile.TemporaryDirectory(prefix="tilelang-") as directory:
+    with work_directory() as directory:
         text, output = Path(directory, f"{name}.cu"), Path(directory, f"{name}.{form}")
         text.write_text(source)
         command = [str(nvcc), f"-{form}", f"-arch={arch}", "-std=c++17", f"-I{device_include_directory()}", *options]
