@@ -60,8 +60,9 @@ class Record:
     reused: bool = False
 
     def failed(self, status: str, reason: Any) -> None:
-        """Note why it is out."""
-        self.status, self.reason = status, reason.message if isinstance(reason, TileLangError) else str(reason)
+        """Note why it is out; frames of C++ that a library appends are left out."""
+        text = reason.message if isinstance(reason, TileLangError) else f"{type(reason).__name__}: {reason}"
+        self.status, self.reason = status, text.partition("\nframe #0")[0].strip()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""

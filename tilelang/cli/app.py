@@ -59,6 +59,7 @@ EPILOG = "Every command takes --json, for programs, and --help. Exit status: 0 d
     table={
         "compile": ("tilelang.cli.compile:compile_command", "Compile a function of a file for any target, without a GPU."),
         "show": ("tilelang.cli.show:show", "Print what a function becomes: text, programs after passes, PTX, SASS."),
+        "tune": ("tilelang.cli.tune:tune", "Find the fastest configuration of a function by measuring."),
         "cache": ("tilelang.cli.cache:cache", "Look at the cache of compiled kernels, check it, make room."),
         "config": ("tilelang.cli.config:config", "Print every setting and where its value comes from."),
         "doctor": ("tilelang.cli.doctor:doctor", "What is installed, what is missing, and how to get it."),
