@@ -239,3 +239,33 @@ def test_ragged_rows(device):
     q = torch.randint(0, 256, (10, 50)).to(torch.uint8)
     got = run(tilelang.compile(main), [q.to(device)], ((10, 100), "float16"), device=device)
     check(got, codes_of(q, 4) - 8, "float16")
+
+
+@pytest.mark.parametrize("direct", [True, False], ids=["from_global", "from_shared"])
+@pytest.mark.parametrize("bits", [2, 4])
+def test_codes_in_fragments(bits, direct, device):
+    """The packed tile is in registers: its owner unpacks it, nothing goes through shared memory."""
+    pack = 8 // bits
+
+    @T.prim_func
+    def main(Q: T.Tensor((16, 32), "uint8"), S: T.Tensor((16,), "float16"), C: T.Tensor((16, 32 * pack), "float16")):
+        with T.Kernel(1, threads=32):
+            Qs = T.alloc_shared((16, 32), "uint8")
+            Ql = T.alloc_fragment((16, 32), "uint8")
+            Cl = T.alloc_fragment((16, 32 * pack), "float16")
+            Cs = T.alloc_shared((16, 32 * pack), "float16")
+            if direct:
+                T.copy(Q, Ql)
+            else:
+                T.copy(Q, Qs)
+                T.copy(Qs, Ql)
+            for i, j in T.Parallel(16, 32 * pack):
+                Cl[i, j] = zero_point(Ql[i, j // pack], j, bits, "float16") * S[i]
+            T.copy(Cl, Cs)
+            T.copy(Cs, C)
+
+    q, s = torch.randint(0, 256, (16, 32)).to(torch.uint8), 2.0 ** torch.randint(-3, 3, (16,))
+    kernel = tilelang.compile(main)
+    got = run(kernel, [q.to(device), s.half().to(device)], ((16, 32 * pack), "float16"), device=device)
+    check(got, (codes_of(q, bits) - (1 << (bits - 1))) * s[:, None], "float16")
+    assert "tl::unpack<" in kernel.get_kernel_source() and not kernel.remarks.of("missed")

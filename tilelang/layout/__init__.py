@@ -1,6 +1,6 @@
 """Layouts of register tiles (`Fragment`), shared tiles (`SharedLayout`) and permuted tensors (`TensorLayout`)."""
 
-from .fragment import Factor, Fragment, agree, covers, local, runs, thread
+from .fragment import Factor, Fragment, agree, covers, local, packed_factors, runs, thread, unpacked_factors
 from .shared import MappedLayout, SharedLayout
 from .tensor import TensorLayout
 from .user import (
@@ -30,7 +30,9 @@ __all__ = [
     "make_linear_layout",
     "make_quarter_bank_swizzled_layout",
     "make_swizzled_layout",
+    "packed_factors",
     "runs",
     "shared_from_function",
     "thread",
+    "unpacked_factors",
 ]

@@ -293,3 +293,20 @@ def covers(outer: Sequence[Factor], inner: Sequence[Factor]) -> bool:
         for f in inner
         if f.is_thread and f.extent > 1
     )
+
+
+def packed_factors(factors: Sequence[Factor], pack: int) -> tuple[Factor, ...] | None:
+    """The digits of `index // pack`, if the `pack` indices that share a value are registers of one thread; else None."""
+    counted = [f for f in factors if f.extent > 1]
+    if not counted or counted[-1].is_thread or counted[-1].extent % pack:
+        return None
+    rest = replace(counted[-1], extent=counted[-1].extent // pack)
+    return (*counted[:-1], rest) if rest.extent > 1 else tuple(counted[:-1])
+
+
+def unpacked_factors(factors: Sequence[Factor], pack: int) -> tuple[Factor, ...]:
+    """The digits of an index of which `pack` values share each position that `factors` count."""
+    counted = [f for f in factors if f.extent > 1]
+    if counted and not counted[-1].is_thread:
+        return (*counted[:-1], replace(counted[-1], extent=counted[-1].extent * pack))
+    return (*counted, local(pack, 0))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import ir
-from ..layout import Factor, Fragment, agree, covers, local
+from ..layout import Factor, Fragment, agree, covers, local, packed_factors, unpacked_factors
 from ..tileop.base import LoweringContext
 from .parallel_nest import FragmentUse, ParallelNest
 from .vector_width import nest_vector_width
@@ -31,8 +31,12 @@ def covering_layout(nest: ParallelNest, known: Mapping[ir.Var, Fragment]) -> Fra
 
 def _fits(nest: ParallelNest, use: FragmentUse) -> bool:
     """True if the loop variables count the whole dimensions that they index."""
-    shape = ir.static_shape(use.buffer)
-    return all(kind != "loop" or shape[d] == nest.extents[value] for d, (kind, value) in enumerate(use.index or ()))
+    for extent, (kind, value) in zip(ir.static_shape(use.buffer), use.index or ()):
+        if kind == "loop" and extent != nest.extents[value]:
+            return False
+        if kind == "packed" and extent * value[1] != nest.extents[value[0]]:
+            return False
+    return True
 
 
 def _through(nest: ParallelNest, use: FragmentUse, layout: Fragment) -> Fragment | None:
@@ -41,6 +45,8 @@ def _through(nest: ParallelNest, use: FragmentUse, layout: Fragment) -> Fragment
     for d, (kind, value) in enumerate(use.index or ()):
         if kind == "loop":
             dims[value] = layout.dims[d]
+        elif kind == "packed":
+            dims[value[0]] = unpacked_factors(layout.dims[d], value[1])
         elif any(f.is_thread for f in layout.dims[d]) and not (kind == "const" and value == 0):
             return None
     counted = use.loop_dims()  # the other loops are not in the fragment: extent 1
@@ -117,6 +123,11 @@ def derive_fragment(use: FragmentUse, nest: ParallelNest, layout: Fragment) -> F
     for d, (kind, value) in enumerate(use.index or ()):
         if kind == "loop":
             dims.append(layout.dims[value])
+        elif kind == "packed":
+            factors = packed_factors(layout.dims[value[0]], value[1])
+            if factors is None:
+                return None
+            dims.append(factors)
         else:  # constant or outer index: the whole dimension in each thread's registers
             dims.append((local(shape[d], layout.local_size * 64),) if shape[d] > 1 else ())
     unused = set(range(len(nest.extents))) - use.loop_dims()
@@ -134,10 +145,16 @@ def accessible(use: FragmentUse, nest: ParallelNest, layout: Fragment, fragment:
         if kind == "loop":
             if not agree(fragment.dims[d], layout.dims[value]):
                 return False
+        elif kind == "packed":
+            factors = packed_factors(layout.dims[value[0]], value[1])
+            if factors is None or not agree(fragment.dims[d], factors):
+                return False
         elif any(f.is_thread for f in fragment.dims[d]) and not (kind == "const" and value == 0):
             return False
     others = [f for d in range(len(nest.extents)) if d not in use.loop_dims() for f in layout.dims[d]]
-    held_at_zero = [f for d, (kind, _) in enumerate(use.index or ()) if kind != "loop" for f in fragment.dims[d] if f.is_thread]
+    held_at_zero = [
+        f for d, (kind, _) in enumerate(use.index or ()) if kind in ("const", "outer") for f in fragment.dims[d] if f.is_thread
+    ]
     if held_at_zero and _meets(held_at_zero, [*others, *layout.replication]):
         return False
     if not covers(fragment.replication, [*others, *layout.replication]):

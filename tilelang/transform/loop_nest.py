@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import ir
@@ -125,31 +125,34 @@ class LoopNest:
     def register_index(self, fragment: Fragment, dims: Sequence[tuple[str, Any]]) -> Any:
         """The register of `fragment` that this iteration touches.
 
-        `dims` says what indexes each dimension: ("loop", loop dimension), ("const", value) or ("outer", expression), as
-        `FragmentUse.index` does; thread digits are known to agree.
+        `dims` says what indexes each dimension, as `FragmentUse.index` does; thread digits are known to agree.
         """
         total: Any = 0
         for d, (kind, value) in enumerate(dims):
-            if kind != "loop":
+            if kind not in ("loop", "packed"):
                 for f, digit in zip(fragment.dims[d], fragment.digits(d, value)):
                     if not f.is_thread and f.extent > 1:
                         total = total + digit * f.stride
                 continue
-            mine, theirs = runs(self.layout.dims[value]), runs(fragment.dims[d])
+            dim, pack = (value, 1) if kind == "loop" else value
+            digits = [(f, self._digits[dim, k]) for k, f in enumerate(self.layout.dims[dim]) if f.extent > 1]
+            if pack > 1:  # the last digit counts registers, several to an element
+                factor, digit = digits[-1]
+                digits[-1] = (replace(factor, extent=factor.extent // pack), digit // pack)
+            mine, theirs = runs([f for f, _ in digits]), runs(fragment.dims[d])
             for (axis, _, _, members), (_, _, _, targets) in zip(mine, theirs):
                 if axis == "local":
-                    total = total + self._redistribute(value, members, [fragment.dims[d][k] for k in targets])
+                    total = total + self._redistribute([digits[k] for k in members], [fragment.dims[d][k] for k in targets])
         return ir.simplify(total)
 
-    def _redistribute(self, dim: int, members: list[int], targets: list[Factor]) -> Any:
+    def _redistribute(self, digits: list[tuple[Factor, Any]], targets: list[Factor]) -> Any:
         """A run of register digits of this layout, re-read as the digits `targets`, weighed by their strides."""
-        extents = [self.layout.dims[dim][k].extent for k in members]
-        if extents == [f.extent for f in targets]:
-            terms = [self._digits[dim, k] * f.stride for k, f in zip(members, targets)]
+        if [f.extent for f, _ in digits] == [f.extent for f in targets]:
+            terms = [digit * f.stride for (_, digit), f in zip(digits, targets)]
             return sum(terms[1:], terms[0])
         value: Any = 0
-        for k, extent in zip(members, extents):
-            value = value * extent + self._digits[dim, k]
+        for f, digit in digits:
+            value = value * f.extent + digit
         total: Any = 0
         inner = 1
         for f in reversed(targets):

@@ -15,10 +15,11 @@ from ..errors import SemanticError
 class FragmentUse:
     """How a nest indexes one fragment.
 
-    `index` has an entry for each dimension of the buffer: ("loop", loop dimension), ("const", value), ("outer", expression
-    of variables outside the nest), or ("other", expression). Nests that index a fragment in two different ways have
-    `index` None: those are staged through shared memory. `partial`: iterations combine into what their own thread holds
-    (`tl.combine`), which is no single value yet; such a fragment follows the nest and never leads it.
+    `index` has an entry for each dimension of the buffer: ("loop", loop dimension), ("packed", (loop dimension, p)) for its
+    variable divided by p, ("const", value), ("outer", expression of variables outside the nest), or ("other", expression).
+    Nests that index a fragment in two different ways have `index` None: those are staged through shared memory. `partial`:
+    iterations combine into what their own thread holds (`tl.combine`), which is no single value yet; such a fragment follows
+    the nest and never leads it.
     """
 
     buffer: ir.Var
@@ -32,11 +33,14 @@ class FragmentUse:
         """True if every index is a loop variable (each at most once), constant 0 of extent 1, or an outer expression."""
         if self.index is None or any(kind == "other" for kind, _ in self.index):
             return False
-        loops = [value for kind, value in self.index if kind == "loop"]
+        loops = [value if kind == "loop" else value[0] for kind, value in self.index if kind in ("loop", "packed")]
+        if self.written and any(kind == "packed" for kind, _ in self.index):
+            return False  # several iterations write one element
         return len(set(loops)) == len(loops)
 
     def loop_dims(self) -> set[int]:
-        return {value for kind, value in self.index or () if kind == "loop"}
+        """Loop dimensions that count the elements, one by one or several to an element."""
+        return {value if kind == "loop" else value[0] for kind, value in self.index or () if kind in ("loop", "packed")}
 
 
 @dataclass(frozen=True)
@@ -144,10 +148,19 @@ class ParallelNest:
         simple = ir.simplify(index)
         if isinstance(simple, ir.Var) and simple in self.vars and not simple.same_as(index):
             return self._classify(simple, inner)
-        return ("other", index)
+        return self._packed(simple) or ("other", index)
+
+    def _packed(self, index: Any) -> tuple[str, Any] | None:
+        """`var // p`, as codes packed p to an element are indexed."""
+        divisor = ir.const_int(index.b) if isinstance(index, (ir.FloorDiv, ir.RShift)) else None
+        if divisor is None or not isinstance(index.a, ir.Var) or index.a not in self.vars:
+            return None
+        dim, pack = self.vars.index(index.a), 1 << divisor if isinstance(index, ir.RShift) else divisor
+        return ("packed", (dim, pack)) if pack > 1 and self.extents[dim] % pack == 0 else None
 
 
 def _same_index(a: Any, b: Any) -> bool:
     return len(a) == len(b) and all(
-        x[0] == y[0] and (x[1] == y[1] if x[0] in ("loop", "const") else ir.structural_equal(x[1], y[1])) for x, y in zip(a, b)
+        x[0] == y[0] and (x[1] == y[1] if x[0] in ("loop", "const", "packed") else ir.structural_equal(x[1], y[1]))
+        for x, y in zip(a, b)
     )

@@ -27,7 +27,7 @@ def nest_vector_width(nest: ParallelNest, ctx: LoweringContext) -> int:
         if any(ir.uses_var(e, {inner}) for e in indices):
             scope = "global" if ir.scope_of(buf) == "global" else "shared"
             widths[scope].append(access_width(buf, indices, inner, extent, analyzer, ctx))
-    candidates = widths["global"] or widths["shared"]
+    candidates = widths["global"] or widths["shared"] or _packed_widths(nest)
     width = min(candidates, default=1)
     if asked is not None:
         width = min(width, int(asked))
@@ -37,6 +37,21 @@ def nest_vector_width(nest: ParallelNest, ctx: LoweringContext) -> int:
     while width > 1 and total // width < ctx.num_threads:
         width //= 2
     return width
+
+
+def _packed_widths(nest: ParallelNest) -> list[int]:
+    """Iterations that 16 bytes of a register tile of packed codes stand for: that tile is loaded 16 bytes at a time."""
+    found = []
+    for use in nest.uses.values():
+        if not use.plain or not use.index or use.index[-1][0] != "packed":
+            continue
+        dim, pack = use.index[-1][1]
+        if dim == len(nest.extents) - 1:
+            elements = MAX_VECTOR_BYTES * 8 // dtype_bits(ir.buffer_dtype(use.buffer))
+            while elements > 1 and nest.extents[-1] % (elements * pack):
+                elements //= 2
+            found.append(min(elements * pack, MAX_VECTOR_ITERATIONS))
+    return found
 
 
 def memory_accesses(body: Any) -> list[tuple[ir.Var, Any]]:
