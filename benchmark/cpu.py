@@ -75,7 +75,7 @@ def jacobi2d(dtype: str, size: int = 4096) -> Contestants:
 
 def heat3d(dtype: str, size: int = 256) -> Contestants:
     module = _example("heat3d")
-    kernel = tilelang.compile(module.heat3d(4, 16, 512, dtype), target="c")
+    kernel = tilelang.compile(module.heat3d(4, 256, 512, dtype), target="c")
     u = torch.rand(size, size, size, dtype=getattr(torch, dtype))
     v = torch.zeros_like(u)
     kernel(u, v)

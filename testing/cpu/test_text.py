@@ -44,7 +44,7 @@ def test_every_pass_can_be_seen():
     from tilelang.engine import compile_prim_func
 
     names = [name for name, _ in compile_prim_func(copy_program(), resolve_target("c")).passes]
-    assert names[:3] == ["trace", "expand_cpu_reducers", "check_semantics"] and names[-1] == "flatten_buffers"
+    assert names[:3] == ["trace", "expand_reducers", "check_semantics"] and names[-1] == "flatten_buffers"
 
 
 def test_flags_reach_the_compiler_and_its_errors_the_user():
@@ -97,3 +97,33 @@ def test_one_kernel_in_many_python_threads():
     for w in workers:
         w.join()
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_llvm_takes_clang_and_nothing_else(monkeypatch, tmp_path):
+    from tilelang.errors import UnavailableError
+    from tilelang.toolchain.host import cpu_compiler
+
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UnavailableError, match="clang\\+\\+, which is not on PATH"):
+        cpu_compiler("llvm")
+    with pytest.raises(UnavailableError, match=r"neither g\+\+ nor clang\+\+"):
+        cpu_compiler("c")
+    for name in ("g++", "clang++-15", "clang++-14"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    assert cpu_compiler("llvm") == str(tmp_path / "clang++-15")
+    assert cpu_compiler("c") == str(tmp_path / "g++")
+    monkeypatch.setenv("CXX", "clang++-14")
+    assert cpu_compiler("llvm") == str(tmp_path / "clang++-14")
+
+
+@pytest.mark.parametrize("backend", ["tvm_ffi", "dlpack", "cython", "torch"])
+def test_every_execution_backend_calls_it(backend):
+    from tilelang.jit.execution_backend import available_backends
+
+    if backend not in available_backends(resolve_target("c")):
+        pytest.skip(f"{backend} is not available here")
+    kernel = tilelang.compile(copy_program(), target="c", execution_backend=backend, out_idx=[1])
+    a = torch.randn(1000)
+    assert torch.equal(torch.as_tensor(kernel(a)), a)

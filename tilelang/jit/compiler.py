@@ -112,7 +112,7 @@ def _back_end(options: CompileOptions) -> dict[str, Any]:
     if options.target.is_cpu:
         from tilelang.toolchain.host import cpu_compiler_identity
 
-        identity = cpu_compiler_identity()
+        identity = cpu_compiler_identity(options.target.kind)
     elif options.target.simulated:
         from tilelang.simulator import cache_key
 
@@ -181,5 +181,7 @@ def _build_for_cpu(program: _Lowered) -> Artifact:
 
     options = program.options
     flags = tuple(cpu_compile_options(options.pass_configs, options.compile_flags))
-    payload = compile_cpu_kernel(program.source, name=program.plan.name, options=flags, verbose=options.verbose)
+    payload = compile_cpu_kernel(
+        program.source, kind=options.target.kind, name=program.plan.name, options=flags, verbose=options.verbose
+    )
     return Artifact("cpu", program.plan, program.source, payload, program.remarks, flags)

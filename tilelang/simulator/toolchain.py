@@ -35,9 +35,9 @@ def host_compiler() -> str:
     )
 
 
-def compiler_identity() -> str:
+def compiler_identity(compiler: str | None = None) -> str:
     """What tells compiled code of one compiler from another's: its path, version and machine. For cache keys."""
-    return _identity_of(host_compiler())
+    return _identity_of(compiler or host_compiler())
 
 
 @functools.cache

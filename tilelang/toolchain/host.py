@@ -1,13 +1,19 @@
-"""The host's C++ compiler for CPU kernels: text to a shared object that the launcher loads."""
+"""The host's C++ compiler for CPU kernels: text to a shared object that the launcher loads.
+
+target="c" takes any (the environment variable CXX, else g++, else clang++); target="llvm" takes clang++, and nothing else: both
+compile the same text. TVM's own LLVM code generator is not used: it has no fp8 (docs/cpu.md).
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tilelang.errors import CompilationError
+from tilelang.errors import CompilationError, UnavailableError
 from tilelang.paths import source_directory
 from tilelang.simulator.toolchain import compiler_identity, host_compiler
 
@@ -40,9 +46,40 @@ def cpu_compile_options(pass_configs: dict[str, object], compile_flags: Sequence
     return [*fast, *compile_flags]
 
 
-def cpu_compiler_identity() -> str:
+def cpu_compiler(kind: str) -> str:
+    """Path of the compiler that serves target "c" or "llvm".
+
+    Raises
+    ------
+    UnavailableError
+        There is none.
+    """
+    if kind == "c":
+        return host_compiler()
+    named = os.environ.get("CXX", "")
+    for candidate in (named if _is_clang(named) else "clang++", *(f"clang++-{version}" for version in range(30, 11, -1))):
+        path = shutil.which(candidate)
+        if path:
+            return path
+    raise UnavailableError(
+        'target="llvm" compiles with clang++, which is not on PATH',
+        fix='install it (Debian, Ubuntu: apt-get install clang libomp-dev), name it in CXX, or use target="c"',
+    )
+
+
+def _is_clang(compiler: str) -> bool:
+    return "clang" in Path(compiler).name
+
+
+def _flags(compiler: str) -> list[str]:
+    # What <tl/math_library.h> declares for g++, clang knows by this name.
+    return [*_FLAGS, *(["-fveclib=libmvec"] if _is_clang(compiler) and os.uname().machine == "x86_64" else [])]
+
+
+def cpu_compiler_identity(kind: str = "c") -> str:
     """What a compiled kernel depends on besides its text, for cache keys."""
-    return f"{compiler_identity()} {' '.join(_FLAGS)}"
+    compiler = cpu_compiler(kind)
+    return f"{compiler_identity(compiler)} {' '.join(_flags(compiler))}"
 
 
 def cpu_include_directories() -> list[Path]:
@@ -50,13 +87,17 @@ def cpu_include_directories() -> list[Path]:
     return [source_directory("cpu"), source_directory("simulator") / "include", source_directory("device")]
 
 
-def compile_cpu_kernel(source: str, *, name: str = "kernel", options: Sequence[str] = (), verbose: bool = False) -> bytes:
+def compile_cpu_kernel(
+    source: str, *, kind: str = "c", name: str = "kernel", options: Sequence[str] = (), verbose: bool = False
+) -> bytes:
     """Compile kernel text for this machine.
 
     Parameters
     ----------
     source : str
         C++ text with one `TL_ENTRY(kernel)` for each kernel.
+    kind : {"c", "llvm"}
+        The target, which says what compiler may serve.
     name : str
         Of the program, for messages.
     options : sequence of str
@@ -76,12 +117,12 @@ def compile_cpu_kernel(source: str, *, name: str = "kernel", options: Sequence[s
     CompilationError
         The compiler refused the text; `log` holds its words.
     """
-    compiler = host_compiler()
+    compiler = cpu_compiler(kind)
     includes = [flag for folder in cpu_include_directories() for flag in ("-I", str(folder))]
     with tempfile.TemporaryDirectory(prefix="tilelang-") as scratch:
         text, binary = Path(scratch, "kernel.cc"), Path(scratch, "kernel.so")
         text.write_text(source)
-        command = [compiler, *_FLAGS, *options, *includes, str(text), "-o", str(binary), "-lm"]
+        command = [compiler, *_flags(compiler), *options, *includes, str(text), "-o", str(binary), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True)
         if verbose:
             print(" ".join(command), done.stderr, sep="\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..check_semantics import check_semantics
+from ..expand_reducers import expand_reducers
 from ..flatten_buffers import flatten_buffers
 from ..pipeline import Pass
 from ..simplify import simplify
@@ -10,7 +11,7 @@ from ..widen_indices import widen_indices
 from . import gemm, print, reduce, scan
 from .localize_tiles import localize_tiles
 from .lower_tiles import lower_tiles
-from .reducers import expand_cpu_reducers
+from .reducers import assign_contributions
 from .serialize_threads import serialize_threads
 
 # Importing these says how their operators are lowered.
@@ -18,9 +19,10 @@ OPERATORS = (gemm, print, reduce, scan)
 
 CPU: tuple[Pass, ...] = (
     # what the program says
-    expand_cpu_reducers,
+    expand_reducers,
     check_semantics,
     # one thread runs the block
+    assign_contributions,
     serialize_threads,
     lower_tiles,
     localize_tiles,

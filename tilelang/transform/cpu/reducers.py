@@ -12,14 +12,12 @@ from typing import Any
 from ... import ir
 from ...tileop.base import attribute
 from ...tileop.reduce_kind import ReduceKind
-from ..expand_reducers import expand_reducers
 from ..kernel_program import KernelProgram
 
 
-def expand_cpu_reducers(program: KernelProgram) -> KernelProgram:
-    """Replace every reducer of a launch by fragments and assignments."""
-    expanded = expand_reducers(program)
-    return expanded if expanded is program else replace(expanded, body=_Assign().body(expanded.body))
+def assign_contributions(program: KernelProgram) -> KernelProgram:
+    """Turn every contribution into an assignment."""
+    return replace(program, body=_Assign().body(program.body))
 
 
 class _Assign(ir.Mutator):
