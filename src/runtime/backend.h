@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "error.h"
 #include "plan.h"
 
 namespace tilelang::runtime {
@@ -24,8 +25,11 @@ class Backend {
   virtual bool watches_memory() const { return false; }
   virtual void ForgetMemory() {}
   virtual void WatchMemory(const void* /*address*/, size_t /*bytes*/, const std::string& /*name*/, bool /*fresh*/) {}
-  // Encodes a tensor map for `device_type`; raises where the driver refuses it.
-  virtual void EncodeMap(const TensorMap& map, const MapRequest& request, const std::string& kernel, EncodedMap* out) = 0;
+  // Encodes a tensor map for `device_type`; raises where the driver refuses it. Only kernels for TMA have maps.
+  virtual void EncodeMap(const TensorMap& map, const MapRequest& request, const std::string& kernel, EncodedMap* out) {
+    (void)map, (void)request, (void)out;
+    Raise(kDefect, -1, Text("`", kernel, "` has a tensor map, which its target knows nothing of"));
+  }
   virtual void Launch(void* session, size_t kernel, const uint32_t grid[3], void** args, void* stream) = 0;
 };
 
