@@ -230,9 +230,12 @@ class ExprPrinter(CallPrinter):
         dtype, amount = ir.dtype_of(expr), ir.const_int(expr.b)
         if is_vector(dtype):
             return self._core(name, expr)
-        if amount is None or not 0 <= amount < int(dtype.lstrip("uint") or 0):
+        # C++ leaves shifts by less than 0 or by the width undefined; tl::shr and tl::shl do what PTX does.
+        low, high = (amount, amount) if amount is not None else self.bounds.of(expr.b)
+        if low < 0 or high >= int(dtype.lstrip("uint") or 0) or (amount is None and symbol == "<<"):
             return self._core(name, expr)
-        return self._narrowed(f"{self.text(expr.a, UNARY)} {symbol} {amount}", SHIFT, dtype)
+        by = str(amount) if amount is not None else self.text(expr.b, UNARY)
+        return self._narrowed(f"{self.text(expr.a, UNARY)} {symbol} {by}", SHIFT, dtype)
 
     def _LShift(self, expr: ir.LShift) -> tuple[str, int]:
         return self._shift(expr, "<<", "shl")
@@ -286,7 +289,14 @@ class ExprPrinter(CallPrinter):
         )
         if widening:  # C++ converts these as we mean it
             return f"{type_name(to, self.source(expr))}({self.text(expr.value)})", PRIMARY
-        return f"tl::cast<{type_name(to, self.source(expr))}>({self.text(expr.value)})", PRIMARY
+        value = self.text(expr.value)
+        if origin in ("int32", "uint32") and is_float(to) and self._exact_in_float(expr.value):
+            value = f"float({value})"  # rounds once: wider integers take a detour to avoid rounding twice
+        return f"tl::cast<{type_name(to, self.source(expr))}>({value})", PRIMARY
+
+    def _exact_in_float(self, expr: Any) -> bool:
+        low, high = self.bounds.of(expr)
+        return -(2**24) <= low and high <= 2**24
 
     # ------------------------------------------------------------------ vectors
 
