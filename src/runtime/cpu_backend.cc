@@ -28,6 +28,11 @@ class CpuBackend : public Backend {
   void* Begin(int) override { return nullptr; }
   void End(void*) noexcept override {}
 
+  // The CPU's pipeline makes no tensor maps: its plans ask for none.
+  void EncodeMap(const TensorMap&, const MapRequest&, const std::string& kernel, EncodedMap*) override {
+    Raise(kDefect, -1, Text("`", kernel, "` asks for a tensor map on a CPU"));
+  }
+
   // The interpreter lock is not held here: tvm-ffi releases it around every call.
   void Launch(void*, size_t kernel, const uint32_t grid[3], void** args, void*) override {
     char report[1024];
