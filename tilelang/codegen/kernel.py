@@ -57,6 +57,8 @@ class _UseCollector(ir.Visitor):
 
     def visit_Call(self, node: ir.Call) -> None:
         name = ir.call_name(node)
+        if name == "tl.alias":
+            self.use.defined.add(node.args[0].args[0].source)
         for position, arg in enumerate(node.args):
             if ir.is_call(arg, "tirx.address_of"):
                 (self.use.read if reads_only(name, position) else self.use.written).add(arg.args[0].source)

@@ -135,6 +135,8 @@ def make_plan(
     for program, text in zip(programs, texts):
         places = {p: i for i, p in enumerate(program.params)}
         for buf, size in required_alignment(program.body).items():
+            if buf not in places:
+                continue  # a second name of a parameter, whose own use says what is needed
             alignment[places[buf]] = max(size, alignment.get(places[buf], 1))
         arguments = _arguments(text, places)
         written.update(places[buf] for buf in buffer_use(program.body).written if buf in places)

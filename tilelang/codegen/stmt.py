@@ -140,7 +140,15 @@ class StmtPrinter(ExprPrinter):
         value = stmt.value
         if ir.is_noop(stmt) or (isinstance(value, ir.Call) and ir.call_name(value) in _SILENT):
             return
+        if ir.is_call(value, "tl.alias"):
+            self._alias(value.args[0].args[0].source, value.args[1].args[0].source, stmt)
+            return
         self.emit(self.text(value) + ";", stmt if stmt.span is not None else value)
+
+    def _alias(self, made: ir.Var, root: ir.Var, stmt: ir.Evaluate) -> None:
+        """A second name, of another element type, for the memory behind a buffer."""
+        kind = type_name(ir.buffer_dtype(made), self.source(stmt))
+        self.emit(f"{kind}* {self.names.declare(made, str(made.name))} = reinterpret_cast<{kind}*>({self.names[root]});", stmt)
 
     def _stmt_AssertStmt(self, stmt: ir.AssertStmt) -> None:
         self.use("tl/print.h")

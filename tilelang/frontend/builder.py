@@ -99,7 +99,7 @@ class Builder:
     def wrote(self, buffer: Any) -> None:
         """A statement that may write `buffer` was emitted."""
         self.epoch += 1
-        self.writes[buffer] = self.epoch
+        self.writes[buffer.root] = self.epoch
 
     def need_kernel(self, what: str) -> Frame:
         """The enclosing T.Kernel frame; an error if there is none."""

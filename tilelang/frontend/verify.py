@@ -42,6 +42,10 @@ def _statement(stmt: Any, scope: set) -> None:
     elif isinstance(stmt, ir.While):
         _uses(stmt.condition, scope, stmt)
         _statement(stmt.body, set(scope))
+    elif isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.view"):
+        made, root = stmt.value.args
+        _uses(root, scope, stmt)
+        scope.add(made.source)
     elif isinstance(stmt, ir.Evaluate):
         _uses(stmt.value, scope, stmt)
     elif isinstance(stmt, ir.BufferStore):

@@ -117,6 +117,7 @@ from .scan import cummax, cumsum
 from .select import Select, align_up, cdiv, ceildiv, clamp, floordiv, floormod, if_then_else, max, min, truncdiv, truncmod
 from .tensor import StridedTensor, Tensor, const, dynamic, empty, symbolic
 from .vector import Broadcast, Ramp, Shuffle, abs2, add2, extract_lane, fma2, max2, min2, mul2, sub2
+from .view import reshape, view
 from .warp import (
     activemask,
     all_sync,

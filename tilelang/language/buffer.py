@@ -21,15 +21,29 @@ class Buffer:
     dtype : dtype
     strides : tuple or None
         In elements; None is compact row-major.
+    root : Buffer
+        The buffer whose memory this is: itself, unless it is a view.
     """
 
     kind_name = "buffer"
 
     def __init__(
-        self, name: str, shape: tuple[Extent, ...], of: dtype, scope: str = "global", strides: tuple[Extent, ...] | None = None
+        self,
+        name: str,
+        shape: tuple[Extent, ...],
+        of: dtype,
+        scope: str = "global",
+        strides: tuple[Extent, ...] | None = None,
+        base: Buffer | None = None,
     ) -> None:
         self.name, self.shape, self.dtype, self._scope, self.strides = name, tuple(shape), of, scope, strides
+        self.root: Buffer = self if base is None else base.root
         self._node: Any = None
+
+    @property
+    def data(self) -> BufferData:
+        """The memory behind the buffer, for `T.Tensor(shape, dtype, buffer.data)`."""
+        return BufferData(self)
 
     @property
     def node(self) -> Any:
@@ -102,6 +116,16 @@ class Buffer:
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __neg__ = __pow__ = __matmul__ = _arithmetic
     __lt__ = __le__ = __gt__ = __ge__ = _arithmetic
+
+
+class BufferData:
+    """The memory of a buffer, without shape or element type."""
+
+    def __init__(self, buffer: Buffer) -> None:
+        self.buffer = buffer
+
+    def __repr__(self) -> str:
+        return f"{self.buffer.name}.data"
 
 
 class TypeErrorInKernel(FrontendError, TypeError):
@@ -182,7 +206,7 @@ class Element(Expr):
         super().__init__(None, buffer.dtype, pure=False, cost=1 + sum(i.cost for i in indices if isinstance(i, Expr)))
         self.buffer, self.indices = buffer, indices
         builder = current()
-        self.reads, self.epoch = (buffer,), builder.epoch if builder is not None else 0
+        self.reads, self.epoch = (buffer.root,), builder.epoch if builder is not None else 0
 
     @property
     def node(self) -> Any:

@@ -35,13 +35,23 @@ def _tensor(shape: Any, of: Any, strides: Any, what: str) -> TensorType:
     return TensorType(dims, dtype(of), steps)
 
 
+def _annotation_or_view(shape: Any, of: Any, strides: Any, data: Any, scope: Any, what: str) -> Any:
+    kind = _tensor(shape, of, strides, what)
+    if data is not None:
+        from .view import from_data
+
+        return from_data(data, kind.shape, kind.dtype, kind.strides, what)
+    if scope not in (None, "global"):
+        raise FrontendError(f"{what} describes a parameter in global memory: scope={scope!r} has no meaning here")
+    return kind
+
+
 class _TensorName:
     """`T.Tensor(shape, dtype)` and `T.Tensor[shape, dtype]`."""
 
-    def __call__(self, shape: Any, dtype: Any = "float32", data: Any = None, scope: Any = None) -> TensorType:
-        if data is not None or scope not in (None, "global"):
-            raise FrontendError("T.Tensor describes a parameter in global memory: data and scope have no meaning here")
-        return _tensor(shape, dtype, None, "T.Tensor")
+    def __call__(self, shape: Any, dtype: Any = "float32", data: Any = None, scope: Any = None) -> Any:
+        """The annotation of a parameter; with `data=buffer.data`, a view of that buffer."""
+        return _annotation_or_view(shape, dtype, None, data, scope, "T.Tensor")
 
     def __getitem__(self, item: Any) -> TensorType:
         if not isinstance(item, tuple) or len(item) < 2:
@@ -56,10 +66,9 @@ class _TensorName:
 class _StridedTensorName:
     """`T.StridedTensor(shape, strides, dtype)` and the subscript form."""
 
-    def __call__(self, shape: Any, strides: Any, dtype: Any = "float32", scope: Any = None, *, data: Any = None) -> TensorType:
-        if data is not None or scope not in (None, "global"):
-            raise FrontendError("T.StridedTensor describes a parameter in global memory: data and scope have no meaning here")
-        return _tensor(shape, dtype, strides, "T.StridedTensor")
+    def __call__(self, shape: Any, strides: Any, dtype: Any = "float32", scope: Any = None, *, data: Any = None) -> Any:
+        """The annotation of a parameter; with `data=buffer.data`, a view of that buffer."""
+        return _annotation_or_view(shape, dtype, strides, data, scope, "T.StridedTensor")
 
     def __getitem__(self, item: Any) -> TensorType:
         if not isinstance(item, tuple) or len(item) != 3:

@@ -3,6 +3,7 @@
 from .fragment import Factor, Fragment, agree, covers, local, packed_factors, runs, thread, unpacked_factors
 from .shared import MappedLayout, SharedLayout
 from .tensor import TensorLayout
+from .view import ReshapedLayout, view_fragment, view_layout
 from .user import (
     fragment_from_function,
     make_full_bank_swizzled_layout,
@@ -18,6 +19,7 @@ __all__ = [
     "Factor",
     "Fragment",
     "MappedLayout",
+    "ReshapedLayout",
     "SharedLayout",
     "TensorLayout",
     "agree",
@@ -35,4 +37,6 @@ __all__ = [
     "shared_from_function",
     "thread",
     "unpacked_factors",
+    "view_fragment",
+    "view_layout",
 ]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from .. import ir
 from ..errors import SourceSpan
-from ..layout import Fragment, SharedLayout, TensorLayout
+from ..layout import Fragment, SharedLayout, TensorLayout, view_layout
 from ..remarks import Remark
 from ..target import Target
 
@@ -40,8 +40,8 @@ class TensorMapSpec:
 class LoweringContext:
     """What lowering needs to know beyond the operator.
 
-    `fragments` and `shared` are the inferred layouts, `tensors` the author's for global memory; `tid` is the linear thread
-    id; `remarks` collects decisions worth telling the author (`kernel.remarks`). While an operator is lowered, `ranges` and
+    `fragments` and `shared` are the inferred layouts, `tensors` the author's for global memory; `views` leads from a view to
+    the buffer whose memory it is (`root`); `tid` is the linear thread id; `remarks` collects decisions worth telling the author (`kernel.remarks`). While an operator is lowered, `ranges` and
     `constraints` hold the loops and conditions around it; `symbols` are the shape variables.
     """
 
@@ -51,6 +51,7 @@ class LoweringContext:
     fragments: dict[ir.Var, Fragment] = field(default_factory=dict)
     shared: dict[ir.Var, Any] = field(default_factory=dict)
     tensors: dict[ir.Var, TensorLayout] = field(default_factory=dict)
+    views: dict[ir.Var, ir.Var] = field(default_factory=dict)
     registers: dict[ir.Var, ir.Var] = field(default_factory=dict)
     pass_configs: Mapping[str, Any] = field(default_factory=dict)
     remarks: list[Remark] = field(default_factory=list)
@@ -69,9 +70,18 @@ class LoweringContext:
     def num_warps(self) -> int:
         return -(-self.num_threads // 32)
 
+    def root(self, buf: ir.Var) -> ir.Var:
+        """The buffer whose memory `buf` is: itself, unless it is a view."""
+        return self.views.get(buf, buf)
+
     def registers_of(self, buf: ir.Var) -> ir.Var:
         """The per-thread array (1-D, scope "local") that holds a fragment's elements of this thread."""
+        root = self.root(buf)
+        if ir.buffer_dtype(root) == ir.buffer_dtype(buf):
+            buf = root
         if buf not in self.registers:
+            if not buf.same_as(root):
+                self.registers_of(root)  # which is declared first
             size = self.fragments[buf].local_size
             self.registers[buf] = ir.buffer((size,), ir.buffer_dtype(buf), str(buf.name), "local")
         return self.registers[buf]
@@ -85,6 +95,9 @@ class LoweringContext:
     def shared_layout(self, buf: ir.Var) -> Any:
         """The layout of a shared buffer; row-major unless something asked for more."""
         found = self.shared.get(buf)
+        root = self.root(buf)
+        if found is None and root in self.shared:
+            found = view_layout(self.shared[root], ir.static_shape(buf), dtype_bits(ir.buffer_dtype(buf)))
         return SharedLayout.linear(ir.static_shape(buf), dtype_bits(ir.buffer_dtype(buf))) if found is None else found
 
     def analyzer(self, ranges: Mapping[ir.Var, tuple[Any, Any]] | None = None) -> ir.Analyzer:

@@ -31,6 +31,12 @@ class _Take(ir.Mutator):
                 fix=f"annotate it with {kind}",
                 span=ir.span_to_source(node.span),
             )
+        if buf in self.ctx.views:
+            raise LayoutError(
+                f"{buf.name} is a view of {self.ctx.views[buf].name}, whose layout it has",
+                fix=f"annotate {self.ctx.views[buf].name}",
+                span=ir.span_to_source(node.span),
+            )
         if list(layout.shape) != ir.shape_of(buf):
             raise LayoutError(
                 f"the layout of {buf.name} is for shape {tuple(layout.shape)}, the buffer is {tuple(ir.shape_of(buf))}",

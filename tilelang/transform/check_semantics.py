@@ -19,7 +19,7 @@ from .kernel_program import KernelProgram
 from .parallel_nest import ParallelNest
 
 _TILE_SCOPES = ("shared", "shared.dyn", "local.fragment", "local", "local.var")
-_REGION_DIRECTIVES = frozenset(("tl.annotate_layout",))
+_REGION_DIRECTIVES = frozenset(("tl.annotate_layout", "tl.view"))
 _MAX_GRID_YZ = 65535  # CUDA C++ Programming Guide, "Technical Specifications per Compute Capability"
 
 
@@ -300,6 +300,14 @@ def regions_start_inside(node: ir.BufferRegion, place: Place) -> None:
                 fix="only slices of global memory may hang over its edge",
                 span=place.at(node),
             )
+
+
+@rule(ir.Evaluate)
+def views_are_declarations(node: ir.Evaluate, place: Place) -> None:
+    if ir.is_call(node.value, "tl.view"):
+        made = node.value.args[0].source
+        type_name(ir.buffer_dtype(made), place.at(node))
+        place.declared.add(made)
 
 
 @rule(ir.BufferLoad, ir.BufferStore, ir.BufferRegion)

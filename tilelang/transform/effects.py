@@ -15,7 +15,7 @@ from ..tileop.base import Effects, as_tile_op, scratch_of
 from . import region as rg
 
 # Statements that say something about the program and touch nothing.
-_DECLARATIONS = ("tl.assume", "tl.use_swizzle")
+_DECLARATIONS = ("tl.assume", "tl.use_swizzle", "tl.alias")
 COMMIT, WAIT, BARRIER = "tl.cp_async_commit", "tl.cp_async_wait", "tl.sync_threads"
 
 
@@ -57,6 +57,11 @@ class Access:
 
     def with_ranges(self, ranges: rg.Ranges) -> Access:
         return replace(self, ranges=ranges)
+
+    def of_root(self, views: Mapping[ir.Var, ir.Var]) -> Access:
+        """An access of a view as one of all of the buffer behind it."""
+        root = views.get(self.buffer)
+        return self if root is None else replace(self, buffer=root, ranges=rg.whole(root))
 
 
 def is_unit(stmt: ir.Stmt) -> bool:

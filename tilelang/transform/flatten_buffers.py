@@ -31,6 +31,10 @@ class _Flatten(RangedMutator):
     def flat_buffer(self, buf: ir.Var) -> ir.Var:
         """The one-dimensional buffer that stands for `buf` from here on."""
         if buf not in self.flat:
+            root = self.program.ctx.root(buf)
+            if not buf.same_as(root) and ir.buffer_dtype(root) == ir.buffer_dtype(buf) and ir.scope_of(buf) == "global":
+                self.flat[buf] = self.flat_buffer(root)
+                return self.flat[buf]
             scope, shape = ir.scope_of(buf), ir.shape_of(buf)
             if len(shape) == 1 and not len(buf.ty.strides):
                 self.flat[buf] = buf

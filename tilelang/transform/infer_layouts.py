@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from .. import ir
-from ..layout import Fragment
-from ..tileop.base import LoweringContext
+from ..layout import Fragment, SharedLayout, view_fragment, view_layout
+from ..tileop.base import LoweringContext, dtype_bits
 from ..tileop.elementwise import default_for_nest, derive_from_nest
 from .annotations import apply_annotations
 from .convert_fragments import convert_uses
@@ -43,11 +43,27 @@ def _shared_layouts(units: list[Unit], ctx: LoweringContext) -> None:
         if unit.op is not None:
             with unit.within(ctx):
                 for buf, layout in unit.op.shared_layouts(ctx).items():
-                    ctx.shared.setdefault(buf, layout)
+                    _ask_shared(buf, layout, ctx)
+
+
+def _ask_shared(buf: ir.Var, layout: SharedLayout, ctx: LoweringContext) -> None:
+    """Grant what an operator asks for, unless something was there first; a view asks for the buffer behind it."""
+    root = ctx.root(buf)
+    if buf.same_as(root):
+        ctx.shared.setdefault(buf, layout)
+    elif root not in ctx.shared and layout.swizzle:
+        shape, bits = ir.static_shape(root), dtype_bits(ir.buffer_dtype(root))
+        if len(shape) >= 2 and shape[-1] * bits // 8 % layout.swizzle == 0:
+            whole = SharedLayout(shape, bits, layout.swizzle)
+            if view_layout(whole, layout.shape, layout.bits) == layout:
+                ctx.shared[root] = whole
 
 
 def _fragments(units: list[Unit], body: ir.Stmt, ctx: LoweringContext) -> None:
-    missing = {b for b in ir.declared_buffers(body) if ir.scope_of(b) == "local.fragment"} - set(ctx.fragments)
+    for buf, layout in list(ctx.fragments.items()):
+        ctx.fragments.update(_family(buf, layout, ctx) or {})
+    declared = [*ir.declared_buffers(body), *ctx.views]
+    missing = {b for b in declared if ir.scope_of(b) == "local.fragment"} - set(ctx.fragments)
     touching = [(u, names) for u in units if (names := fragments_of(u))]
     for unit, _ in touching:
         if unit.op is not None:
@@ -61,22 +77,43 @@ def _fragments(units: list[Unit], body: ir.Stmt, ctx: LoweringContext) -> None:
                 chosen = rule(ctx.fragments, ctx)
             if _accept(chosen, missing, ctx):
                 _propagate(touching, missing, ctx)
-    for buf in list(missing):  # touched only by scalar code, or through indices that no layout follows
+    for buf in list(missing):  # touched only by scalar code, or through indices or views that no layout follows
         shape = ir.static_shape(buf)
         scalar_only = not any(buf in names and (u.op or u.nest) for u, names in touching)
-        _accept(
-            {buf: Fragment.replicated(shape, ctx.num_threads) if scalar_only else Fragment.blocked(shape, ctx.num_threads)},
-            missing,
-            ctx,
-        )
+        replicated = Fragment.replicated(shape, ctx.num_threads)
+        if scalar_only or not _accept({buf: Fragment.blocked(shape, ctx.num_threads)}, missing, ctx):
+            _accept({buf: replicated}, missing, ctx)
 
 
 def _accept(found: dict[ir.Var, Fragment], missing: set[ir.Var], ctx: LoweringContext) -> bool:
     """Take the layouts of fragments that have none yet; True if there was one."""
-    fresh = {b: layout for b, layout in found.items() if b in missing}
-    ctx.fragments.update(fresh)
-    missing -= set(fresh)
-    return bool(fresh)
+    taken = False
+    for buf, layout in found.items():
+        family = _family(buf, layout, ctx) if buf in missing else None
+        if family is not None:
+            ctx.fragments.update(family)
+            missing -= set(family)
+            taken = True
+    return taken
+
+
+def _family(buf: ir.Var, layout: Fragment, ctx: LoweringContext) -> dict[ir.Var, Fragment] | None:
+    """The layouts of a fragment and all views of the same registers, given one of them; None if there is none for some."""
+    root = ctx.root(buf)
+    of_root = layout if buf.same_as(root) else _seen_as(root, buf, layout)
+    out = {} if of_root is None else {root: of_root}
+    for made in (v for v, behind in ctx.views.items() if behind.same_as(root)):
+        found = None if of_root is None else _seen_as(made, root, of_root)
+        if found is None:
+            return None
+        out[made] = found
+    return out or None
+
+
+def _seen_as(buf: ir.Var, other: ir.Var, layout: Fragment) -> Fragment | None:
+    """The layout of `buf`, whose registers are those of `other` under `layout`."""
+    bits = [dtype_bits(ir.buffer_dtype(b)) for b in (other, buf)]
+    return view_fragment(layout, ir.static_shape(buf), *bits)
 
 
 def _propagate(touching: list[tuple[Unit, set[ir.Var]]], missing: set[ir.Var], ctx: LoweringContext) -> None:

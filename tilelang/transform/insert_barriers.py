@@ -146,7 +146,7 @@ class _Walker:
     def touch(self, accesses: list[Access], path: Path, state: State) -> State:
         """Execute accesses at a place: order them after what they conflict with, then add them."""
         # mbarriers order others, and themselves.
-        accesses = [a for a in accesses if a.scope in ("global", "shared.dyn", "shared")]
+        accesses = [a.of_root(self.ctx.views) for a in accesses if a.scope in ("global", "shared.dyn", "shared")]
         for access in accesses:
             if self.before is not None:
                 self.check_divergent(access, state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,27 +36,30 @@ class _Use:
 
 @dataclass
 class _Linearised:
-    """The units of a body, numbered; loops as intervals of numbers."""
+    """The units of a body, numbered; loops as intervals of numbers. A use of a view is one of the buffer behind it."""
 
     count: int = 0
     allocations: dict[ir.Var, tuple[int, tuple[int, ...], Any]] = field(default_factory=dict)
     uses: dict[ir.Var, list[_Use]] = field(default_factory=dict)
     loops: list[list[int]] = field(default_factory=list)
     full_waits: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    views: Mapping[ir.Var, ir.Var] = field(default_factory=dict)
 
 
 def is_shared(buf: ir.Var) -> bool:
     return ir.scope_of(buf).startswith("shared")
 
 
-def live_ranges(body: ir.Stmt, early: Collection[ir.Var] = ()) -> list[LiveRange]:
+def live_ranges(
+    body: ir.Stmt, early: Collection[ir.Var] = (), views: Mapping[ir.Var, ir.Var] | None = None
+) -> list[LiveRange]:
     """The live ranges of the shared buffers allocated in a body, in order of allocation.
 
     A use inside a loop that the buffer outlives counts for the whole loop. An asynchronous write lasts until all copies
     have been waited for. `early` buffers live from the start, mbarriers all the time. A buffer that is only touched by what
     its address escapes to is used where it escapes.
     """
-    line = _Linearised()
+    line = _Linearised(views=views or {})
     _number(body, line, (), False)
     ranges = [_range_of(buf, line) for buf in line.allocations]
     for live in ranges:
@@ -107,6 +110,7 @@ def _loop(stmt: Any, line: _Linearised, loops: tuple[int, ...], conditional: boo
 def _note(accesses: list[Access], line: _Linearised, here: int, loops: tuple[int, ...]) -> None:
     for access in accesses:
         if is_shared(access.buffer):
+            access = access.of_root(line.views)
             line.uses.setdefault(access.buffer, []).append(_Use(access, here, loops))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ir
 from ..tileop.base import LoweringContext, as_tile_op
+from .bind_views import alias
 from .guards import GuardMemory
 from .kernel_program import KernelProgram
 from .loop_layout import loop_layout
@@ -30,7 +31,13 @@ def lower_producer(program: KernelProgram) -> KernelProgram:
 def lower_body(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
     """`lower_tile_operators` of a launch's body."""
     lowered = _Lower(ctx).body(body)
-    return ir.seq([*(ir.alloc(array) for array in ctx.registers.values()), lowered])
+    return ir.seq([*_arrays(ctx), lowered])
+
+
+def _arrays(ctx: LoweringContext) -> list[ir.Stmt]:
+    """The register arrays of fragments; a view of another element type is a second name of one of them."""
+    allocated = [ir.alloc(array) for buf, array in ctx.registers.items() if buf not in ctx.views]
+    return [*allocated, *(alias(array, ctx.registers_of(ctx.views[b])) for b, array in ctx.registers.items() if b in ctx.views)]
 
 
 class _Lower(ir.Mutator):

@@ -124,7 +124,7 @@ def _part(stmt: ir.Stmt, ctx: LoweringContext) -> Part:
     op = as_tile_op(stmt)
     if isinstance(op, Gemm) and not op.runs_on_warpgroups(ctx):
         op = None
-    accesses = list(_accesses(stmt))
+    accesses = [a.of_root(ctx.views) for a in _accesses(stmt)]
     buffers = frozenset(a.buffer for a in accesses)
     return Part(stmt, op, buffers, frozenset(a.buffer for a in accesses if a.write))
 
@@ -156,7 +156,7 @@ def _clear_by_first_product(statements: list[ir.Stmt], ctx: LoweringContext) -> 
     for stmt in statements:
         gemm = as_tile_op(stmt)
         if isinstance(gemm, Gemm) and ir.const_int(gemm.clear_accum) == 0 and gemm.runs_on_warpgroups(ctx):
-            place = _zeroed_before(out, gemm)
+            place = _zeroed_before(out, gemm, ctx)
             if place is not None:
                 out.pop(place)
                 stmt = ir.evaluate(replace(gemm, clear_accum=ir.const(True, "bool")).to_call(), stmt.span)
@@ -164,7 +164,7 @@ def _clear_by_first_product(statements: list[ir.Stmt], ctx: LoweringContext) -> 
     return out
 
 
-def _zeroed_before(before: list[ir.Stmt], gemm: Gemm) -> int | None:
+def _zeroed_before(before: list[ir.Stmt], gemm: Gemm, ctx: LoweringContext) -> int | None:
     """The place of the statement that sets the gemm's accumulator to zero, if nothing between touches it."""
     target = gemm.C.source
     for place in range(len(before) - 1, -1, -1):
@@ -173,7 +173,7 @@ def _zeroed_before(before: list[ir.Stmt], gemm: Gemm) -> int | None:
             whole = covers(target, ranges_of(op.dst)) and covers(target, ranges_of(gemm.C))
             zero = not ir.collect(op.value, ir.BufferLoad) and ir.const_number(op.value) == 0
             return place if whole and zero else None
-        if any(a.buffer.same_as(target) for a in _accesses(before[place])):
+        if any(ctx.root(a.buffer).same_as(ctx.root(target)) for a in _accesses(before[place])):
             return None
     return None
 

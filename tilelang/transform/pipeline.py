@@ -13,6 +13,7 @@ from ..errors import ResourceError
 from ..tileop import registry as _registry  # noqa: F401 - the operators must be known before the first pass asks
 from . import insert_barriers as barriers
 from . import plan_shared_memory as arena
+from .bind_views import bind_views
 from .check_semantics import check_semantics
 from .expand_private import expand_private
 from .expand_reducers import expand_reducers
@@ -62,6 +63,7 @@ CUDA: tuple[Pass, ...] = (
     # what the program says
     expand_reducers,
     check_semantics,
+    bind_views,
     expand_private,
     # how its work is arranged
     specialize_warps,

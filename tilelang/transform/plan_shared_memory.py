@@ -35,12 +35,15 @@ def plan_shared_memory(body: ir.Stmt, ctx: LoweringContext, early: Collection[ir
         If the arena is larger than the target allows; the message holds a table of the buffers and, where fewer pipeline
         stages would do, how many.
     """
-    ranges = live_ranges(body, early)
+    ranges = live_ranges(body, early, ctx.views)
     sizes = {r.buffer: ctx.shared_layout(r.buffer).bytes for r in ranges}
     reuse = not ctx.pass_configs.get(DISABLE_REUSE, False)
     offsets, total = _place(ranges, sizes, ctx, reuse)
     versions = _versions(body, list(sizes))
     plan = SharedPlan(offsets, total, sizes, _table(ranges, sizes, offsets, versions))
+    for made, root in ctx.views.items():
+        if root in offsets:
+            offsets[made], sizes[made] = offsets[root], sizes[root]
     limit = ctx.target.limits.shared_per_block
     if total > limit:
         raise ResourceError(

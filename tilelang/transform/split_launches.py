@@ -138,16 +138,21 @@ def split_launches(func: ir.PrimFunc, target: Target, configs: Mapping[str, Any]
     host = HostProgram(name, tuple(func.params))
     nests: list[_Launch] = []
     scalars: dict[ir.Var, Any] = {}
+    views: list[ir.Stmt] = []
     preludes: list[str] = [str(func.attrs["tl.prelude"])] if "tl.prelude" in func.attrs.keys() else []
     for stmt in ir.statements(func.body):
         if _is_launch(stmt):
-            nests.append(_read_nest(ir.substitute(stmt, scalars)))
+            nest = _read_nest(ir.substitute(stmt, scalars))
+            nest.body = ir.seq([*views, nest.body])
+            nests.append(nest)
         elif isinstance(stmt, ir.AllocBuffer) and ir.scope_of(stmt.buffer) == "global":
             host.workspaces.append(stmt.buffer)
         elif isinstance(stmt, ir.Bind):
             scalars[stmt.var] = ir.substitute(stmt.value, scalars)
         elif isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.import_source"):
             preludes.append(str(stmt.value.args[0].value))
+        elif isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.view"):
+            views.append(stmt)
         elif not (ir.is_noop(stmt) or isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.assume")):
             raise _host_error(stmt)
     if not nests:

@@ -123,6 +123,8 @@ def _unmappable(tensor: ir.Var, bits: int, ctx: LoweringContext) -> str | None:
     """Why a tensor has no tensor map; None if it has one."""
     if tensor in ctx.tensors:
         return f"{tensor.name} has a layout of the author's own"
+    if tensor in ctx.views:
+        return f"{tensor.name} is a view of {ctx.views[tensor].name}"
     strides = ir.strides_of(tensor)
     if len(strides) > rules.MAX_RANK:
         return f"{tensor.name} has {len(strides)} dimensions; a tensor map has at most {rules.MAX_RANK}"

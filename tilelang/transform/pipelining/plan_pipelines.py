@@ -155,6 +155,10 @@ def _stage(
     call = body.inline(unit.stmt.value)
     if unit.nested:
         return "it is inside an inner loop"
+    if buf in ctx.views or buf in ctx.views.values():
+        return f"{name} is seen through a view"
+    if any(ctx.root(b).same_as(ctx.root(source.source)) for b in body.written):
+        return f"the loop writes its source {source.source.name}"
     if not rg.covers(buf, rg.ranges_of(target)):
         return f"it does not fill all of {name}"
     if any(u.writes(buf) for u in others):
@@ -165,8 +169,6 @@ def _stage(
         return f"{name} is read before it is filled, so its content is carried from one iteration to the next"
     if not all(_implies(u.guards, unit.guards) for u in readers):
         return f"{name} is read where the copy's condition need not hold"
-    if source.source in body.written:
-        return f"the loop writes its source {source.source.name}"
     if not all(body.is_replayable(arg) for arg in call.args):
         return "its indices depend on values that the loop changes"
     if not all(body.is_replayable(g) for g in unit.guards):

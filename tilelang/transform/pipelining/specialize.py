@@ -79,7 +79,8 @@ class _Specialize:
         self.body, self.ctx = body, ctx
         self.layouts = {c.args[0].source: c for c in ir.collect(body, ir.Call) if ir.is_call(c, "tl.annotate_layout")}
         self.spans = {n.buffer: n.span for n in ir.collect(body, ir.AllocBuffer) if n.span is not None}
-        self.written = _written_buffers(body)
+        written = {ctx.root(b) for b in _written_buffers(body)}
+        self.written = written | {made for made, root in ctx.views.items() if root in written}
         self.replaced: set[ir.Var] = set()
         self.head: list[ir.Stmt] = []  # allocations and layouts of the slots
         self.counters: list[ir.Stmt] = []  # of the producer, set to zero
