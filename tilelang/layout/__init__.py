@@ -3,7 +3,6 @@
 from .fragment import Factor, Fragment, agree, covers, local, packed_factors, runs, thread, unpacked_factors
 from .shared import MappedLayout, SharedLayout
 from .tensor import TensorLayout
-from .view import ReshapedLayout, view_fragment, view_layout
 from .user import (
     fragment_from_function,
     make_full_bank_swizzled_layout,
@@ -14,6 +13,7 @@ from .user import (
     make_swizzled_layout,
     shared_from_function,
 )
+from .view import ReshapedLayout, view_fragment, view_layout
 
 __all__ = [
     "Factor",

@@ -41,8 +41,9 @@ class LoweringContext:
     """What lowering needs to know beyond the operator.
 
     `fragments` and `shared` are the inferred layouts, `tensors` the author's for global memory; `views` leads from a view to
-    the buffer whose memory it is (`root`); `tid` is the linear thread id; `remarks` collects decisions worth telling the author (`kernel.remarks`). While an operator is lowered, `ranges` and
-    `constraints` hold the loops and conditions around it; `symbols` are the shape variables.
+    the buffer whose memory it is (`root`); `tid` is the linear thread id; `remarks` collects decisions worth telling the
+    author (`kernel.remarks`). While an operator is lowered, `ranges` and `constraints` hold the loops and conditions around
+    it; `symbols` are the shape variables.
     """
 
     target: Target
