@@ -9,7 +9,7 @@ import importlib
 from typing import Any
 
 from tilelang.env import env
-from tilelang.jit import JITKernel, compile, jit
+from tilelang.jit import JITKernel, compile, djit, is_jitted, jit, no_jit_scope, xpr
 from tilelang.log import logger, set_log_level
 from tilelang.pass_configs import PassConfigKey
 
@@ -31,6 +31,7 @@ _NAMES = {
 }
 
 __all__ = ["JITKernel", "PassConfigKey", "cdiv", "compile", "disable_cache", "enable_cache", "env", "is_cache_enabled", "jit"]
+__all__ += ["djit", "is_jitted", "no_jit_scope", "xpr"]
 __all__ += ["logger", "next_power_of_2", "set_log_level", *_NAMES, *_SUBMODULES]
 
 

@@ -68,6 +68,7 @@ class Environment:
         kinds.STRING, "auto", "jit.execution_backend", "The execution backend where none is given."
     )
     TILELANG_VERBOSE = Setting(kinds.BOOL, False, "jit.verbose", "Show the output of NVRTC, nvcc and the C++ compiler.")
+    TILELANG_JIT = Setting(kinds.BOOL, True, "jit.enable", "Compile kernels; when off, only what the cache has may run.")
     TILELANG_PRINT_ON_COMPILATION = Setting(
         kinds.BOOL, True, "jit.print_on_compilation", "Log when a kernel's compilation begins and ends."
     )

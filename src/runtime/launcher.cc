@@ -120,6 +120,12 @@ class Launcher {
     std::memset(frame.addresses, 0, tensors * sizeof(void*));
     if (anchored_) frame.device = args[--count].cast<DLTensor*>()->device;
     BindArguments(&frame, args, count, backend_->device_type());
+    Run(&frame, result);
+  }
+
+  // Launches with arguments that are bound; writes the addresses of outputs into the frame.
+  void Run(Frame* bound, ffi::Any* result) const {
+    Frame& frame = *bound;
     frame.watched = backend_->watches_memory();
     if (frame.watched) WatchArguments(frame);
 
@@ -258,32 +264,79 @@ class Launcher {
     return static_cast<uint64_t>(value);
   }
 
+  friend class BoundCall;
+
   Plan plan_;
   std::unique_ptr<Backend> backend_;
   bool anchored_;
   std::vector<std::unique_ptr<MapCache[]>> maps_;  // per kernel, per map
 };
 
-ffi::Function Wrap(Plan plan, std::unique_ptr<Backend> backend, bool anchored) {
+// A call whose arguments were checked once. It holds them, and launches on the stream of the tensor that each call passes.
+class BoundCall {
+ public:
+  BoundCall(std::shared_ptr<const Launcher> launcher, const ffi::AnyView* args, int32_t count) : launcher_(std::move(launcher)) {
+    const Plan& plan = launcher_->plan_;
+    size_t tensors = plan.parameters.size() + plan.workspaces.size();
+    for (int32_t i = 0; i < count; ++i) held_.emplace_back(args[i]);
+    std::vector<ffi::AnyView> views(held_.begin(), held_.end());
+    values_.resize(plan.symbols.size() + 1);
+    known_.resize(plan.symbols.size() + 1);
+    tensors_.resize(tensors + 1);
+    addresses_.resize(tensors + 1);
+    frame_.plan = &plan;
+    frame_.values = values_.data();
+    frame_.known = known_.data();
+    frame_.tensors = tensors_.data();
+    frame_.addresses = addresses_.data();
+    frame_.device = DLDevice{launcher_->backend_->device_type(), 0};
+    BindArguments(&frame_, views.data(), count, launcher_->backend_->device_type());
+  }
+
+  void Call(const ffi::AnyView* args, int32_t count, ffi::Any* result) const {
+    Frame frame = frame_;
+    frame.addresses = static_cast<void**>(alloca(addresses_.size() * sizeof(void*)));  // a call of its own writes outputs there
+    std::memcpy(frame.addresses, addresses_.data(), addresses_.size() * sizeof(void*));
+    if (!frame.has_tensor && count > 0) frame.device = args[0].cast<DLTensor*>()->device;
+    launcher_->Run(&frame, result);
+  }
+
+ private:
+  std::shared_ptr<const Launcher> launcher_;
+  std::vector<ffi::Any> held_;
+  std::vector<Scalar> values_;
+  std::vector<uint8_t> known_;
+  std::vector<const DLTensor*> tensors_;
+  std::vector<void*> addresses_;
+  Frame frame_{};
+};
+
+// Two functions: call(arguments...), and bind(arguments...) -> function(any tensor of the device).
+ffi::Array<ffi::Function> Wrap(Plan plan, std::unique_ptr<Backend> backend, bool anchored) {
   auto launcher = std::make_shared<Launcher>(std::move(plan), std::move(backend), anchored);
-  return ffi::Function::FromPacked([launcher](const ffi::AnyView* args, int32_t count, ffi::Any* result) { launcher->Call(args, count, result); });
+  auto call = ffi::Function::FromPacked([launcher](const ffi::AnyView* args, int32_t count, ffi::Any* result) { launcher->Call(args, count, result); });
+  auto bind = ffi::Function::FromPacked([launcher](const ffi::AnyView* args, int32_t count, ffi::Any* result) {
+    auto bound = std::make_shared<BoundCall>(launcher, args, count);
+    *result = ffi::Function::FromPacked([bound](const ffi::AnyView* given, int32_t n, ffi::Any* out) { bound->Call(given, n, out); });
+  });
+  return {call, bind};
 }
 
 using Tree = ffi::Map<ffi::String, ffi::Any>;
 
-ffi::Function CudaLauncher(Tree tree, bool anchored, ffi::Bytes cubin) {
+ffi::Array<ffi::Function> CudaLauncher(Tree tree, bool anchored, ffi::Bytes cubin) {
   Plan plan = Plan::Parse(tree);
   auto backend = MakeCudaBackend(plan.kernels, std::string(cubin.data(), cubin.size()));
   return Wrap(std::move(plan), std::move(backend), anchored);
 }
 
-ffi::Function SimulatorLauncher(Tree tree, bool anchored, ffi::String library, ffi::String runtime) {
+ffi::Array<ffi::Function> SimulatorLauncher(Tree tree, bool anchored, ffi::String library, ffi::String runtime) {
   Plan plan = Plan::Parse(tree);
   auto backend = MakeSimulatorBackend(plan.kernels, library, runtime);
   return Wrap(std::move(plan), std::move(backend), anchored);
 }
 
-ffi::Function CpuLauncher(Tree tree, bool anchored, ffi::String library) {
+ffi::Array<ffi::Function> CpuLauncher(Tree tree, bool anchored, ffi::String library) {
   Plan plan = Plan::Parse(tree);
   auto backend = MakeCpuBackend(plan.kernels, library);
   return Wrap(std::move(plan), std::move(backend), anchored);

@@ -5,20 +5,18 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tilelang.cache import Artifact, CacheKey, KernelCache, digest
 from tilelang.cache.fingerprint import compiler_fingerprint
 from tilelang.cache.provenance import provenance
-from tilelang.codegen.launch_plan import LaunchPlan
 from tilelang.env import env
-from tilelang.errors import SemanticError
+from tilelang.errors import SemanticError, UnsupportedError
+from tilelang.jit.compilers.base import BinaryJit, default_jit
+from tilelang.jit.compilers.no_jit import compiling_forbidden, disabled
+from tilelang.jit.lowered import LoweredKernel
 from tilelang.jit.options import CompileOptions
 from tilelang.log import logger
-from tilelang.remarks import Remarks
-from tilelang.resources import SharedBuffer
-from tilelang.toolchain import compile_measured, cuda_compiler_identity, device_compile_options
 from tilelang.toolchain.versions import package_version
 
 
@@ -57,10 +55,13 @@ def compile_program(
         The key from `request_key`; None when the function has none, so that only the generated text is looked up.
     """
     if env.TILELANG_DISABLE_CACHE:
-        return _build(_lower(trace(), options, out_idx))
+        program = _trace_and_lower(trace, options, out_idx)
+        if compiling_forbidden():
+            raise disabled(program.name, "")
+        return _build(program)
     cache = KernelCache()
     if request is None:
-        return _find_or_build(cache, trace, options, out_idx)[1]
+        return find_or_build(cache, _trace_and_lower(trace, options, out_idx))[1]
     found = cache.find_request(request)
     if found is not None:
         _diagnose("`%s` came from the cache: %s", found.plan.name, found.directory or "memory")
@@ -72,7 +73,7 @@ def compile_program(
     with cache.locked(request):
         found = cache.find_request(request)  # another process may have built it while this one waited
         if found is None:
-            key, found = _find_or_build(cache, trace, options, out_idx)
+            key, found = find_or_build(cache, _trace_and_lower(trace, options, out_idx))
             cache.publish_request(request, key)
         return found
 
@@ -83,13 +84,18 @@ def _diagnose(message: str, *values: Any) -> None:
         logger.warning(message, *values)
 
 
-def _find_or_build(cache: KernelCache, trace, options: CompileOptions, out_idx) -> tuple[str, Artifact]:
+def _trace_and_lower(trace: Callable[[], Any], options: CompileOptions, out_idx: int | Sequence[int] | None) -> LoweredKernel:
     started = time.perf_counter()
     prim_func = trace()
     traced = time.perf_counter()
-    program = _lower(prim_func, options, out_idx)
+    program = lower(prim_func, options, out_idx)
     times = 1e3 * (traced - started), 1e3 * (time.perf_counter() - traced)
     _diagnose("`%s`: traced in %.0f ms, lowered in %.0f ms", program.plan.name, *times)
+    return program
+
+
+def find_or_build(cache: KernelCache, program: LoweredKernel) -> tuple[str, Artifact]:
+    """(key, artifact) of a lowered program; only looked up where compiling is forbidden."""
     key = CacheKey.of(
         source=digest(text=program.source),
         plan=digest(text=program.plan.to_json()),
@@ -98,6 +104,8 @@ def _find_or_build(cache: KernelCache, trace, options: CompileOptions, out_idx) 
     )
 
     def build() -> Artifact:
+        if compiling_forbidden():
+            raise disabled(program.name, key)
         started = time.perf_counter()
         artifact = _build(program)
         _diagnose("`%s`: the toolchain took %.0f ms", program.plan.name, 1e3 * (time.perf_counter() - started))
@@ -109,18 +117,8 @@ def _find_or_build(cache: KernelCache, trace, options: CompileOptions, out_idx) 
 
 def _back_end(options: CompileOptions) -> dict[str, Any]:
     """What decides how text becomes a binary."""
-    if options.target.is_cpu:
-        from tilelang.toolchain.host import cpu_compiler_identity
-
-        identity = cpu_compiler_identity(options.target.kind)
-    elif options.target.simulated:
-        from tilelang.simulator import cache_key
-
-        identity = cache_key()
-    else:
-        identity = cuda_compiler_identity()
     return {
-        "toolchain": identity,
+        "toolchain": compiler_of(options).cache_identity(),
         "headers": compiler_fingerprint(),
         "target": str(options.target),
         "pass_configs": options.pass_configs,
@@ -128,16 +126,27 @@ def _back_end(options: CompileOptions) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class _Lowered:
-    source: str
-    plan: LaunchPlan
-    remarks: Remarks
-    shared: dict[str, tuple[SharedBuffer, ...]]
-    options: CompileOptions  # with what the function's body asked for
+def compile_lowered(program: LoweredKernel) -> Artifact:
+    """Compile a program that is lowered already, or find it in the cache."""
+    if not env.TILELANG_DISABLE_CACHE:
+        return find_or_build(KernelCache(), program)[1]
+    if compiling_forbidden():
+        raise disabled(program.name, "")
+    return _build(program)
 
 
-def _lower(prim_func: Any, options: CompileOptions, out_idx: int | Sequence[int] | None) -> _Lowered:
+def lower(prim_func: Any, options: CompileOptions, out_idx: int | Sequence[int] | None) -> LoweredKernel:
+    """Run the passes and print the text.
+
+    Parameters
+    ----------
+    prim_func : PrimFunc
+        The traced program.
+    options : CompileOptions
+        How.
+    out_idx : int or sequence of int, optional
+        The parameters to return.
+    """
     from tilelang.codegen.plan import with_outputs
     from tilelang.engine import compile_prim_func
 
@@ -152,36 +161,31 @@ def _lower(prim_func: Any, options: CompileOptions, out_idx: int | Sequence[int]
     program = compile_prim_func(prim_func, options.target, options.pass_configs)
     chosen = out_idx if own is None else [int(index) for index in own]
     plan = program.plan if chosen is None else with_outputs(program.plan, chosen)
-    return _Lowered(program.source, plan, program.remarks, program.shared, options)
+    return LoweredKernel(program.source, plan, program.remarks, options, lambda: prim_func, program.shared)
 
 
-def _build(program: _Lowered) -> Artifact:
-    options, name, started = program.options, program.plan.name, time.perf_counter()
+def compiler_of(options: CompileOptions) -> BinaryJit:
+    """The compiler object that options mean.
+
+    Raises
+    ------
+    UnsupportedError
+        For a user's compiler that makes no binaries: it is called through its own `compile`.
+    """
+    if options.compiler is None:
+        return default_jit(options.target)
+    if not isinstance(options.compiler, BinaryJit):
+        raise UnsupportedError(
+            f"{type(options.compiler).__name__} compiles only through its own `compile`", fix="derive it from BinaryJit"
+        )
+    return options.compiler
+
+
+def _build(program: LoweredKernel) -> Artifact:
+    options, name, started = program.options, program.name, time.perf_counter()
     if env.TILELANG_PRINT_ON_COMPILATION:
         logger.info("TileLang begins to compile kernel `%s` for %s", name, options.target)
-    if options.target.is_cpu:
-        artifact = _build_for_cpu(program)
-    elif options.target.simulated:
-        from tilelang.simulator import compile_kernel
-
-        flags = tuple(device_compile_options(options.pass_configs, options.compile_flags))
-        payload = compile_kernel(program.source, [kernel.name for kernel in program.plan.kernels])
-        artifact = Artifact("simulator", program.plan, program.source, payload, program.remarks, flags, shared=program.shared)
-    else:
-        flags = tuple(device_compile_options(options.pass_configs, options.compile_flags))
-        cubin, used = compile_measured(program.source, options.target.arch, name=name, options=flags, verbose=options.verbose)
-        artifact = Artifact("cuda", program.plan, program.source, cubin, program.remarks, flags, used, program.shared)
+    artifact = compiler_of(options).build(program)
     if env.TILELANG_PRINT_ON_COMPILATION:
         logger.info("TileLang completes to compile kernel `%s` in %.2f s", name, time.perf_counter() - started)
     return artifact
-
-
-def _build_for_cpu(program: _Lowered) -> Artifact:
-    from tilelang.toolchain.host import compile_cpu_kernel, cpu_compile_options
-
-    options = program.options
-    flags = tuple(cpu_compile_options(options.pass_configs, options.compile_flags))
-    payload = compile_cpu_kernel(
-        program.source, kind=options.target.kind, name=program.plan.name, options=flags, verbose=options.verbose
-    )
-    return Artifact("cpu", program.plan, program.source, payload, program.remarks, flags)

@@ -1,12 +1,39 @@
-"""`tilelang.jit` and `tilelang.compile`."""
+"""`tilelang.jit`, `tilelang.djit` and `tilelang.compile`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
-from tilelang.jit.impl import JITImpl, is_prim_func, kernel_of_prim_func
+from tilelang.errors import ArgumentTypeError
+from tilelang.jit.compilers.base import JitBase, compiles_itself, resolve_compiler
+from tilelang.jit.impl import JITImpl, is_prim_func, kernel_of_program
 from tilelang.jit.kernel import JITKernel
+
+
+@overload
+def jit(func: Callable[..., Any]) -> JITImpl: ...
+
+
+@overload
+def jit(
+    func: None = None,
+    *,
+    out_idx: int | Sequence[int] | None = ...,
+    target: Any = ...,
+    target_host: Any = ...,
+    execution_backend: str | None = ...,
+    verbose: bool | None = ...,
+    pass_configs: dict[Any, Any] | None = ...,
+    debug_root_path: str | None = ...,
+    compile_flags: Sequence[str] | str | None = ...,
+    jit: JitBase | bool | None = ...,
+    compiler: JitBase | bool | None = ...,
+    require: set[str] | str | None = ...,
+    static: bool | None = ...,
+    show_graph: Any = ...,
+    auto_device: bool = ...,
+) -> Callable[[Callable[..., Any]], JITImpl]: ...
 
 
 def jit(
@@ -20,6 +47,12 @@ def jit(
     pass_configs: dict[Any, Any] | None = None,
     debug_root_path: str | None = None,
     compile_flags: Sequence[str] | str | None = None,
+    jit: JitBase | bool | None = None,
+    compiler: JitBase | bool | None = None,
+    require: set[str] | str | None = None,
+    static: bool | None = None,
+    show_graph: Any = False,
+    auto_device: bool = True,
 ) -> Any:
     """Compile a function's kernels when they are first needed; usable bare or with arguments.
 
@@ -35,7 +68,7 @@ def jit(
     target_host : optional
         Accepted for compatibility; launching is native code that is not generated.
     execution_backend : str, optional
-        "auto", "tvm_ffi" (native launcher on a GPU) or "simulator".
+        How arguments reach the binary: "auto", "tvm_ffi", "dlpack", "cython", "nvrtc", "torch" or "simulator"; see docs/jit.md.
     verbose : bool, optional
         Show what compilers say.
     pass_configs : dict, optional
@@ -43,7 +76,19 @@ def jit(
     debug_root_path : str, optional
         A directory that receives the program and the kernel's text of every compilation.
     compile_flags : str or sequence of str, optional
-        Further flags for the CUDA compiler.
+        Further flags for the CUDA compiler; a string is split as a shell would.
+    jit, compiler : JitBase, optional
+        Who compiles (two names of one argument): `CudaJit()`, `NvrtcJit()`, `no_jit`, or a user's own. The target's own if None.
+    require : set of str, optional
+        What compiler and backend must guarantee, such as "gil_free"; an error if they do not.
+    static : bool, optional
+        None: a kernel for each specialization. True: the first is pinned, another is a SpecializationError. False: the body runs
+        at every call, and kernels are found by the program that it makes (`tilelang.djit`).
+    show_graph : bool, file or callable
+        Show the tile program (see `tilelang.xpr`) of each new kernel.
+    auto_device : bool
+        Move torch tensors and NumPy arrays from the CPU to the GPU that the kernel runs on, and copy back what it writes; else
+        such an argument is a DeviceMismatchError.
 
     Examples
     --------
@@ -51,10 +96,23 @@ def jit(
     ... def matmul(M, N, K): ...
     >>> kernel = matmul(1024, 1024, 1024)
     """
+    chosen = resolve_compiler(jit, compiler)
 
-    def decorate(function: Any) -> JITImpl | JITKernel:
+    def decorate(function: Any) -> Any:
         if is_prim_func(function):  # @tilelang.jit over @T.prim_func: nothing is left to be called with
-            return compile(function, out_idx, execution_backend, target, target_host, verbose, pass_configs, compile_flags)
+            return compile(
+                function,
+                out_idx,
+                execution_backend,
+                target,
+                target_host,
+                verbose,
+                pass_configs,
+                compile_flags,
+                jit=chosen,
+                require=require,
+                auto_device=auto_device,
+            )
         return JITImpl(
             function,
             out_idx=out_idx,
@@ -65,8 +123,24 @@ def jit(
             pass_configs=pass_configs,
             debug_root_path=debug_root_path,
             compile_flags=compile_flags,
+            jit=chosen,
+            require=require,
+            static=static,
+            show_graph=show_graph,
+            auto_device=auto_device,
         )
 
+    return decorate if func is None else decorate(func)
+
+
+def djit(func: Callable | None = None, *, show_graph: Any = False, auto_device: bool = True, **options: Any) -> Any:
+    """`tilelang.jit(static=False)`: the Python body runs at every call, so that what it reads and decides is always current.
+
+    Scalars stay compile-time values. A call that makes a program seen before starts no compiler.
+    """
+    if "static" in options:
+        raise ArgumentTypeError("djit is jit(static=False)", fix="use tilelang.jit for another value of static=")
+    decorate = jit(static=False, show_graph=show_graph, auto_device=auto_device, **options)
     return decorate if func is None else decorate(func)
 
 
@@ -79,6 +153,36 @@ def compile(
     verbose: bool | None = None,
     pass_configs: dict[Any, Any] | None = None,
     compile_flags: Sequence[str] | str | None = None,
+    *,
+    jit: JitBase | bool | None = None,
+    compiler: JitBase | bool | None = None,
+    require: set[str] | str | None = None,
+    auto_device: bool = True,
 ) -> JITKernel:
-    """Compile a `T.prim_func`; the arguments are those of `tilelang.jit`."""
-    return kernel_of_prim_func(func, out_idx, target, execution_backend, verbose, pass_configs, compile_flags)
+    """Compile a `T.prim_func` or a `LoweredKernel`; the arguments are those of `tilelang.jit`."""
+    from tilelang.jit.lowered import LoweredKernel
+
+    chosen = resolve_compiler(jit, compiler)
+    if chosen is None and isinstance(func, LoweredKernel):
+        chosen = func.options.compiler
+    options: dict[str, Any] = {
+        "out_idx": out_idx,
+        "execution_backend": execution_backend,
+        "target": target,
+        "target_host": target_host,
+        "verbose": verbose,
+        "pass_configs": pass_configs,
+        "compile_flags": compile_flags,
+        "require": require,
+        "auto_device": auto_device,
+    }
+    if isinstance(func, LoweredKernel):
+        given = [name for name, value in options.items() if value not in (None, True)]
+        if given:
+            raise ArgumentTypeError(
+                f"`{func.name}` is lowered already, so that {given[0]} has no effect", fix="pass it when the program is lowered"
+            )
+        options = {}
+    if compiles_itself(chosen):
+        return chosen.compile(func, **{name: value for name, value in options.items() if value is not None})  # type: ignore
+    return kernel_of_program(func, compiler=chosen, **options)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from tilelang.cache import UnkeyableError
 from tilelang.env import env
-from tilelang.errors import ArgumentTypeError, FrontendError
-from tilelang.jit.compiler import compile_program, request_key
+from tilelang.errors import ArgumentTypeError, FrontendError, SpecializationError
+from tilelang.jit.compiler import compile_lowered, compile_program, lower, request_key
+from tilelang.jit.compilers.base import JitBase, compiles_itself, resolve_compiler
 from tilelang.jit.kernel import JITKernel
+from tilelang.jit.lowered import LoweredKernel
 from tilelang.jit.memo import Memo, argument_key
 from tilelang.jit.options import VARIABLES, CompileOptions, resolve_options
+from tilelang.jit.specializations import Specializations, difference
+from tilelang.jit.stats import CompilationStats, Signature
+from tilelang.jit.xpr import show
 
 if TYPE_CHECKING:
     from tilelang.frontend.eager import BoundCall, EagerFunction
@@ -35,6 +42,11 @@ class JITImpl:
         "auto" until the first use, then "lazy" or "eager".
     func : callable
         The decorated function.
+    static : bool or None
+        None: a kernel for each specialization. True: the first is pinned, another is a SpecializationError. False: the body runs
+        at every call, and kernels are found by the program that it makes.
+    stats : CompilationStats
+        Calls that found a kernel in this process, and calls that did not.
     """
 
     __name__: str  # set by functools.update_wrapper, like all that makes this look like the function
@@ -51,6 +63,11 @@ class JITImpl:
         pass_configs: dict[Any, Any] | None = None,
         debug_root_path: str | None = None,
         compile_flags: Sequence[str] | str | None = None,
+        jit: Any = None,
+        require: Any = None,
+        static: bool | None = None,
+        show_graph: Any = False,
+        auto_device: bool = True,
     ) -> None:
         from tilelang.frontend import EagerFunction
 
@@ -65,6 +82,12 @@ class JITImpl:
             debug_root_path,
             compile_flags,
         )
+        self.compiler, self.require = resolve_compiler(jit), require
+        self.static, self.show_graph, self.auto_device = static, show_graph, auto_device
+        self.stats = CompilationStats()
+        self._pinned: tuple[Any, JITKernel] | None = None
+        self._probed: tuple[tuple, Any] | None = None
+        self._specializations = Specializations()
         self._memo = Memo(func)
         self._resolved: tuple[tuple, CompileOptions] | None = None
         self._eager = EagerFunction(func)  # now: annotations may name variables of the function around it
@@ -75,7 +98,9 @@ class JITImpl:
         if self.mode == "auto":
             from tilelang.frontend import detect_mode
 
-            mode = detect_mode(self.func, args, kwargs).kind
+            mode, result = self._in_scope(lambda: detect_mode(self.func, args, kwargs))
+            if result is not None:
+                self._probed = argument_key(args, kwargs), result  # the body has run: the first call takes what it returned
             if mode == "eager" and self.out_idx is not None:
                 raise FrontendError(
                     f"`{self.__name__}` is an eager kernel, which returns what T.empty made; "
@@ -100,7 +125,16 @@ class JITImpl:
         """Resolved again only when an environment variable has changed: an eager call must not wait for it."""
         now = env.snapshot(VARIABLES)
         if self._resolved is None or self._resolved[0] != now:
-            options = resolve_options(self.target, self.execution_backend, self.pass_configs, self.compile_flags, self.verbose)
+            options = resolve_options(
+                self.target,
+                self.execution_backend,
+                self.pass_configs,
+                self.compile_flags,
+                self.verbose,
+                self.compiler,
+                self.require,
+                self.auto_device,
+            )
             self._resolved = (now, options)
         return self._resolved[1]
 
@@ -125,22 +159,62 @@ class JITImpl:
         return self._kernel(call.key, lambda: EagerProgram(self._eager, call), None)
 
     def _kernel(self, key: Any, program: Callable[[], Any], out_idx: Any) -> JITKernel:
-        options = self._options()
+        if self._pinned is not None:
+            return self._pinned_kernel(key)
+        options, own = self._options(), key
         key = (key, options.target, options.execution_backend)
-        kernel = self._memo.find(key)
-        if kernel is None:
-            kernel = make_kernel(program(), options, out_idx)
-            self.remember(key, kernel)
+        made = None
+        if self.static is False:  # the body runs at every call: what it reads is always current
+            made = program()
+            kernel = self._specializations.find(made, options)
+        else:
+            kernel = self._memo.find(key)
+        if kernel is not None:
+            self.stats.hits += 1
+            return kernel
+        started = time.perf_counter()
+        made = program() if made is None else made
+        if compiles_itself(options.compiler):
+            kernel = options.compiler.compile(made, out_idx=out_idx, **options.as_arguments())  # type: ignore[union-attr]
+        else:
+            kernel = make_kernel(made, options, out_idx)
+        kernel.stats.compile_s = time.perf_counter() - started
+        self.stats.misses += 1
+        self.stats.compile_s += kernel.stats.compile_s
+        if self.static is False:
+            self._specializations.put(made, options, kernel)
+        if self.static:
+            self._pinned = own, kernel
+        self.remember(key, kernel)
         return kernel
 
-    def _returned_prim_func(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def _pinned_kernel(self, key: Any) -> JITKernel:
+        assert self._pinned is not None
+        pinned, kernel = self._pinned
+        if pinned != key:
+            raise SpecializationError(
+                f"`{self.__name__}` is pinned to one specialization (static=True): {difference(pinned, key)}",
+                fix="leave out static=True for a kernel of each specialization",
+            )
+        self.stats.hits += 1
+        return kernel
+
+    def _in_scope(self, call: Callable[[], Any]) -> Any:
+        """`call()`, with the function's own variables visible to annotations of what it defines."""
         from tilelang.frontend.annotations import running
 
         token = running.set((self.func.__code__, self._eager.scope))
         try:
-            result = self.func(*args, **kwargs)
+            return call()
         finally:
             running.reset(token)
+
+    def _returned_prim_func(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        probed, self._probed = self._probed, None
+        if probed is not None and probed[0] == argument_key(args, kwargs):
+            result = probed[1]
+        else:
+            result = self._in_scope(lambda: self.func(*args, **kwargs))
         if not is_prim_func(result):
             raise FrontendError(
                 f"`{self.__name__}` returned {type(result).__name__}, expected a T.prim_func",
@@ -157,6 +231,28 @@ class JITImpl:
     def get_kernel_source(self, *args: Any, **kwargs: Any) -> str:
         """The CUDA C++ text for these arguments."""
         return self.compile(*args, **kwargs).get_kernel_source()
+
+    def lower(self, *args: Any, **kwargs: Any) -> LoweredKernel:
+        """The text and launch plan for these arguments; no tool runs. `lower(...).compile()` goes on from there."""
+        program, out_idx, options, _ = self.program_of(args, kwargs)
+        prim_func = traced(program)
+        return lower(prim_func, options, out_idx)
+
+    @property
+    def signatures(self) -> dict[Any, Signature]:
+        """Every specialization that was compiled, by its compile-time values; empty before the first."""
+        return {key: replace(kernel.signatures[0], consts=key[0]) for key, kernel in self._memo.items()}
+
+    def parse_cache_key(self, *args: Any, **kwargs: Any) -> Any:
+        """What tells the kernel of these arguments from the function's others; `__tune_params` is no argument of its own."""
+        kwargs = {**kwargs, **kwargs.pop("__tune_params", {})}
+        return self.program_of(args, kwargs)[3]
+
+    def clear_cache(self) -> None:
+        """Forget the kernels of this process; those on disk stay."""
+        self._memo.clear()
+        self._specializations.clear()
+        self._pinned, self.stats = None, CompilationStats()
 
     def par_compile(
         self,
@@ -209,6 +305,8 @@ class JITImpl:
         """Answer later calls with `kernel`."""
         self._memo.put(key, kernel)
         self._export(kernel)
+        if self.show_graph:
+            show(kernel.prim_func, self.show_graph)
 
     def _export(self, kernel: JITKernel) -> None:
         if self.debug_root_path is None:
@@ -280,23 +378,35 @@ def _request(program: Any, options: CompileOptions, out_idx: int | Sequence[int]
         return None
 
 
-def kernel_of_prim_func(
+def kernel_of_program(
     func: Any,
-    out_idx: int | Sequence[int] | None,
-    target: Any,
-    execution_backend: str | None,
-    verbose: bool | None,
-    pass_configs: dict[Any, Any] | None,
-    compile_flags: Sequence[str] | str | None,
+    out_idx: int | Sequence[int] | None = None,
+    execution_backend: str | None = None,
+    target: Any = None,
+    target_host: Any = None,
+    verbose: bool | None = None,
+    pass_configs: dict[Any, Any] | None = None,
+    compile_flags: Sequence[str] | str | None = None,
+    compiler: JitBase | None = None,
+    require: Any = None,
+    auto_device: bool = True,
 ) -> JITKernel:
-    """`tilelang.compile`."""
+    """`tilelang.compile`, by the common way: a user's own `compile` is not called."""
     if isinstance(func, JITImpl):
         raise ArgumentTypeError(
             f"target function must be a PrimFunc but got the tilelang.jit function `{func.__name__}`",
             fix=f"call it: {func.__name__}.compile(...)",
         )
-    if not is_prim_func(func):
+    started = time.perf_counter()
+    if isinstance(func, LoweredKernel):
+        lowered = func if compiler is None else func.with_compiler(compiler)
+        kernel = JITKernel(compile_lowered(lowered), lowered.options, lowered.trace)
+    elif is_prim_func(func):
+        options = resolve_options(target, execution_backend, pass_configs, compile_flags, verbose, compiler, require, auto_device)
+        kernel = make_kernel(func, options, out_idx)
+    else:
         raise ArgumentTypeError(
             f"target function must be a PrimFunc but got {type(func).__name__}", fix="pass a function decorated with @T.prim_func"
         )
-    return make_kernel(func, resolve_options(target, execution_backend, pass_configs, compile_flags, verbose), out_idx)
+    kernel.stats.compile_s = time.perf_counter() - started
+    return kernel

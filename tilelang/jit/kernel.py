@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tilelang.errors import ArgumentError, UnsupportedError
+from tilelang.errors import ArgumentError, DeviceMismatchError, UnsupportedError
+from tilelang.jit.launch_grid import LaunchConfig
 from tilelang.jit.options import CompileOptions
 from tilelang.jit.param import KernelParam, params_of
+from tilelang.jit.stats import KernelStats, Signature
+from tilelang.jit.wrapper import KernelWrapper
 
 if TYPE_CHECKING:
     from tilelang.cache import Artifact
     from tilelang.carver.arch.device import Device
     from tilelang.jit.adapter import Adapter
+    from tilelang.jit.bound import BoundKernel
+    from tilelang.jit.compilers import BinaryJit
+    from tilelang.jit.lowered import LoweredKernel
     from tilelang.jit.machine_code import MachineCode
     from tilelang.profiler import Profiler
     from tilelang.profiler.roofline import Roofline
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
     from tilelang.toolchain import KernelResources
 
 
-class JITKernel:
+class JITKernel(KernelWrapper):
     """A compiled kernel.
 
     Parameters
@@ -42,10 +50,13 @@ class JITKernel:
     ----------
     latency, config, ref_latency
         Set by a tuner; None before.
+    stats : KernelStats
+        What it took to make, and what was moved for it.
     """
 
     def __init__(self, artifact: Artifact, options: CompileOptions, trace: Callable[[], Any]) -> None:
         self.artifact, self.options = artifact, options
+        self.stats = KernelStats()
         self._trace, self._prim_func = trace, None
         self._call: Callable[..., Any] = self._first_call
         self.latency: float | None = None
@@ -83,7 +94,12 @@ class JITKernel:
         """What calls go through; made, and the binary loaded, at the first of them."""
         from tilelang.jit.adapter import adapters
 
-        return adapters()[self.execution_backend](self.artifact, self.options)
+        own = getattr(self.options.compiler, "adapter", None)
+        return (
+            own(self.artifact, self.options)
+            if own is not None
+            else adapters()[self.execution_backend](self.artifact, self.options)
+        )
 
     def _by_position(self, args: tuple, kwargs: dict[str, Any]) -> tuple:
         plan = self.artifact.plan
@@ -108,13 +124,87 @@ class JITKernel:
     @property
     def torch_function(self) -> Callable[..., Any]:
         """What `__call__` ends in: takes arguments by position only."""
-        self._call = self.adapter.function
+        function = self.adapter.function
+        self._call = self._moving(function) if self.options.auto_device and self.artifact.kind == "cuda" else function
         return self._call
+
+    def _moving(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function`, which moves tensors only after the launcher has refused them: other calls pay nothing."""
+
+        def call(*args: Any) -> Any:
+            try:
+                return function(*args)
+            except DeviceMismatchError as error:
+                refused = error
+            from tilelang.jit.auto_device import call_moved
+
+            return call_moved(self, function, args, refused)
+
+        return call
+
+    @property
+    def raw_function(self) -> Any:
+        """The native function behind the adapter, for callers of its C interface; None where there is none."""
+        launcher = getattr(self.adapter, "function", None)
+        return getattr(launcher, "function", None)
+
+    def bind(self, *args: Any, **kwargs: Any) -> BoundKernel:
+        """Fix arguments, by position or by name; outputs by name only.
+
+        With all of them fixed, they are checked now, and a call does nothing but launch.
+
+        Returns
+        -------
+        BoundKernel
+            Holds the arguments.
+
+        Examples
+        --------
+        >>> step = kernel.bind(A, B, C=out)
+        >>> step()
+        """
+        from tilelang.jit.bound import BoundKernel
+
+        plan = self.artifact.plan
+        inputs = [p.name for p in plan.parameters if not p.output]
+        names = [p.name for p in plan.parameters]
+        if len(args) > len(inputs):
+            raise ArgumentError(f"`{plan.name}` takes {len(inputs)} argument(s) ({', '.join(inputs)}), got {len(args)}")
+        given = dict(zip(inputs, args))
+        for name, value in kwargs.items():
+            if name not in names or name in given:
+                what = "is given twice" if name in given else "does not exist"
+                raise ArgumentError(f"argument `{name}` of `{plan.name}` {what}", fix=f"its parameters are {', '.join(names)}")
+            given[name] = value
+        return BoundKernel(self, given)
 
     # -- what it is ---------------------------------------------------------------------------------------------------
     @property
     def name(self) -> str:
         return self.artifact.plan.name
+
+    @property
+    def kernel(self) -> LoweredKernel:
+        """The lowered program that was compiled."""
+        from tilelang.jit.lowered import LoweredKernel
+
+        artifact = self.artifact
+        return LoweredKernel(
+            artifact.source, artifact.plan, artifact.remarks, self.options, lambda: self.prim_func, artifact.shared
+        )
+
+    @property
+    def launch_config(self) -> LaunchConfig:
+        """How it is launched; `launch_config.evaluate(n=1000)` says with how many blocks, without launching."""
+        return LaunchConfig(self.artifact.plan)
+
+    @property
+    def signatures(self) -> list[Signature]:
+        """What it is specialized for: one entry."""
+        plan = self.artifact.plan
+        content = hashlib.sha256(f"{plan.to_json()}\0{self.artifact.source}".encode()).hexdigest()
+        args = tuple((p.name, p.dtype, tuple(p.shape), p.role) for p in self.parameters)
+        return [Signature(args, (), str(self.target), content)]
 
     @property
     def params(self) -> list[KernelParam]:
@@ -133,6 +223,30 @@ class JITKernel:
     @property
     def execution_backend(self) -> str:
         return self.options.execution_backend
+
+    @property
+    def backend(self) -> str:
+        """The same as `execution_backend`."""
+        return self.options.execution_backend
+
+    @property
+    def compiler(self) -> BinaryJit:
+        """The compiler object that made it."""
+        from tilelang.jit.compiler import compiler_of
+
+        return compiler_of(self.options)
+
+    @property
+    def target_host(self) -> str:
+        """Where launching runs: native code of this package, for which no text is generated."""
+        return "native launcher"
+
+    @property
+    def gil_free(self) -> bool:
+        """Whether other Python threads run while the kernel is launched, and while it computes on a CPU."""
+        from tilelang.jit.adapter import adapters
+
+        return "gil_free" in adapters()[self.execution_backend].guarantees
 
     @property
     def why_backend(self) -> str:
@@ -260,13 +374,82 @@ class JITKernel:
         if which != "kernel":
             print(self.get_host_source())
 
-    def export_sources(self, kernel_path: str | Path | None = None, host_path: str | Path | None = None) -> None:
-        """Write the kernel's text, the launch plan, or both."""
-        if kernel_path is None and host_path is None:
-            raise ArgumentError("export_sources needs kernel_path or host_path")
+    def print_source_code(self, which: str = "kernel", file: str | Path | None = None) -> None:
+        """Deprecated name of `show_source` and, with `file`, of `export_sources(kernel_path=...)`."""
+        warnings.warn("print_source_code is deprecated: use show_source or export_sources", DeprecationWarning, stacklevel=2)
+        if file is None:
+            self.show_source(which)
+        else:
+            self.export_sources(kernel_path=file)
+
+    def export_sources(
+        self,
+        directory: str | Path | None = None,
+        *,
+        kernel_path: str | Path | None = None,
+        host_path: str | Path | None = None,
+    ) -> dict[str, Path]:
+        """Write the kernel's text, the launch plan, or all there is.
+
+        Parameters
+        ----------
+        directory : path, optional
+            Receives the program, the text, the launch plan, the machine code where tools for it exist, and `build.sh`.
+        kernel_path, host_path : path, optional
+            Files for the text and for the launch plan alone.
+
+        Returns
+        -------
+        dict
+            Every file that was written, by name.
+        """
+        if directory is None and kernel_path is None and host_path is None:
+            raise ArgumentError("export_sources needs a directory, kernel_path or host_path")
+        written: dict[str, Path] = {}
         for path, text in ((kernel_path, self.get_kernel_source()), (host_path, self.get_host_source())):
             if path is not None:
                 _write(path, text)
+                written[Path(path).name] = Path(path)
+        if directory is not None:
+            from tilelang.jit.export import export_directory
+
+            written |= export_directory(self, Path(directory))
+        return written
+
+    def export_library(self, path: str | Path) -> Path:
+        """Write the binary.
+
+        Parameters
+        ----------
+        path : path
+            ".cubin" of a GPU kernel, ".so" of one for the CPU, or ".zip": everything, for `JITKernel.from_database`.
+        """
+        from tilelang.jit.export import export_library
+
+        return export_library(self.artifact, self.target, Path(path))
+
+    @classmethod
+    def from_database(cls, path: str | Path, execution_backend: str | None = None, target: Any = None) -> JITKernel:
+        """The kernel that `export_library` wrote to a ".zip"; needs no compiler.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        execution_backend, target : optional
+            As for `tilelang.compile`; the target by default what the kernel was compiled for.
+        """
+        from tilelang.jit.export import load_library
+
+        artifact, options = load_library(Path(path), execution_backend, target)
+        return cls(artifact, options, functools.partial(_never_traced, artifact.plan.name))
+
+    @classmethod
+    def from_tilelang_function(cls, func: Any, **options: Any) -> JITKernel:
+        """`tilelang.compile(func, **options)`."""
+        from tilelang.jit.decorator import compile as compile_kernel
+
+        return compile_kernel(func, **options)
 
     def show_passes(self) -> None:
         """Print the program after each pass that changed it, with the layouts and the arena; compiles it again."""
@@ -320,6 +503,12 @@ class JITKernel:
 
     def __repr__(self) -> str:
         return f"<JITKernel {self.name}({', '.join(p.name for p in self.params)}) for {self.target}>"
+
+
+def _never_traced(name: str) -> Any:
+    raise UnsupportedError(
+        f"`{name}` was loaded from a file, which holds no tile program", fix="compile it from its function to look at the program"
+    )
 
 
 def _write(path: str | Path, text: str) -> None:

@@ -57,6 +57,13 @@ class Memo:
         except TypeError:
             return  # an unhashable argument: looked up by content each time
 
+    def items(self) -> list[tuple[Any, Any]]:
+        """(key, kernel) pairs in the order in which they were made."""
+        return [(key, kernel) for key, (_, kernel) in self._kernels.items()]
+
+    def clear(self) -> None:
+        self._kernels.clear()
+
     def kernels(self) -> list[Any]:
         """All kernels, in the order in which they were made."""
         return [kernel for _, kernel in self._kernels.values()]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tilelang.env import env
+from tilelang.jit.adapter.base import adapters
+from tilelang.jit.compilers.base import BinaryJit, JitBase, default_jit, require_guarantees
 from tilelang.jit.execution_backend import ExecutionBackendError, choose_backend, require_known
 from tilelang.pass_configs import normalize_pass_configs
 from tilelang.target import Target, resolve_target
@@ -38,6 +40,10 @@ class CompileOptions:
         Show what compilers say.
     why_backend : str
         Why it is that one.
+    compiler : JitBase, optional
+        The compiler object; None for the target's own.
+    auto_device : bool
+        Move tensors on the CPU to the GPU that the kernel runs on.
     """
 
     target: Target
@@ -46,6 +52,19 @@ class CompileOptions:
     compile_flags: tuple[str, ...] = ()
     verbose: bool = False
     why_backend: str = field(default="", compare=False)
+    compiler: JitBase | None = None
+    auto_device: bool = field(default=True, compare=False)
+
+    def as_arguments(self) -> dict[str, Any]:
+        """The keyword arguments of `tilelang.compile` that mean these options, the compiler left out."""
+        return {
+            "execution_backend": self.execution_backend,
+            "target": self.target,
+            "verbose": self.verbose,
+            "pass_configs": dict(self.pass_configs),
+            "compile_flags": list(self.compile_flags),
+            "auto_device": self.auto_device,
+        }
 
     def extended(self, pass_configs: dict[Any, Any] | None, compile_flags: Sequence[str] | str | None) -> CompileOptions:
         """With what the function's body asks for: the caller's pass configurations win, flags are appended."""
@@ -64,6 +83,9 @@ def resolve_options(
     pass_configs: dict[Any, Any] | None = None,
     compile_flags: Sequence[str] | str | None = None,
     verbose: bool | None = None,
+    compiler: JitBase | None = None,
+    require: Any = None,
+    auto_device: bool = True,
 ) -> CompileOptions:
     """Arguments over environment variables over defaults.
 
@@ -72,7 +94,9 @@ def resolve_options(
     ExecutionBackendError
         For a backend that does not exist or does not serve the target.
     JITUnavailableError
-        When what the backend stands on is not installed.
+        When what the backend or the compiler stands on is not installed.
+    JitError
+        When compiler and backend do not guarantee what is required.
     PassConfigError
         For a pass configuration that does not exist.
     """
@@ -85,6 +109,10 @@ def resolve_options(
     if requested in ("tvm_ffi", "nvrtc") and chosen.simulated and not simulate_asked:
         chosen = dataclasses.replace(chosen, simulated=False)  # asked for by name: compiles here, and runs where a driver is
     backend, why = choose_backend(requested, chosen)
+    if isinstance(compiler, BinaryJit):
+        compiler.check(chosen)
+    if require:
+        require_guarantees(require, compiler or default_jit(chosen), adapters()[backend])
     return CompileOptions(
         target=chosen,
         execution_backend=backend,
@@ -92,4 +120,6 @@ def resolve_options(
         compile_flags=normalize_flags(compile_flags),
         verbose=env.TILELANG_VERBOSE if verbose is None else bool(verbose),
         why_backend=why,
+        compiler=compiler,
+        auto_device=auto_device,
     )

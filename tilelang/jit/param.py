@@ -43,3 +43,31 @@ class KernelParam:
 def params_of(plan: LaunchPlan) -> list[KernelParam]:
     """All parameters of a plan, outputs included."""
     return [KernelParam(p.dtype, p.shape, p.name, p.kind) for p in plan.parameters]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter with its role.
+
+    Parameters
+    ----------
+    name, dtype, shape
+        As in `KernelParam`.
+    role : str
+        "in"; "inout" for a tensor that the caller passes and the kernel writes; "out" for one that a call makes and returns;
+        "scalar".
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[Expr, ...]
+    role: str
+
+
+def parameters_of(plan: LaunchPlan) -> tuple[Parameter, ...]:
+    """All parameters of a plan with their roles."""
+
+    def role(p) -> str:
+        return "scalar" if p.kind == "scalar" else "out" if p.output else "inout" if p.written else "in"
+
+    return tuple(Parameter(p.name, p.dtype, p.shape, role(p)) for p in plan.parameters)

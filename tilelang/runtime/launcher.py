@@ -64,13 +64,14 @@ class Launcher:
         runtime, tree = load_runtime(), _freeze(asdict(plan))
         try:
             if binary.kind == "cuda":
-                self._native = runtime.cuda_launcher(tree, anchored, binary.cubin)
+                functions = runtime.cuda_launcher(tree, anchored, binary.cubin)
             elif binary.kind == "cpu":
-                self._native = runtime.cpu_launcher(tree, anchored, binary.library)
+                functions = runtime.cpu_launcher(tree, anchored, binary.library)
             else:
-                self._native = runtime.simulator_launcher(tree, anchored, binary.library, binary.runtime or _simulator_runtime())
+                functions = runtime.simulator_launcher(tree, anchored, binary.library, binary.runtime or _simulator_runtime())
         except NativeError as error:
             raise explain(error, ()) from None
+        self._native, self._bind = functions
         self.function = functools.partial(_call_anchored, self._native, binary.device_type) if anchored else self._native
         self._several = len(plan.outputs) > 1
 
@@ -83,6 +84,29 @@ class Launcher:
             failure = self._refused(args, error)
         else:
             return list(result) if self._several else result
+        raise failure
+
+    def bind(self, *args):
+        """Check a call's arguments once.
+
+        Returns
+        -------
+        callable
+            Launches on the current stream of the arguments' framework. It holds the arguments: their memory stays taken, and
+            what is written into them later is what the kernel reads.
+        """
+        import tvm_ffi
+
+        held = [tvm_ffi.from_dlpack(value) if hasattr(value, "__dlpack__") else value for value in args]
+        anchor = next((value for value in args if hasattr(value, "__dlpack__")), None)
+        try:
+            function = self._bind(*held)
+        except NativeError as error:
+            failure = explain(error, args)
+        else:
+            if anchor is None:
+                return functools.partial(_call_anchored, function, self.binary.device_type)
+            return functools.partial(function, anchor)
         raise failure
 
     def _refused(self, args: tuple, error: Exception) -> Exception:

@@ -92,6 +92,12 @@ def compile_kernel(
     return binary
 
 
+def kernel_command(source: str, target: str) -> list[str]:
+    """The command line that compiles a file of kernel text to a shared object."""
+    includes = [flag for folder in include_directories() for flag in ("-I", str(folder))]
+    return [host_compiler(), *_FLAGS, "-O1", *includes, "-x", "c++", source, "-o", target, "-lm"]
+
+
 def _watched_flags(compiler: str, registers: bool) -> list[str]:
     family = "clang" if "clang" in Path(compiler).name else "gcc"
     header = source_root() / "simulator" / "checker" / "watched_text.h"

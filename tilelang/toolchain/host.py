@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tilelang.errors import CompilationError, UnavailableError
@@ -19,12 +19,7 @@ from tilelang.simulator.toolchain import compiler_identity, host_compiler
 
 # Arithmetic is the author's: no reassociation beyond the reductions that the text names. What the machine cannot observe is given
 # up: errno of math functions, floating-point exceptions.
-_FLAGS = (
-    "-std=c++17",
-    "-O3",
-    "-march=native",
-    "-fopenmp",
-    "-fPIC",
+RULES = (
     "-shared",
     "-fvisibility=hidden",
     "-fno-math-errno",
@@ -34,6 +29,7 @@ _FLAGS = (
     "-w",
     "-pipe",
 )
+_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", *RULES)
 
 
 # As -ffast-math, but NaN and infinity keep their meaning.
@@ -71,9 +67,9 @@ def _is_clang(compiler: str) -> bool:
     return "clang" in Path(compiler).name
 
 
-def _flags(compiler: str) -> list[str]:
+def _flags(compiler: str, flags: Sequence[str] = _FLAGS) -> list[str]:
     # What <tl/math_library.h> declares for g++, clang knows by this name.
-    return [*_FLAGS, *(["-fveclib=libmvec"] if _is_clang(compiler) and os.uname().machine == "x86_64" else [])]
+    return [*flags, *(["-fveclib=libmvec"] if _is_clang(compiler) and os.uname().machine == "x86_64" else [])]
 
 
 def cpu_compiler_identity(kind: str = "c") -> str:
@@ -87,8 +83,25 @@ def cpu_include_directories() -> list[Path]:
     return [source_directory("cpu"), source_directory("simulator") / "include", source_directory("device")]
 
 
+def cpu_command(
+    source: str, target: str, options: Sequence[str] = (), kind: str = "c", compiler: Sequence[str] = ()
+) -> list[str]:
+    """The command line that makes a shared object of a file; `compiler` is a command with flags that stand for the usual ones."""
+    path = compiler[0] if compiler else cpu_compiler(kind)
+    flags = [*compiler[1:], *_flags(path, RULES)] if compiler else _flags(path)
+    includes = [flag for folder in cpu_include_directories() for flag in ("-I", str(folder))]
+    return [path, *flags, *options, *includes, "-x", "c++", source, "-o", target, "-lm"]
+
+
 def compile_cpu_kernel(
-    source: str, *, kind: str = "c", name: str = "kernel", options: Sequence[str] = (), verbose: bool = False
+    source: str,
+    *,
+    kind: str = "c",
+    name: str = "kernel",
+    options: Sequence[str] = (),
+    verbose: bool = False,
+    compiler: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> bytes:
     """Compile kernel text for this machine.
 
@@ -104,6 +117,10 @@ def compile_cpu_kernel(
         Further flags.
     verbose : bool
         Show the command and what the compiler says.
+    compiler : sequence of str
+        A command with flags, instead of the target's compiler with the usual ones.
+    environment : mapping, optional
+        Variables of the compiler's process beside this process's own.
 
     Returns
     -------
@@ -117,21 +134,20 @@ def compile_cpu_kernel(
     CompilationError
         The compiler refused the text; `log` holds its words.
     """
-    compiler = cpu_compiler(kind)
-    includes = [flag for folder in cpu_include_directories() for flag in ("-I", str(folder))]
     with tempfile.TemporaryDirectory(prefix="tilelang-") as scratch:
         text, binary = Path(scratch, "kernel.cc"), Path(scratch, "kernel.so")
         text.write_text(source)
-        command = [compiler, *_flags(compiler), *options, *includes, str(text), "-o", str(binary), "-lm"]
-        done = subprocess.run(command, capture_output=True, text=True)
+        command = cpu_command(str(text), str(binary), options, kind, compiler)
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
         if verbose:
             print(" ".join(command), done.stderr, sep="\n")
         if done.returncode:
             error = CompilationError(
-                f"{compiler} refuses the text of `{name}`: {_first_error(done.stderr)}",
+                f"{command[0]} refuses the text of `{name}`: {_first_error(done.stderr)}",
                 fix="check compile_flags, T.import_source, T.call_extern; else please report the kernel and the attribute `log`",
             )
             error.log, error.source = done.stderr, source
+            error.command, error.returncode = tuple(command), done.returncode
             raise error
         return binary.read_bytes()
 

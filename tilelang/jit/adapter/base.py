@@ -30,12 +30,13 @@ class Adapter(ABC):
     ----------
     name : str
         The name of the execution backend.
-    gil_free : bool
-        Whether other Python threads run while a kernel is launched, and while it computes on a CPU.
+    guarantees : frozenset of str
+        What it promises, for `require=`. "gil_free": other Python threads run while a kernel is launched, and while it
+        computes on a CPU.
     """
 
     name: ClassVar[str]
-    gil_free: ClassVar[bool] = True
+    guarantees: ClassVar[frozenset[str]] = frozenset({"gil_free"})
 
     def __init__(self, artifact: Artifact, options: CompileOptions) -> None:
         self.artifact, self.options, self.plan = artifact, options, artifact.plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tilelang.codegen.launch_plan import KernelArgument, KernelLaunch
@@ -12,7 +12,7 @@ from tilelang.errors import ArgumentError, ResourceError
 from tilelang.jit.adapter.arrays import torch_name
 from tilelang.jit.adapter.base import Adapter, register
 from tilelang.jit.availability import Availability, package_availability
-from tilelang.runtime.arguments import TensorView, bind_arguments, evaluate, input_parameters, output_shapes
+from tilelang.runtime.arguments import TensorView, bind_arguments, evaluate, output_shapes
 from tilelang.runtime.errors import LaunchError
 
 if TYPE_CHECKING:
@@ -29,11 +29,10 @@ class NvrtcAdapter(Adapter):
     """Takes torch tensors; needs cuda-bindings and a driver, and nothing else."""
 
     name = "nvrtc"
-    gil_free = False  # cuda-python holds the lock while it packs a launch
+    guarantees = frozenset()  # cuda-python holds the interpreter lock while it packs a launch
 
     def __init__(self, artifact: Artifact, options: CompileOptions) -> None:
         super().__init__(artifact, options)
-        self._inputs = input_parameters(artifact.plan)
         self._functions: dict[int, list[Any]] = {}
         self._lock = threading.Lock()
 
@@ -46,32 +45,52 @@ class NvrtcAdapter(Adapter):
         return package_availability("cuda.bindings", "cuda-bindings")
 
     def __call__(self, *args: Any) -> Any:
-        import torch
-
-        views = [view_of(value) if isinstance(value, torch.Tensor) else None for value in args]
+        views = [self._view(value) for value in args]
         values = bind_arguments(self.plan, args, views, "cuda")
-        index = next((view.device[1] for view in views if view is not None), None)
-        device = torch.device("cuda", torch.cuda.current_device() if index is None else index)
+        device = next((view.device[1] for view in views if view is not None), None)
+        device = self._current_device() if device is None else device
         outputs = [
-            torch.empty(shape, dtype=getattr(torch, torch_name(self.plan.parameters[i].dtype)), device=device)
+            self._empty(shape, self.plan.parameters[i].dtype, device)
             for shape, i in zip(output_shapes(self.plan, values), self.plan.outputs)
         ]
-        workspaces = [
-            torch.empty([evaluate(e, values) for e in w.shape], dtype=getattr(torch, torch_name(w.dtype)), device=device)
-            for w in self.plan.workspaces
-        ]
-        addresses: list[int] = []
+        workspaces = [self._empty([evaluate(e, values) for e in w.shape], w.dtype, device) for w in self.plan.workspaces]
         given, made = iter(views), iter(outputs)
-        for parameter in self.plan.parameters:
-            view = None if parameter.output else next(given)
-            addresses.append(next(made).data_ptr() if parameter.output else 0 if view is None else view.address)
-        addresses += [workspace.data_ptr() for workspace in workspaces]
-        with torch.cuda.device(device):  # makes the primary context current
-            stream = torch.cuda.current_stream(device).cuda_stream
-            for function, kernel in zip(self._loaded(device.index), self.plan.kernels):
-                self._launch(function, kernel, addresses, values, stream)
+        found = [next(made) if p.output else next(given) for p in self.plan.parameters]
+        addresses = [self._address(tensor) for tensor in (*found, *workspaces)]
+        self._run(device, addresses, values)
         return outputs[0] if len(outputs) == 1 else outputs or None
 
+    def _run(self, device: int, addresses: list[int], values: Mapping[str, Any]) -> None:
+        import torch
+
+        with torch.cuda.device(device):  # makes the primary context current
+            stream = torch.cuda.current_stream(device).cuda_stream
+            for function, kernel in zip(self._loaded(device), self.plan.kernels):
+                grid = grid_of(kernel, values)
+                if grid is not None:
+                    self._launch(function, kernel, grid, addresses, values, stream)
+
+    # -- the array library ------------------------------------------------------------------------------------------------
+    def _view(self, value: Any) -> TensorView | None:
+        import torch
+
+        return view_of(value) if isinstance(value, torch.Tensor) else None
+
+    def _current_device(self) -> int:
+        import torch
+
+        return torch.cuda.current_device()
+
+    def _empty(self, shape: Sequence[int], dtype: str, device: int) -> Any:
+        import torch
+
+        return torch.empty(tuple(shape), dtype=getattr(torch, torch_name(dtype)), device=torch.device("cuda", device))
+
+    @staticmethod
+    def _address(tensor: Any) -> int:
+        return 0 if tensor is None else tensor.address if isinstance(tensor, TensorView) else tensor.data_ptr()
+
+    # -- the driver -------------------------------------------------------------------------------------------------------
     def _loaded(self, device: int) -> list[Any]:
         """The functions on a device, loaded at the first launch there."""
         with self._lock:
@@ -97,25 +116,22 @@ class NvrtcAdapter(Adapter):
             checked(driver.cuFuncSetAttribute(function, allowed, 1), "a cluster of more than 8 blocks")
         return function
 
-    def _launch(self, function: Any, kernel: KernelLaunch, addresses: list[int], values: Mapping[str, Any], stream: int) -> None:
+    def _launch(
+        self,
+        function: Any,
+        kernel: KernelLaunch,
+        grid: tuple[int, ...],
+        addresses: list[int],
+        values: Mapping[str, Any],
+        stream: int,
+    ) -> None:
         from cuda.bindings import driver
 
-        grid = [evaluate(extent, values) for extent in kernel.grid]
-        for axis, blocks, limit in zip("xyz", grid, _GRID_LIMITS):
-            if not 0 <= blocks <= limit:
-                raise ResourceError(
-                    f"`{kernel.name}` would launch {blocks} blocks along {axis}; the limit there is {limit}",
-                    fix="put the longest axis first in T.Kernel, or let a block process several tiles",
-                )
-        if 0 in grid:
-            return  # empty tensors: nothing to compute, and CUDA refuses empty grids
         config = driver.CUlaunchConfig()
         config.gridDimX, config.gridDimY, config.gridDimZ = grid
         config.blockDimX, config.blockDimY, config.blockDimZ = kernel.block
         config.sharedMemBytes, config.hStream = kernel.shared_bytes, stream
         if kernel.cluster != (1, 1, 1):
-            if any(blocks % width for blocks, width in zip(grid, kernel.cluster)):
-                raise ArgumentError(f"`{kernel.name}` launches {grid} blocks, not multiples of its cluster {kernel.cluster}")
             attribute = driver.CUlaunchAttribute()
             attribute.id = driver.CUlaunchAttributeID.CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
             attribute.value.clusterDim.x, attribute.value.clusterDim.y, attribute.value.clusterDim.z = kernel.cluster
@@ -123,6 +139,28 @@ class NvrtcAdapter(Adapter):
         slots = [pack(argument, addresses, values) for argument in kernel.arguments]
         pointers = (ctypes.c_void_p * max(1, len(slots)))(*(ctypes.addressof(slot) for slot in slots))
         checked(driver.cuLaunchKernelEx(config, function, ctypes.addressof(pointers), 0), f"launching `{kernel.name}`")
+
+
+def grid_of(kernel: KernelLaunch, values: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """The blocks of a launch; None when there are none: CUDA refuses empty grids, and nothing is to be computed.
+
+    Raises
+    ------
+    ResourceError
+        Beyond what a grid can be.
+    ArgumentError
+        When clusters do not tile the grid.
+    """
+    grid = tuple(evaluate(extent, values) for extent in kernel.grid)
+    for axis, blocks, limit in zip("xyz", grid, _GRID_LIMITS):
+        if not 0 <= blocks <= limit:
+            raise ResourceError(
+                f"`{kernel.name}` would launch {blocks} blocks along {axis}; the limit there is {limit}",
+                fix="put the longest axis first in T.Kernel, or let a block process several tiles",
+            )
+    if any(blocks % width for blocks, width in zip(grid, kernel.cluster)):
+        raise ArgumentError(f"`{kernel.name}` launches {grid} blocks, not multiples of its cluster {kernel.cluster}")
+    return None if 0 in grid else grid
 
 
 def view_of(tensor: Any) -> TensorView:

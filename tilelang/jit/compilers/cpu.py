@@ -1,0 +1,85 @@
+"""The host's C++ compiler, for kernels of the target "c"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tilelang.errors import JITUnavailableError
+from tilelang.jit.availability import Availability
+from tilelang.jit.compilers.base import BinaryJit
+from tilelang.jit.compilers.compiler_info import CompilerInfo
+
+if TYPE_CHECKING:
+    from tilelang.cache import Artifact
+    from tilelang.jit.lowered import LoweredKernel
+    from tilelang.target import Target
+
+
+@dataclass(frozen=True)
+class CpuJit(BinaryJit):
+    """Compiles for this machine's CPU.
+
+    Parameters
+    ----------
+    compiler_info : CompilerInfo, optional
+        Compiler and flags; the host's compiler with the usual flags if None.
+
+    Examples
+    --------
+    >>> kernel = tilelang.compile(func, target="c", jit=CpuJit(GccInfo(optlevel="2", fast_math=True)))
+    """
+
+    compiler_info: CompilerInfo | None = None
+    name = "cpu"
+
+    @staticmethod
+    def create(compiler_info: CompilerInfo | None = None) -> CpuJit:
+        """The same as `CpuJit(compiler_info)`."""
+        return CpuJit(compiler_info)
+
+    def available(self) -> Availability:
+        from tilelang.simulator.toolchain import host_compiler
+
+        try:
+            host_compiler() if self.compiler_info is None else self.compiler_info.path()
+        except JITUnavailableError as error:
+            return Availability(False, error.tool or "g++", error.fix)
+        return Availability(True)
+
+    def cache_identity(self) -> dict[str, Any]:
+        from tilelang.toolchain.host import cpu_compiler_identity
+
+        info = self.compiler_info
+        if info is None:
+            return {"name": self.name, "version": cpu_compiler_identity()}
+        return {"name": self.name, "version": info.version(), "flags": self._compiler(), "env": info.env}
+
+    def supports(self, target: Target) -> bool:
+        return target.kind == "c"
+
+    def command(self, source: str, target: str, options: Sequence[str] = ()) -> list[str]:
+        """The command line that compiles a file of kernel text."""
+        from tilelang.toolchain.host import cpu_command
+
+        return cpu_command(source, target, options, self._compiler())
+
+    def _compiler(self) -> list[str]:
+        return [] if self.compiler_info is None else [self.compiler_info.path(), *self.compiler_info.cxxflags()]
+
+    def build(self, lowered: LoweredKernel) -> Artifact:
+        from tilelang.cache import Artifact
+        from tilelang.toolchain.host import compile_cpu_kernel, cpu_compile_options
+
+        options = lowered.options
+        flags = tuple(cpu_compile_options(options.pass_configs, options.compile_flags))
+        payload = compile_cpu_kernel(
+            lowered.source,
+            name=lowered.name,
+            options=flags,
+            verbose=options.verbose,
+            compiler=self._compiler(),
+            environment=dict(self.compiler_info.env) if self.compiler_info else None,
+        )
+        return Artifact("cpu", lowered.plan, lowered.source, payload, lowered.remarks, flags, shared=lowered.shared)
