@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 import torch
 
 from tilelang.cache import Artifact
 from tilelang.codegen.launch_plan import KernelArgument, KernelLaunch, LaunchPlan, Parameter
-from tilelang.errors import ArgumentError, CompilationError, ShapeError, SimulationError, UnavailableError
+from tilelang.errors import ArgumentError, CompilationError, ShapeError, SimulationError, TileLangError, UnavailableError
 from tilelang.jit import JITKernel
 from tilelang.jit.options import resolve_options
 from tilelang.profiler import TensorSupplyType, do_bench
@@ -189,3 +191,32 @@ def test_native_kernel_on_a_gpu(n):
         c = native(a[1::2], b)
     torch.cuda.synchronize(stream)
     torch.testing.assert_close(c, a[1::2] + b)
+
+
+def test_kernels_as_files(tmp_path):
+    """Sources whose build.sh makes a binary again, and an exported kernel that runs without being compiled."""
+    options = resolve_options("cuda", "simulator")
+    kernel = JITKernel(Artifact("simulator", PLAN, TEXT, compile_kernel(TEXT, ["add_kernel"])), options, lambda: Program())
+    files = kernel.export_sources(tmp_path / "all")
+    assert {"tir.py", "kernel.cu", "host.json", "launch.json", "kernel_info.txt", "build.sh", "kernel.ptx"} <= set(files)
+    subprocess.run([str(files["build.sh"])], check=True)
+    assert b"add_kernel__sim\0" in (tmp_path / "all" / "kernel.so").read_bytes()
+    assert set(kernel.export_sources(tmp_path / "k.cu", tmp_path / "plan.json")) == {"k.cu", "plan.json"}
+
+    assert kernel.export_library(tmp_path / "k.so").read_bytes() == kernel.artifact.payload
+    kernel.export_library(tmp_path / "k.zip")
+    loaded = JITKernel.from_database(tmp_path / "k.zip")
+    a, b = torch.randn(9), torch.randn(9)
+    torch.testing.assert_close(loaded(a, b), a + b)
+    with pytest.raises(NotImplementedError, match="loaded from a file"):
+        loaded.prim_func  # noqa: B018
+    with pytest.raises(NotImplementedError, match=r"k.dll.*\n.*\n.*\.so.*\.zip"):
+        kernel.export_library(tmp_path / "k.dll")
+    (tmp_path / "bad.zip").write_bytes((tmp_path / "k.zip").read_bytes()[:200])
+    with pytest.raises(TileLangError, match="bad.zip is no exported kernel"):
+        JITKernel.from_database(tmp_path / "bad.zip")
+
+
+class Program:
+    def script(self):
+        return "the program"

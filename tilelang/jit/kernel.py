@@ -384,17 +384,18 @@ class JITKernel(KernelWrapper):
 
     def export_sources(
         self,
-        directory: str | Path | None = None,
+        path: str | Path | None = None,
+        host_path: str | Path | None = None,
         *,
         kernel_path: str | Path | None = None,
-        host_path: str | Path | None = None,
     ) -> dict[str, Path]:
         """Write the kernel's text, the launch plan, or all there is.
 
         Parameters
         ----------
-        directory : path, optional
-            Receives the program, the text, the launch plan, the machine code where tools for it exist, and `build.sh`.
+        path : path, optional
+            A directory (a name without a suffix), which receives the program, the text, the launch plan, the machine code where
+            tools for it exist, and `build.sh`. A name with a suffix is a file for the text alone, as `kernel_path`.
         kernel_path, host_path : path, optional
             Files for the text and for the launch plan alone.
 
@@ -403,8 +404,11 @@ class JITKernel(KernelWrapper):
         dict
             Every file that was written, by name.
         """
-        if directory is None and kernel_path is None and host_path is None:
+        if path is None and kernel_path is None and host_path is None:
             raise ArgumentError("export_sources needs a directory, kernel_path or host_path")
+        directory = path
+        if path is not None and Path(path).suffix and not Path(path).is_dir():
+            directory, kernel_path = None, path
         written: dict[str, Path] = {}
         for path, text in ((kernel_path, self.get_kernel_source()), (host_path, self.get_host_source())):
             if path is not None:
