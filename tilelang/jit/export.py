@@ -51,7 +51,7 @@ def _info(kernel: JITKernel) -> str:
     rows = [("name", kernel.name), ("target", str(kernel.target)), ("execution backend", kernel.execution_backend)]
     rows += [("compiler", json.dumps(kernel.compiler.cache_identity()))]
     rows += [(p.role, f"{p.name}: {p.dtype}{list(p.shape) if p.role != 'scalar' else ''}") for p in kernel.parameters]
-    rows += [("remark", remark) for remark in kernel.remarks]
+    rows += [("remark", str(remark)) for remark in kernel.remarks]
     return "".join(f"{key:18s} {value}\n" for key, value in rows)
 
 
