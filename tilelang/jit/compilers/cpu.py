@@ -57,7 +57,7 @@ class CpuJit(BinaryJit):
         return {"name": self.name, "version": info.version(), "flags": self._compiler(), "env": info.env}
 
     def supports(self, target: Target) -> bool:
-        return target.kind == "c"
+        return target.is_cpu
 
     def command(self, source: str, target: str, options: Sequence[str] = ()) -> list[str]:
         """The command line that compiles a file of kernel text."""
