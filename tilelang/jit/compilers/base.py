@@ -109,7 +109,7 @@ def default_jit(target: Any = "auto") -> BinaryJit:
 
     chosen = resolve_target(target, simulate=env.TILELANG_SIMULATE)
     if chosen.is_cpu:
-        return CpuJit()
+        return CpuJit(kind=chosen.kind)
     if chosen.simulated:
         return SimulatorJit()
     return CudaJit() if env.TILELANG_CUDA_COMPILER == "nvcc" else NvrtcJit()

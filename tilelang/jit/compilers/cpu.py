@@ -24,7 +24,9 @@ class CpuJit(BinaryJit):
     Parameters
     ----------
     compiler_info : CompilerInfo, optional
-        Compiler and flags; the host's compiler with the usual flags if None.
+        Compiler and flags; the target's compiler with the usual flags if None.
+    kind : {"c", "llvm"}
+        The target whose compiler that is.
 
     Examples
     --------
@@ -32,6 +34,7 @@ class CpuJit(BinaryJit):
     """
 
     compiler_info: CompilerInfo | None = None
+    kind: str = "c"
     name = "cpu"
 
     @staticmethod
@@ -40,10 +43,10 @@ class CpuJit(BinaryJit):
         return CpuJit(compiler_info)
 
     def available(self) -> Availability:
-        from tilelang.simulator.toolchain import host_compiler
+        from tilelang.toolchain.host import cpu_compiler
 
         try:
-            host_compiler() if self.compiler_info is None else self.compiler_info.path()
+            cpu_compiler(self.kind) if self.compiler_info is None else self.compiler_info.path()
         except JITUnavailableError as error:
             return Availability(False, error.tool or "g++", error.fix)
         return Availability(True)
@@ -53,17 +56,17 @@ class CpuJit(BinaryJit):
 
         info = self.compiler_info
         if info is None:
-            return {"name": self.name, "version": cpu_compiler_identity()}
+            return {"name": self.name, "version": cpu_compiler_identity(self.kind)}
         return {"name": self.name, "version": info.version(), "flags": self._compiler(), "env": info.env}
 
     def supports(self, target: Target) -> bool:
-        return target.is_cpu
+        return target.kind == self.kind or (target.is_cpu and self.compiler_info is not None)
 
     def command(self, source: str, target: str, options: Sequence[str] = ()) -> list[str]:
         """The command line that compiles a file of kernel text."""
         from tilelang.toolchain.host import cpu_command
 
-        return cpu_command(source, target, options, self._compiler())
+        return cpu_command(source, target, options, self.kind, self._compiler())
 
     def _compiler(self) -> list[str]:
         return [] if self.compiler_info is None else [self.compiler_info.path(), *self.compiler_info.cxxflags()]
@@ -76,6 +79,7 @@ class CpuJit(BinaryJit):
         flags = tuple(cpu_compile_options(options.pass_configs, options.compile_flags))
         payload = compile_cpu_kernel(
             lowered.source,
+            kind=self.kind,
             name=lowered.name,
             options=flags,
             verbose=options.verbose,
