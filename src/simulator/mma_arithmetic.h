@@ -95,20 +95,27 @@ void multiply_double(const MmaOperands* lanes) {
   }
 }
 
-// The same in hardware numerics: each lane's sums are one block of K.
-template <class DecodeA, class DecodeB, class Accumulator, int Fraction, int Kept>
+// The same in hardware numerics: K is summed in blocks of at most 16. (For 8-bit floats an H100 gives the bits of two blocks of
+// 16 by the rule of half precision, not those of the narrow sums of wgmma.)
+template <class DecodeA, class DecodeB, class Accumulator>
 void multiply_hardware(const MmaOperands* lanes) {
-  constexpr int P = DecodeA::per_register, K = 8 * P;
-  alignas(64) float a[16][K], b[K][8], c[16][8], raw_a[4 * P], raw_b[2 * P];
+  constexpr int P = DecodeA::per_register, K = 8 * P, Block = K < 16 ? K : 16;
+  alignas(64) float a[K / Block][16][Block], b[K][8], c[16][8], raw_a[4 * P], raw_b[2 * P];
   for (int lane = 0; lane < lanes_per_warp; ++lane) {
     const int group = lane / 4, t = lane % 4;
     DecodeA::template run<4 * P>(raw_a, lanes[lane].a);
     DecodeB::template run<2 * P>(raw_b, lanes[lane].b);
-    for (int i = 0; i < 4 * P; ++i) a[group + i / P % 2 * 8][t * P + i % P + i / (2 * P) * 4 * P] = raw_a[i];
+    for (int i = 0; i < 4 * P; ++i) {
+      const int k = t * P + i % P + i / (2 * P) * 4 * P;
+      a[k / Block][group + i / P % 2 * 8][k % Block] = raw_a[i];
+    }
     for (int i = 0; i < 2 * P; ++i) b[t * P + i % P + i / P * 4 * P][group] = raw_b[i];
     for (int upper = 0; upper < 2; ++upper) Accumulator::load(c[group + 8 * upper] + 2 * t, lanes[lane].c, 2 * upper);
   }
-  fused_product<K, Fraction, Kept, Accumulator::half, 8>(16, 8, &a[0][0], DecodeA::lowest_exponent, &b[0][0], DecodeB::lowest_exponent, 8, &c[0][0], 8, true);
+  for (int block = 0; block < K / Block; ++block) {
+    fused_product<Block, 25, 24, Accumulator::half, 8>(16, 8, &a[block][0][0], DecodeA::lowest_exponent, &b[block * Block][0],
+                                                       DecodeB::lowest_exponent, 8, &c[0][0], 8, true);
+  }
   for (int lane = 0; lane < lanes_per_warp; ++lane) {
     for (int upper = 0; upper < 2; ++upper) Accumulator::store(lanes[lane].c, 2 * upper, c[lane / 4 + 8 * upper] + lane % 4 * 2);
   }
@@ -122,11 +129,10 @@ void multiply_hardware(const MmaOperands* lanes) {
      multiply<DecodeBfloat16, DecodeBfloat16, Plain>, multiply<DecodeTf32, DecodeTf32, Plain>, TL_SIM_MMA_INTEGERS, \
      multiply<E4m3, E4m3, Plain>, multiply<E4m3, E5m2, Plain>, multiply<E5m2, E4m3, Plain>,                         \
      multiply<E5m2, E5m2, Plain>, multiply_double},                                                                 \
-    {multiply_hardware<DecodeHalf, DecodeHalf, Plain, 25, 24>, multiply_hardware<DecodeHalf, DecodeHalf, AsHalf, 25, 24>, \
-     multiply_hardware<DecodeBfloat16, DecodeBfloat16, Plain, 25, 24>,                                              \
-     multiply_hardware<DecodeTf32, DecodeTf32, Plain, 25, 24>, TL_SIM_MMA_INTEGERS,                                 \
-     multiply_hardware<E4m3, E4m3, Plain, 13, 14>, multiply_hardware<E4m3, E5m2, Plain, 13, 14>,                    \
-     multiply_hardware<E5m2, E4m3, Plain, 13, 14>, multiply_hardware<E5m2, E5m2, Plain, 13, 14>, multiply_double}   \
+    {multiply_hardware<DecodeHalf, DecodeHalf, Plain>, multiply_hardware<DecodeHalf, DecodeHalf, AsHalf>,           \
+     multiply_hardware<DecodeBfloat16, DecodeBfloat16, Plain>, multiply_hardware<DecodeTf32, DecodeTf32, Plain>,    \
+     TL_SIM_MMA_INTEGERS, multiply_hardware<E4m3, E4m3, Plain>, multiply_hardware<E4m3, E5m2, Plain>,               \
+     multiply_hardware<E5m2, E4m3, Plain>, multiply_hardware<E5m2, E5m2, Plain>, multiply_double}                   \
   }
 
 }  // namespace

@@ -185,7 +185,7 @@ def main() -> None:
     a, b = (rng.standard_normal((rows, k)).astype(np.float16) for rows in (m, n))
     c = np.full((m, n), np.nan, np.float16)
     maps = [("map", a, (128, 64), 128), ("map", b, (128, 64), 128), ("map", c, (64, 64), 128)]
-    total += _compare_program(device, "gemm_ws", "gemm", (3, 2), [*maps, 3], c, 163840 + 64)
+    total += _compare_program(device, "gemm_ws", "gemm", (4,), [*maps, 3, 3, 6], c, 163840 + 64)
     q, key, v = (rng.standard_normal((2, 200, 64)).astype(np.float16) for _ in range(3))
     o = np.full_like(q, np.nan)
     maps = [("map", x, (1, 64, 64), 128) for x in (q, key, v)]

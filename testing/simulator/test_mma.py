@@ -8,6 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from testing.simulator.hopper_sums import fused_sum
 from tilelang.simulator import load_library
 
 _E4, _E5, _BF = ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2, ml_dtypes.bfloat16
@@ -149,6 +150,29 @@ def test_against_float64(module, rng, op, repeat, portable):
     else:
         bound = {np.float16: 2.0**-11 * repeat, np.float32: 2.0**-23 * 8, np.float64: 2.0**-52 * 8}[op.c]
         assert np.all(np.abs(got.astype(np.float64) - expected) <= bound * scale)
+
+
+_RULED = [op for op in OPS if op.c is np.float32]
+
+
+@pytest.mark.parametrize("op", _RULED, ids=lambda op: op.name)
+def test_hardware_numerics_follow_the_rule(module, rng, op):
+    """Blocks of 16 products with the accumulator, each a fused sum of 25 fractional bits; tf32: of 8."""
+    a, b = (_random(rng, t, s) for t, s in ((op.a, (op.m, op.k)), (op.b, (op.k, 8))))
+    a, b = a * rng.choice([1, 0.25, 8], a.shape).astype(op.a), b * rng.choice([1, 0.5, 4], b.shape).astype(op.b)
+    start = (rng.normal(size=(op.m, 8)) * 2.0 ** rng.integers(-6, 6, (op.m, 8))).astype(np.float32)
+    fragments = [_to_fragments(op, a, _a_index), _to_fragments(op, b, _b_index)]
+    c = _to_fragments(op, start, _c_index)
+    module.launch(op.name, (1,), (32,), [*fragments, c, 1], numerics="hardware")
+    lowest = tuple({np.float16: -14, _BF: -126, np.float32: -126, _E4: -6, _E5: -14}[t] for t in (op.a, op.b))
+    exact = [_round_tf32(x).astype(np.float64) if op.a is np.float32 else x.astype(np.float64) for x in (a, b)]
+    for lane in range(0, 32, 3):
+        for i in range(4):
+            row, column = _c_index(op, lane, i)
+            expected = start[row, column]
+            for k in range(0, op.k, 16):
+                expected = fused_sum(exact[0][row, k : k + 16], exact[1][k : k + 16, column], expected, lowest=lowest)
+            assert c[lane, i] == expected, (row, column)
 
 
 def test_accumulators_wait_for_mma_ready(build):

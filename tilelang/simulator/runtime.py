@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import functools
 import hashlib
 import os
+import re
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +61,10 @@ def library_path() -> Path:
     library = folder / LIBRARY_NAME
     if not library.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        _build(library)
+        with open(folder / "lock", "w") as lock:  # one process builds, others wait
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not library.is_file():
+                _build(library)
     return library
 
 
@@ -103,22 +108,37 @@ def _sources() -> list[Path]:
     return sorted((source_root() / "simulator").rglob("*.cc"))
 
 
+_INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
+
+
+@functools.cache
+def _all_sources() -> list[Path]:
+    """The library's sources and what they include: device headers that only kernels use are no reason to build it again."""
+    found: dict[Path, None] = {}
+    pending = _sources()
+    while pending:
+        path = pending.pop()
+        if path in found:
+            continue
+        found[path] = None
+        for name in _INCLUDE.findall(path.read_text()):
+            candidates = [(folder / name).resolve() for folder in (path.parent, *include_directories())]
+            pending += [candidate for candidate in candidates if candidate.is_file()][:1]
+    return sorted(found)
+
+
 def _outdated(library: Path) -> bool:
     """Whether a source of the checkout has changed since the library was built; an installed package is of one piece."""
-    root = source_root()
-    if root.parent == _PACKAGE:
+    if source_root().parent == _PACKAGE:
         return False
     built = library.stat().st_mtime
-    sources = (*_sources(), *(root / "simulator").rglob("*.h"), *(root / "device").rglob("*.h"))
-    return any(path.stat().st_mtime > built for path in sources)
+    return any(path.stat().st_mtime > built for path in _all_sources())
 
 
 def _digest() -> str:
     state = hashlib.sha256(compiler_identity().encode())
-    root = source_root()
-    for folder in (root / "simulator", root / "device"):
-        for path in sorted(p for p in folder.rglob("*") if p.suffix in (".h", ".cc")):
-            state.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in _all_sources():
+        state.update(path.relative_to(source_root()).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     state.update(repr((_FLAGS, _EXTRA_FLAGS)).encode())
     return state.hexdigest()[:24]
 

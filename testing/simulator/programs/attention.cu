@@ -1,6 +1,7 @@
 // O = softmax(Q K^T * scale) V for tensors [heads, rows, 64] in half; 64 query rows a consumer warpgroup, two of them; blocks
 // of 64 keys in a ring of K and V tiles in order of use. The scores and the output stay in registers; P is the A operand, in
-// registers, of the second product. The product of the next block runs beside the softmax of this one.
+// registers, of the second product. The product of the next block runs beside the softmax of this one, and, in ping-pong, the
+// products of one warpgroup beside the softmax of the other: they issue their products in turns, by two named barriers.
 #include <tl/core.h>
 #include <tl/math.h>
 #include <tl/mbarrier.h>
@@ -52,9 +53,14 @@ attention(const __grid_constant__ tl::tensor_map map_q, const __grid_constant__ 
   float largest[2], sum[2];
   const uint64_t dq = tl::wgmma_descriptor<128>(q_tiles + c * 8192, 16, 1024);
   int turn = 0;
+  if (c == 1) tl::bar_arrive<2>(256);  // warpgroup 0 goes first
+  //[q_wait
   tl::mbarrier_wait(q_full, 0);
+  //]
   for (int j = 0; j <= blocks; ++j) {
     int k_slot = -1, v_slot = -1;
+    if (c == 0) tl::bar_sync<2>(256);
+    else tl::bar_sync<3>(256);
     if (j < blocks) {
       k_slot = turn % slots;
       //[k_wait
@@ -81,6 +87,10 @@ attention(const __grid_constant__ tl::tensor_map map_q, const __grid_constant__ 
       for (int kk = 0; kk < 4; ++kk) tl::wgmma_rs<tl::half_t, tl::half_t, 64, true>(o, p + kk * 8, tl::wgmma_advance(dv, kk * 2048), j > 1 || kk != 0);
       tl::wgmma_commit();
     }
+    //[hand_over
+    if (c == 0) tl::bar_arrive<3>(256);
+    else if (j < blocks) tl::bar_arrive<2>(256);
+    //]
     float rescale[2] = {1.0f, 1.0f};
     if (j < blocks) {
       if (j > 0) {
