@@ -71,6 +71,7 @@ class Observer {
   virtual void wait_begin(Thread&, Wait, Site) {}  // the thread is suspended
   virtual void wait_end(Thread&) {}
   virtual void deadlock(Block&) {}  // before the run is given up; threads still say what they wait for
+  virtual void iteration(Thread&, int /*depth*/, int /*line*/, int64_t /*value of the loop's variable*/) {}
   // Work for a trace: `amount` is bytes of a copy or store, multiply-adds of a gemm.
   virtual void work(Thread&, Work, uint64_t /*amount*/, Site) {}
 

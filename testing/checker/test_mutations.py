@@ -113,6 +113,15 @@ def test_program_is_clean(name):
     assert report.ok, str(report)
 
 
+def test_report_names_roles_and_iterations():
+    report = check(gemm("", "", without="full_wait"))
+    race = next(f for f in report.findings if f.check == "race" and "tma_load" in f.accesses[1].text)
+    consumer, producer = race.accesses
+    assert producer.role == "producer" and producer.thread == 0 and "wgmma" in consumer.access
+    assert consumer.iterations[:2] == producer.iterations == ("tile = 0", "k = 0")
+    assert "(warp 0, producer), block (0, 0, 0), iteration tile = 0, k = 0" in str(report)
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: f"{m.program}-{m.name.replace(' ', '-')}")
 def test_mutation_is_caught(mutation):
     report = check(mutation)

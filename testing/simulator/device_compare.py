@@ -1,197 +1,176 @@
-"""Replay small device programs on a GPU (through cuda-bindings) and in the simulator's hardware numerics; print a table.
+"""Run small device programs on a GPU and in the simulator's hardware numerics, and compare their results bit for bit.
 
-Run on a machine with an sm_90 GPU, from the repository's root: `python -m testing.simulator.device_compare`.
-Every wgmma case of test_wgmma.py, every mma of test_mma.py, the GEMM and the attention of programs/, and probes of TMA.
+On a machine with an sm_90 GPU, g++, numpy, ml_dtypes, pytest and cuda-bindings with NVRTC (no TVM), from the repository's root:
+
+    python -m testing.simulator.device_compare > device_compare.jsonl
+
+One line of JSON a program: name, whether the results are identical, how many of how many outputs differ, and where the first
+one does. Functions that GPU and CPU compute by different approximations say so, with their largest distance in units of the
+last place. `--simulator` runs the simulator's half alone (also without a GPU); further arguments are regular expressions that
+choose programs. The last line is a summary.
 """
 
-# ruff: noqa: E501 - lines of kernel text
 from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
-from testing.simulator import test_mma, test_wgmma
+from testing.simulator.gpu import Device
+from testing.simulator.probes import PROBES, Probe, Tile, copied
 from testing.simulator.programs import program
-from tilelang.simulator import SimulatedModule, TensorMap, compile_kernel, source_root
+from tilelang.simulator import SimulatedModule, TensorMap, compile_kernel, load_library
 
-_DTYPES = {"float16": "FLOAT16", "float32": "FLOAT32"}
-
-
-def _check(result):
-    status, *values = result
-    assert int(status) == 0, status
-    return values[0] if values else None
+_PER_TEXT = 24  # programs in one compilation: few, so that many run at once
 
 
-class Device:
-    """Compiles with NVRTC and launches; arrays are copied to the GPU and back."""
+def _programs() -> list[Probe]:
+    """The warp-specialised programs, as probes."""
 
-    def __init__(self) -> None:
-        from cuda.bindings import driver, nvrtc
+    def gemm(rng):
+        a, b = (rng.standard_normal((rows, 136)).astype(np.float16) for rows in (200, 264))
+        c = np.full((200, 264), np.nan, np.float16)
+        tiles = [Tile(a, (128, 64), 128), Tile(b, (128, 64), 128), Tile(c, (64, 64), 128)]
+        return [*tiles, 3, 3, 6, c]
 
-        self.driver, self.nvrtc = driver, nvrtc
-        _check(driver.cuInit(0))
-        context = _check(driver.cuDevicePrimaryCtxRetain(_check(driver.cuDeviceGet(0))))
-        _check(driver.cuCtxSetCurrent(context))
+    def cluster(rng):
+        a, b = (rng.standard_normal((128, 320)).astype(np.float16) for _ in range(2))
+        return [Tile(a, (64, 64), 128), Tile(b, (64, 64), 128), np.full((128, 128), np.nan, np.float16), 128, 5]
 
-    def build(self, text: str):
-        nvrtc = self.nvrtc
-        handle = _check(nvrtc.nvrtcCreateProgram(text.encode(), b"kernel.cu", 0, [], []))
-        options = [b"--gpu-architecture=sm_90a", f"--include-path={source_root() / 'device'}".encode()]
-        (status,) = nvrtc.nvrtcCompileProgram(handle, len(options), options)
-        if int(status):
-            log = bytearray(_check(nvrtc.nvrtcGetProgramLogSize(handle)))
-            nvrtc.nvrtcGetProgramLog(handle, log)
-            raise RuntimeError(log.decode())
-        cubin = bytearray(_check(nvrtc.nvrtcGetCUBINSize(handle)))
-        nvrtc.nvrtcGetCUBIN(handle, cubin)
-        return _check(self.driver.cuModuleLoadData(bytes(cubin)))
+    ws = program("gemm_ws").replace("int32_t tiles) {", "int32_t tiles, tl::half_t*) {")
+    pair = program("gemm_cluster")
 
-    def tensor_map(self, pointer: int, array: np.ndarray, box, swizzle: int, fill_nan: bool = False):
-        d = self.driver
-        strides = [d.cuuint64_t(s) for s in array.strides[::-1][1:]]
-        extents = [d.cuuint64_t(n) for n in array.shape[::-1]]
-        boxes = [d.cuuint32_t(n) for n in box[::-1]]
-        steps = [d.cuuint32_t(1)] * array.ndim
-        kind = getattr(d.CUtensorMapDataType, "CU_TENSOR_MAP_DATA_TYPE_" + _DTYPES[array.dtype.name])
-        mode = [d.CUtensorMapSwizzle.CU_TENSOR_MAP_SWIZZLE_NONE, d.CUtensorMapSwizzle.CU_TENSOR_MAP_SWIZZLE_32B,
-                d.CUtensorMapSwizzle.CU_TENSOR_MAP_SWIZZLE_64B, d.CUtensorMapSwizzle.CU_TENSOR_MAP_SWIZZLE_128B][(0, 32, 64, 128).index(swizzle)]  # fmt: skip
-        fills = d.CUtensorMapFloatOOBfill
-        fill = fills.CU_TENSOR_MAP_FLOAT_OOB_FILL_NAN_REQUEST_ZERO_FMA if fill_nan else fills.CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE
-        return _check(d.cuTensorMapEncodeTiled(
-            kind, array.ndim, pointer, extents, strides, boxes, steps, d.CUtensorMapInterleave.CU_TENSOR_MAP_INTERLEAVE_NONE, mode,
-            d.CUtensorMapL2promotion.CU_TENSOR_MAP_L2_PROMOTION_NONE, fill,
-        ))  # fmt: skip
+    def named(text: str, name: str) -> str:
+        return text.replace("\ngemm(", f"\n{name}(").replace("(gemm)", f"({name})")
 
-    def launch(self, module, name, grid, block, arguments, shared_bytes) -> None:
-        """`arguments`: arrays (copied back), ints, floats, or ("map", array, box, swizzle, fill_nan)."""
-        import ctypes
-
-        d = self.driver
-        function = _check(d.cuModuleGetFunction(module, name.encode()))
-        _check(
-            d.cuFuncSetAttribute(function, d.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared_bytes)
-        )
-        memory: dict[int, tuple[object, np.ndarray]] = {}
-
-        def pointer_of(array):
-            if id(array) not in memory:
-                pointer = _check(d.cuMemAlloc(array.nbytes))
-                _check(d.cuMemcpyHtoD(pointer, array.ctypes.data, array.nbytes))
-                memory[id(array)] = (pointer, array)
-            return int(memory[id(array)][0])
-
-        values, kinds = [], []
-        for argument in arguments:
-            if isinstance(argument, tuple):
-                _, array, box, swizzle, *rest = argument
-                values.append(self.tensor_map(pointer_of(array), array, box, swizzle, *rest))
-                kinds.append(None)
-            elif isinstance(argument, np.ndarray):
-                values.append(pointer_of(argument))
-                kinds.append(ctypes.c_void_p)
-            else:
-                values.append(argument)
-                kinds.append(ctypes.c_int32 if isinstance(argument, int) else ctypes.c_float)
-        extents = [*(*grid, 1, 1)[:3], *(*block, 1, 1)[:3]]
-        _check(d.cuLaunchKernel(function, *extents, shared_bytes, 0, (tuple(values), tuple(kinds)), 0))
-        _check(d.cuCtxSynchronize())
-        for pointer, array in memory.values():
-            _check(d.cuMemcpyDtoH(array.ctypes.data, pointer, array.nbytes))
-            _check(d.cuMemFree(pointer))
+    return [
+        Probe("gemm_ws", named(ws, "gemm_ws"), (), gemm, (6,), grid=4, block=384, shared=163840 + 64),
+        Probe("gemm_cluster", named(pair, "gemm_cluster"), (), cluster, (2,), 2, 256, 6 * 8192 + 32, 2),
+    ]
 
 
-def _simulated(arguments):
-    def one(argument):
-        if isinstance(argument, tuple):
-            _, array, box, swizzle, *rest = argument
-            return TensorMap.of(array, box, swizzle=swizzle, fill_nan=bool(rest and rest[0]))
-        return argument
+class Batch:
+    """Programs that are compiled together."""
 
-    return [one(a) for a in arguments]
+    def __init__(self, probes: list[Probe]) -> None:
+        self.probes = probes
+        headers = dict.fromkeys(name for probe in probes for name in ("core", *probe.headers))
+        self.text = "".join(f"#include <tl/{name}.h>\n" for name in headers) + "\n".join(probe.text for probe in probes)
 
-
-class _OnDevice:
-    """Stands where the tests pass a SimulatedModule."""
-
-    def __init__(self, device: Device, text: str) -> None:
-        self.device, self.module = device, device.build(text)
-
-    def launch(self, name, grid, block, arguments, *, shared_bytes=0, **_):
-        self.device.launch(self.module, name, grid, block, arguments, shared_bytes)
+    def simulated(self) -> SimulatedModule:
+        return SimulatedModule(compile_kernel(self.text, [probe.name for probe in self.probes]))
 
 
-def _row(name: str, ours: np.ndarray, theirs: np.ndarray) -> int:
-    a, b = (np.ascontiguousarray(x).view(f"u{x.itemsize}") for x in (ours, theirs))
-    nan = np.isnan(ours.astype(np.float64)) & np.isnan(theirs.astype(np.float64))
-    different = int(((a != b) & ~nan).sum())
-    note = ""
-    if different:
-        i = np.flatnonzero(((a != b) & ~nan).reshape(-1))[0]
-        note = f"first {i}: simulator {ours.reshape(-1)[i]!r}, device {theirs.reshape(-1)[i]!r}"
-    print(f"{name:56s} {different:8d} of {ours.size:8d} differ  {note}", flush=True)
-    return different
+def batches(probes: Iterable[Probe]) -> list[Batch]:
+    """Programs with equal headers together; whole programs alone."""
+    groups: dict[Any, list[Probe]] = {}
+    for probe in probes:
+        groups.setdefault(probe.headers or probe.name, []).append(probe)
+    return [Batch(group[i : i + _PER_TEXT]) for group in groups.values() for i in range(0, len(group), _PER_TEXT)]
 
 
-def _compare_wgmma(device: Device, rng) -> int:
-    total = 0
-    for case in test_wgmma.CASES:
-        text = f"#include <tl/core.h>\n#include <tl/wgmma/m64n{case.n}.h>\n" + case.text()
-        modules = SimulatedModule(compile_kernel(text, [case.name])), _OnDevice(device, text)
-        for spread in (0, 3):
-            a = test_wgmma._random(rng, case.a, (64, case.k), spread)
-            b = test_wgmma._random(rng, case.b, (case.n, case.k), spread)
-            c = test_wgmma._random(rng, case.c, (64, case.n), spread)
-            results = [test_wgmma._run(m, case, a, b, c, numerics="hardware") for m in modules]
-            total += _row(f"{case.name} spread {spread}", *results)
-    return total
+def simulate(module: SimulatedModule, probe: Probe) -> list[np.ndarray]:
+    """The program's results in the simulator."""
+    arguments = copied(probe.arguments())
+
+    def argument(value: Any) -> Any:
+        if not isinstance(value, Tile):
+            return value
+        options = {"swizzle": value.swizzle, "fill_nan": value.fill_nan, "element_strides": value.element_strides}
+        if value.element_strides:
+            options["element_strides"] = value.element_strides[::-1]  # innermost first
+        if value.im2col:
+            array = value.array
+            strides = [int(s) for s in array.strides[::-1]][1:]
+            return TensorMap(array.ctypes.data, array.dtype.name, array.shape[::-1], strides, value.box, im2col=value.im2col)
+        return TensorMap.of(value.array, value.box, **options)
+
+    grid = (1, probe.grid) if probe.name == "gemm_cluster" else (probe.grid,)
+    cluster = (1, probe.cluster) if probe.name == "gemm_cluster" else (probe.cluster,)
+    module.launch(
+        probe.name, grid, (probe.block,), [argument(v) for v in arguments],
+        shared_bytes=probe.shared, cluster=cluster, numerics="hardware",
+    )  # fmt: skip
+    return [arguments[i] for i in probe.outputs]
 
 
-def _compare_mma(device: Device, rng) -> int:
-    total = 0
-    for op in test_mma.OPS:
-        text = "#include <tl/core.h>\n#include <tl/mma.h>\n" + op.text()
-        modules = SimulatedModule(compile_kernel(text, [op.name])), _OnDevice(device, text)
-        for repeat in (1, 5):
-            fragments = [
-                np.stack([test_mma._to_fragments(op, test_mma._random(rng, t, s), f) for _ in range(repeat)])
-                for t, s, f in ((op.a, (op.m, op.k), test_mma._a_index), (op.b, (op.k, 8), test_mma._b_index))
-            ]
-            start = (
-                test_mma._random(rng, op.c, (op.m, 8)) if op.c is not np.int32 else rng.integers(-9, 9, (op.m, 8), dtype=np.int32)
-            )
-            results = []
-            for m in modules:
-                c = test_mma._to_fragments(op, start, test_mma._c_index)
-                m.launch(op.name, (1,), (32,), [*fragments, c, repeat], numerics="hardware")
-                results.append(c)
-            total += _row(f"{op.name} x{repeat}", *results)
-    return total
+def on_device(device: Device, module: Any, probe: Probe) -> list[np.ndarray]:
+    """The program's results on the GPU."""
+    arguments = copied(probe.arguments())
+    grid = (1, probe.grid) if probe.name == "gemm_cluster" else (probe.grid,)
+    device.launch(module, probe.name, grid, (probe.block,), arguments, probe.shared)
+    return [arguments[i] for i in probe.outputs]
 
 
-def _compare_program(device: Device, name, entry, grid, arguments, output, shared_bytes) -> int:
-    text = program(name)
-    simulated = SimulatedModule(compile_kernel(text, [entry]))
-    simulated.launch(entry, grid, (384,), _simulated(arguments), shared_bytes=shared_bytes, numerics="hardware")
-    ours = output.copy()
-    output.fill(np.nan)
-    device.launch(device.build(text), entry, grid, (384,), arguments, shared_bytes)
-    return _row(name, ours, output)
+def compare(probe: Probe, ours: list[np.ndarray], theirs: list[np.ndarray]) -> dict[str, Any]:
+    """One line of the report. NaNs are equal to NaNs: their payloads are not specified."""
+    row: dict[str, Any] = {"name": probe.name, "identical": True, "differing": 0, "outputs": 0}
+    for a, b in zip(ours, theirs, strict=True):
+        a, b = a.reshape(-1), b.reshape(-1)
+        different = a.view(f"u{a.itemsize}") != b.view(f"u{b.itemsize}")
+        if a.dtype.kind not in "iub":
+            different &= ~(np.isnan(a.astype(np.float64)) & np.isnan(b.astype(np.float64)))
+        row["outputs"] += a.size
+        row["differing"] += int(different.sum())
+        if different.any() and "first" not in row:
+            i = int(np.flatnonzero(different)[0])
+            row["first"] = {"index": i, "simulator": str(a[i]), "device": str(b[i])}
+        if probe.approximate:
+            bits = [x.view(np.int32).astype(np.int64) for x in (a, b)]
+            row["ulp"] = int(np.abs(bits[0] - bits[1]).max())
+    row["identical"] = row["differing"] == 0
+    if probe.approximate:
+        row["approximate"] = True
+    return row
 
 
-def main() -> None:
-    device, rng = Device(), np.random.default_rng(0)
-    total = _compare_wgmma(device, rng) + _compare_mma(device, rng)
-    m, n, k = 200, 264, 136
-    a, b = (rng.standard_normal((rows, k)).astype(np.float16) for rows in (m, n))
-    c = np.full((m, n), np.nan, np.float16)
-    maps = [("map", a, (128, 64), 128), ("map", b, (128, 64), 128), ("map", c, (64, 64), 128)]
-    total += _compare_program(device, "gemm_ws", "gemm", (4,), [*maps, 3, 3, 6], c, 163840 + 64)
-    q, key, v = (rng.standard_normal((2, 200, 64)).astype(np.float16) for _ in range(3))
-    o = np.full_like(q, np.nan)
-    maps = [("map", x, (1, 64, 64), 128) for x in (q, key, v)]
-    total += _compare_program(device, "attention", "attention", (2, 2), [*maps, o, 200, 4, 0.18], o, 16384 + 4 * 8192 + 72)
-    print(f"{total} elements differ (attention may: exp2 of the device is approximate)")
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("patterns", nargs="*", help="regular expressions; a program runs if its name matches one")
+    parser.add_argument("--simulator", action="store_true", help="run the simulator's half alone")
+    options = parser.parse_args()
+    chosen = [p for p in [*_programs(), *PROBES] if not options.patterns or any(re.search(x, p.name) for x in options.patterns)]
+    start = time.perf_counter()
+    load_library()  # builds it where there is none
+    device = None if options.simulator else Device()
+    work = batches(chosen)
+    same = total = failed = 0
+    with ThreadPoolExecutor() as pool:
+        cubins = [pool.submit(device.compile, batch.text) if device else None for batch in work]
+        modules = [pool.submit(batch.simulated) for batch in work]
+        for batch, cubin, module in zip(work, cubins, modules):
+            error, on_gpu = "", None
+            try:
+                simulated = module.result()
+                on_gpu = device.load(cubin.result()) if device and cubin else None
+            except Exception as failure:  # a text that does not compile: its programs are reported, the others go on
+                error = str(failure).strip().splitlines()[0][:200] if str(failure).strip() else type(failure).__name__
+            for probe in batch.probes:
+                total += 1
+                try:
+                    if error:
+                        raise RuntimeError(error)
+                    ours = simulate(simulated, probe)
+                    if device is None:
+                        row = {"name": probe.name, "simulated": True, "outputs": sum(x.size for x in ours)}
+                    else:
+                        row = compare(probe, ours, on_device(device, on_gpu, probe))
+                        same += row["identical"]
+                except Exception as failure:
+                    failed += 1
+                    row = {"name": probe.name, "identical": False, "error": str(failure).splitlines()[0][:300]}
+                print(json.dumps(row), flush=True)
+    seconds = round(time.perf_counter() - start, 1)
+    print(json.dumps({"programs": total, "identical": same, "failed": failed, "seconds": seconds}), flush=True)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -26,6 +26,10 @@ class CheckedAccess:
         Linear index in the block; -1 if it was no single thread.
     warp, lane : int
     block : tuple of int
+    role : str
+        "producer" (its warp copies) or "consumer" (its warp multiplies) in a warp-specialised kernel, else empty.
+    iterations : tuple of str
+        The loop iterations that it was in, outermost first, such as "k = 3"; as far as they are known.
     """
 
     access: str
@@ -36,11 +40,15 @@ class CheckedAccess:
     warp: int
     lane: int
     block: tuple[int, int, int]
+    role: str = ""
+    iterations: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         where = self.source or (f"line {self.line} of the kernel text" if self.line else "an unknown line")
-        who = f"thread {self.thread} (warp {self.warp}), " if self.thread >= 0 else ""
-        return f"{self.access} at {where}, {who}block {self.block}" + (f":  {self.text}" if self.text else "")
+        role = f", {self.role}" if self.role else ""
+        who = f"thread {self.thread} (warp {self.warp}{role}), " if self.thread >= 0 else ""
+        loops = f", iteration {', '.join(self.iterations)}" if self.iterations else ""
+        return f"{self.access} at {where}, {who}block {self.block}{loops}" + (f":  {self.text}" if self.text else "")
 
 
 @dataclass(frozen=True)

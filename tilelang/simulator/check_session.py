@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tilelang.errors import SimulationError
@@ -88,17 +88,29 @@ class CheckSession:
         accesses = tuple(self._access("earlier" if i else "at fault", line, -1, block) for i, line in enumerate(lines[:2]))
         return CheckFinding(check, message, "", "", accesses, tuple(failure.notes), schedule=schedule)
 
-    def _access(self, access: str, line: int, thread: int, block: Iterable[int]) -> CheckedAccess:
+    def _role(self, warp: int) -> str:
+        """What a warp is for, in a kernel where some warps copy and others multiply."""
+        loads, multiplies = 1, 2
+        roles = self._report.get("roles", [])
+        alone = [{loads: "producer", multiplies: "consumer"}.get(role & (loads | multiplies), "") for role in roles]
+        return alone[warp] if 0 <= warp < len(alone) and {"producer", "consumer"} <= set(alone) else ""
+
+    def _access(
+        self, access: str, line: int, thread: int, block: Iterable[int], loops: Sequence[Sequence[int]] = ()
+    ) -> CheckedAccess:
         source = self.text.place(line) if line else ""
         warp, lane = (thread // 32, thread % 32) if thread >= 0 else (-1, -1)
         x, y, z = block
-        return CheckedAccess(access, source, line, self.text.line(line), thread, warp, lane, (x, y, z))
+        iterations = self.text.iterations(line, loops)
+        return CheckedAccess(
+            access, source, line, self.text.line(line), thread, warp, lane, (x, y, z), self._role(warp), iterations
+        )
 
     def _line(self, raw: Mapping[str, Any]) -> int:
         return raw["line"] if "line" in raw else self._lines.get(raw["offset_in_object"], 0)
 
     def _finding(self, raw: Mapping[str, Any], schedule: int) -> CheckFinding:
-        accesses = tuple(self._access(p["access"], self._line(p), p["thread"], p["block"]) for p in raw["parties"])
+        accesses = tuple(self._access(p["access"], self._line(p), p["thread"], p["block"], p["loops"]) for p in raw["parties"])
         line = accesses[0].line if accesses else 0
         where = ""
         if raw["space"] == "shared":

@@ -4,8 +4,11 @@ parameters, the buffers that a line names."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+
+from tilelang.simulator.watched_text import Loop, find_loops
 
 _PLACE = re.compile(r"//\s*(\S+\.\w+):(\d+)\s*$")
 _ENTRY = re.compile(r"__global__\s+void\s+(?:__\w+__\s*\([^)]*\)\s*)*(\w+)\s*\(([^)]*)\)")
@@ -85,6 +88,16 @@ class KernelText:
                         SharedBuffer(shared["name"], int(shared["offset"] or 0), size, _SIZES.get(shared["type"], 1))
                     )
         return found
+
+    @cached_property
+    def loops(self) -> list[Loop]:
+        """The loops in which threads wait, copy or multiply."""
+        return find_loops(self.lines)
+
+    def iterations(self, number: int, entered: Sequence[Sequence[int]]) -> tuple[str, ...]:
+        """The iterations that a line was in, outermost first, as "k = 3"; `entered`: (line of the loop, value) pairs."""
+        around = {loop.first: loop for loop in self.loops if loop.first <= number <= loop.last}
+        return tuple(f"{around[line].name} = {value}" for line, value in entered if line in around)
 
     def section_of(self, number: int) -> KernelSection | None:
         return next((s for s in self.sections if s.first <= number <= s.last), None)

@@ -8,6 +8,7 @@ from pathlib import Path
 from tilelang.errors import CompilationError
 from tilelang.simulator.runtime import include_directories, source_root
 from tilelang.simulator.toolchain import compiler_identity, host_compiler
+from tilelang.simulator.watched_text import mark_iterations
 from tilelang.toolchain.workspace import work_directory
 
 # -g1: lines for memory faults, at no measurable cost. Uninitialised locals get a pattern (bytes 0xfe: NaN or a huge number),
@@ -76,7 +77,7 @@ def compile_kernel(
     with work_directory() as scratch:
         target = Path(scratch, "kernel.so")
         text = Path(scratch, "kernel.cc")
-        text.write_text(source)
+        text.write_text(mark_iterations(source) if watched else source)
         hooks = _watched_flags(compiler, registers) if watched else []
         flags = [*_FLAGS, *hooks, opt, *includes, str(text), "-o", str(target), "-lm"]
         done = subprocess.run([compiler, *flags], capture_output=True, text=True)

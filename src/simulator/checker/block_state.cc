@@ -10,6 +10,7 @@ void BlockState::begin(Block& running, uint32_t session_number, uint32_t group_b
   clocks.assign(columns.threads, ThreadClock());
   agents.clear();
   in_flight.assign(columns.threads, {});
+  iterations.begin(columns.threads);
   for (Arrivals& arrivals : barriers) {
     arrivals.gathering.clear();
     arrivals.waiting.clear();

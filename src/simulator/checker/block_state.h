@@ -1,5 +1,6 @@
 // What the checker knows of one running block.
 #pragma once
+#include "iterations.h"
 #include "register_shadow.h"
 #include "shadow.h"
 #include "thread_clock.h"
@@ -22,6 +23,7 @@ struct BlockState {
   Arrivals barriers[barrier_count];
   Shadow shared;
   RegisterShadow registers;
+  IterationLog iterations;
   // Registers that asynchronous operations own (wgmma accumulators), by thread.
   struct InFlight {
     const char* base;

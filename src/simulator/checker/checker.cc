@@ -222,7 +222,19 @@ void Checker::async_access(Thread& issuer, Agent agent, uint32_t ticket, const v
   BlockState& owner = state_of(agent.block ? *agent.block : *issuer.block);
   BlockState& state = state_of(*issuer.block);
   uint32_t flags = (proxy == Proxy::async ? uint32_t{record_async_proxy} : 0) | (access == Access::update ? uint32_t{record_atomic} : 0);
-  perform({issuer, state, owner, owner.column_of(agent), ticket, flags, compact_site(site), access != Access::read}, address, bytes);
+  const uint32_t column = owner.column_of(agent), at = compact_site(site);
+  roles_[issuer.warp] |= agent.kind == AgentKind::bulk_read || agent.kind == AgentKind::bulk_write ? role_stores : role_loads;
+  if (agent.kind != AgentKind::cp_async) state.iterations.issue(static_cast<size_t>(issuer.index), column, ticket, at);
+  perform({issuer, state, owner, column, ticket, flags, at, access != Access::read}, address, bytes);
+}
+
+void Checker::iteration(Thread& thread, int depth, int line, int64_t value) {
+  BlockState& state = state_of(*thread.block);
+  state.iterations.enter(static_cast<size_t>(thread.index), state.clock_of(thread).own.thread, depth, {line, value});
+}
+
+void Checker::work(Thread& thread, Work work, uint64_t, Site) {
+  if (work == Work::gemm) roles_[thread.warp] |= role_multiplies;
 }
 
 // Operations on an mbarrier are in order with each other; what they need is its initialisation.
@@ -239,6 +251,8 @@ void Checker::wgmma(Block& block, const WgmmaAccess& what, Site site) {
   BlockState& state = state_of(block);
   const uint32_t column = state.column_of({AgentKind::wgmma, static_cast<uint32_t>(what.group)}), at = compact_site(site);
   const int first = what.group * warpgroup_threads;
+  for (int warp = 0; warp < 4; ++warp) roles_[first / lanes_per_warp + warp] |= role_multiplies;
+  state.iterations.issue(static_cast<size_t>(self()->index), column, what.ticket, at);
   const Target target{Place::shared, nullptr, &state, &state.shared, 0};
   auto actor_of_warp = [&](int warp) {
     return Actor{block.threads[static_cast<size_t>(first + warp * lanes_per_warp)], state, state, column, what.ticket, record_async_proxy, at, false};

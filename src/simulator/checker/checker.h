@@ -31,6 +31,8 @@ class Checker final : public Observer {
   void block_end(Block&) override;
   void thread_exit(Thread&) override;
   void deadlock(Block&) override;
+  void iteration(Thread&, int depth, int line, int64_t value) override;
+  void work(Thread&, Work, uint64_t amount, Site) override;
 
   void access(Thread&, const void* address, size_t bytes, Access, Site) override;
   void registers(Thread&, const void* address, size_t bytes, Access, Site) override;
@@ -114,6 +116,10 @@ class Checker final : public Observer {
   // checker_order.cc
   void acquire_foreign(const BlockState&, ThreadClock&, const std::shared_ptr<const Foreign>&);
   std::shared_ptr<const Foreign> as_foreign(const BlockState&, const Thread&, const ThreadClock&) const;
+
+  // What the warps of a block do, of all launches: in a warp-specialised kernel it tells their roles.
+  enum Role : uint8_t { role_loads = 1, role_multiplies = 2, role_stores = 4 };
+  uint8_t roles_[max_warps] = {};
 
   uint32_t checks_;
   Regions regions_;

@@ -23,7 +23,9 @@ std::string name_operation(const std::string& agent, uint32_t flags, bool writes
 }  // namespace
 
 std::string Checker::report() const {
-  return "{\"findings\":" + findings_.to_json() + ",\"extents\":" + extents_.to_json() + "}";
+  std::string roles;
+  for (uint8_t role : roles_) roles += (roles.empty() ? "" : ",") + std::to_string(role);
+  return "{\"findings\":" + findings_.to_json() + ",\"extents\":" + extents_.to_json() + ",\"roles\":[" + roles + "]}";
 }
 
 const BlockState* Checker::living(uint32_t number) const {
@@ -39,7 +41,11 @@ std::string Checker::name_access(const Actor& actor) const {
 
 Party Checker::party_of(const Actor& actor) const {
   const tl_sim_dim3& block = actor.thread.block_index;
-  return {name_access(actor), actor.site, actor.thread.index, {block.x, block.y, block.z}};
+  // A wgmma is told of when the last thread issues it; others may be further on.
+  const uint32_t first = actor.owner.columns.first_shared();
+  const bool is_wgmma = actor.column >= first && actor.owner.agents[actor.column - first].kind == AgentKind::wgmma;
+  const Thread& issuer = is_wgmma ? *self() : actor.thread;
+  return {name_access(actor), actor.site, actor.thread.index, {block.x, block.y, block.z}, actor.state.iterations.now(static_cast<size_t>(issuer.index))};
 }
 
 Party Checker::party_of(const Actor& actor, const Record& record) {
@@ -51,7 +57,17 @@ Party Checker::party_of(const Actor& actor, const Record& record) {
   bool named = state || column < names.columns.first_shared();
   const tl_sim_dim3& index = block_index_[record.block - first_block_];
   std::string access = name_operation(named ? names.name_column(column) : "asynchronous", record.flags, record.flags & record_write);
-  return {access, record.site, named ? names.thread_of_column(column) : -1, {index.x, index.y, index.z}};
+  Party party{access, record.site, named ? names.thread_of_column(column) : -1, {index.x, index.y, index.z}};
+  if (!state) return party;
+  if (column < state->columns.threads) {
+    party.iterations = state->iterations.at(column, clock_of(record));
+  } else {
+    // A copy on a peer's mbarrier was issued in another block: its thread is not told.
+    const int issuer = state->iterations.issuer(column, clock_of(record), record.site, party.iterations);
+    const bool is_wgmma = column >= state->columns.first_shared() && state->agents[column - state->columns.first_shared()].kind == AgentKind::wgmma;
+    if (party.thread < 0 && !is_wgmma) party.thread = issuer;
+  }
+  return party;
 }
 
 std::string Checker::missing_order(const Actor& actor, const Record& record) {

@@ -41,8 +41,14 @@ std::string party_to_json(const Party& party) {
   if (party.site & site_is_offset) text += ",\"offset_in_object\":" + std::to_string(party.site & ~site_is_offset);
   else text += ",\"line\":" + std::to_string(party.site);
   text += ",\"thread\":" + std::to_string(party.thread) + ",\"block\":[" + std::to_string(party.block[0]) + "," +
-          std::to_string(party.block[1]) + "," + std::to_string(party.block[2]) + "]}";
-  return text;
+          std::to_string(party.block[1]) + "," + std::to_string(party.block[2]) + "],\"loops\":[";
+  bool first = true;
+  for (const Iteration& iteration : party.iterations.at) {
+    if (!iteration.line) continue;
+    text += std::string(first ? "" : ",") + "[" + std::to_string(iteration.line) + "," + std::to_string(iteration.value) + "]";
+    first = false;
+  }
+  return text + "]}";
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../block.h"
+#include "iterations.h"
 
 namespace tl::sim {
 
@@ -16,6 +17,7 @@ struct Party {
   uint32_t site = 0;
   int thread = -1;     // -1: not of one thread
   uint32_t block[3] = {0, 0, 0};
+  Iterations iterations = {};
 };
 
 struct Finding {

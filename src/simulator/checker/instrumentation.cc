@@ -140,6 +140,12 @@ void __tsan_atomic_signal_fence(int order) { observe_fence(Scope::block, order);
 
 void tl_sim_end_of_scope(void*) {}  // see watched_text.h
 
+// tilelang/simulator/watched_text.py puts the calls into loops.
+void tl_sim_iteration(int depth, int line, int64_t value) {
+  Thread* thread = self();
+  if (Observer* observer = thread->block->observer) observer->iteration(*thread, depth, line, value);
+}
+
 // ---- -fsanitize=bounds ----
 
 struct TypeDescriptor {

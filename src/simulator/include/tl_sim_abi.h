@@ -192,6 +192,9 @@ void tl_sim_fence_proxy_async(int global, int site); /* of shared or of global m
 void tl_sim_fence_mbarrier_init(int site);
 void tl_sim_atomic_load_done(void); /* a relaxed load may be part of a spin loop: others get their turn */
 
+/* ---- watched text: an iteration of a loop begins; `depth` counts such loops around it ---- */
+void tl_sim_iteration(int depth, int line, int64_t value);
+
 /* ---- ends of the kernel ---- */
 void tl_sim_misaligned(const void* pointer, int bytes, const char* access, int site) __attribute__((noreturn));
 void tl_sim_assertion_failed(const char* message, int site) __attribute__((noreturn));

@@ -1,0 +1,10 @@
+"""Small device programs, one an instruction mode: `PROBES`."""
+
+from __future__ import annotations
+
+from testing.simulator.probes import copies, matrices, scalars
+from testing.simulator.probes.probe import Probe, Tile, copied
+
+PROBES = [*matrices.PROBES, *copies.PROBES, *scalars.PROBES]
+
+__all__ = ["PROBES", "Probe", "Tile", "copied"]
