@@ -194,3 +194,9 @@ def test_the_choice_among_equals_is_the_first():
 
     records = [Record(i, {"i": i}, status="measured", latency_ms=t, reused=True) for i, t in enumerate([1.2, 1.005, 1.0, 1.001])]
     assert Sweep(records, [], ProfileSettings(), SearchSettings(), Question()).run().index == 1
+
+
+def test_the_cpu_itself_is_tuned_too():
+    tuner = AutoTuner.from_kernel(shift, [{"block": 32}, {"block": 64}]).set_compile_args(out_idx=[1], target="c")
+    result = tuner.set_profile_args(**FAST, ref_prog=lambda a: a + 1).run()
+    assert result.device.startswith("CPU") and [r.status for r in result.records] == ["measured"] * 2

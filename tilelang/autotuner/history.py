@@ -66,6 +66,8 @@ def device_identity(options: CompileOptions) -> str:
     """What the times are of: the GPU's name, or the simulator."""
     if options.target.simulated:
         return f"simulator of {options.target.arch}"
+    if options.target.is_cpu:
+        return f"CPU {options.target.arch}"
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else options.target.arch

@@ -38,7 +38,7 @@ class MeasureTask:
     path : str
         The file of arguments.
     device : int
-        The GPU's number; meaningless in the simulator.
+        The GPU's number; meaningless on the host.
     warmup, rep : float
         Milliseconds.
     backend : str
@@ -104,13 +104,13 @@ class _Loaded:
 _loaded: _Loaded | None = None
 
 
-def prepare(path: str, device: int, simulated: bool) -> None:
+def prepare(path: str, device: int, on_host: bool) -> None:
     """Load arguments to the device, once for many configurations."""
     import torch
 
     global _loaded
-    place = "cpu" if simulated else f"cuda:{device}"
-    if not simulated:
+    place = "cpu" if on_host else f"cuda:{device}"
+    if not on_host:
         torch.cuda.set_device(device)
     held = torch.load(path, map_location=place, weights_only=False)
     values = [*held["arguments"], *(held["expected"] or []), *(held["changed"] or [])]
@@ -135,10 +135,10 @@ def measure(task: MeasureTask) -> Measurement:
     kernel = JITKernel(task.artifact, task.options, lambda: None)
     try:
         result = _measure(kernel, task, _loaded)
-        if not task.options.target.simulated:
+        if not task.options.target.on_host:
             torch.cuda.synchronize()
     except Exception as error:
-        if not task.options.target.simulated and not _context_is_alive():
+        if not task.options.target.on_host and not _context_is_alive():
             raise Retire(error) from None
         raise
     finally:
@@ -161,14 +161,14 @@ def _measure(kernel: JITKernel, task: MeasureTask, loaded: _Loaded) -> Measureme
         torch.save([t.cpu() for t in returned or arguments if isinstance(t, torch.Tensor)], task.save)
     if task.tolerance is not None:
         check(returned, arguments, loaded, task.tolerance)
-    simulated = task.options.target.simulated
-    if simulated and first >= task.rep:  # a simulated call may take seconds: one is enough
+    target = task.options.target
+    if target.simulated and first >= task.rep:  # a simulated call may take seconds: one is enough
         return Measurement(first, first, first)
     timing: Timing = time_calls(
         lambda: kernel(*arguments),
         warmup=task.warmup,
         rep=task.rep,
-        backend="wall" if simulated else task.backend,
+        backend="wall" if target.on_host else task.backend,
         early_stop_baseline=task.baseline,
     )
     low, median, high = timing.quantiles((0.25, 0.5, 0.75))
@@ -237,7 +237,7 @@ def _reload_if_touched(task: MeasureTask) -> None:
         assert _loaded is not None
         values = [*_loaded.arguments, *(_loaded.expected or []), *(_loaded.changed or [])]
         if _fingerprint(values) != _loaded.print:
-            prepare(task.path, task.device, task.options.target.simulated)
+            prepare(task.path, task.device, task.options.target.on_host)
     except Exception:  # the device is gone, and this process with it
         _loaded = None
 

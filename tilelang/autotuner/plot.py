@@ -30,7 +30,8 @@ def write_plot(result: AutotuneResult, path: Path) -> None:
         Such as `sweep.html`.
     """
     title = f"{result.kernel.name} on {result.device}"
-    roofline = kernel_roofline(result.kernel, None if "simulator" in result.device else result.latency)
+    measured = None if "simulator" in result.device else result.latency
+    roofline = None if result.kernel.target.is_cpu else kernel_roofline(result.kernel, measured)
     parts = [
         f"<!DOCTYPE html><meta charset=utf-8><title>{html.escape(title)}</title><style>{_STYLE}</style>",
         f"<h1>{html.escape(title)}</h1>",
@@ -39,12 +40,12 @@ def write_plot(result: AutotuneResult, path: Path) -> None:
     ]
     if "simulator" in result.device:
         parts.append("<p class=bad>Times are of the CPU simulator: they rank nothing on a GPU.</p>")
-    parts += [_bars(result, roofline), _roof(result, roofline), _table(result)]
+    parts += [_bars(result, roofline), "" if roofline is None else _roof(result, roofline), _table(result)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(parts))
 
 
-def _bars(result: AutotuneResult, roofline: Roofline) -> str:
+def _bars(result: AutotuneResult, roofline: Roofline | None) -> str:
     ranking = result.ranking()[:60]
     longest = max((r.latency_ms or 0.0 for r in ranking), default=1.0) or 1.0
     scale = (_WIDTH - _LABEL - 90) / longest
@@ -58,7 +59,7 @@ def _bars(result: AutotuneResult, roofline: Roofline) -> str:
             f'<text x="{_LABEL + width + 5:.1f}" y="{y + 13}" font-size="11">{record.latency_ms:.4f} ms</text>'
         )
     height = len(ranking) * _ROW
-    if "simulator" not in result.device and roofline.bound_ms <= longest:
+    if roofline is not None and "simulator" not in result.device and roofline.bound_ms <= longest:
         x = _LABEL + roofline.bound_ms * scale
         rows.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}" stroke="#c33" stroke-dasharray="4"/>')
     return f'<h2>Latency</h2><svg viewBox="0 0 {_WIDTH} {height + 4}" width="{_WIDTH}">{"".join(rows)}</svg>'

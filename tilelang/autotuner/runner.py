@@ -85,7 +85,7 @@ class Runner:
 
     def _prepare(self, task: MeasureTask, device: int) -> BaseException | None:
         loading = self._pools[device].call(
-            prepare, task.path, device, task.options.target.simulated, timeout=_PREPARE_SECONDS, what="loaded the arguments"
+            prepare, task.path, device, task.options.target.on_host, timeout=_PREPARE_SECONDS, what="loaded the arguments"
         )
         return loading.exception()
 

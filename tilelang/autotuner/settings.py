@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
+from tilelang.env import env
 from tilelang.errors import ArgumentError, UnavailableError
 from tilelang.profiler.supply import TensorSupplyType
 
@@ -113,9 +115,18 @@ class SearchSettings:
     def halving(self) -> bool:
         return self.strategy == "halving" or self.budget is not None
 
-    def device_numbers(self, simulated: bool) -> list[int]:
-        """GPUs to measure on; [0] for the simulator."""
-        if simulated:
+    @property
+    def compile_workers(self) -> int:
+        """Compilations at a time: as given, or by the settings TILELANG_AUTO_TUNING_CPU_*."""
+        cores = len(os.sched_getaffinity(0))
+        counted = env.TILELANG_AUTO_TUNING_CPU_COUNTS
+        wanted = counted if counted > 0 else max(1, int(cores * env.TILELANG_AUTO_TUNING_CPU_UTILITIES))
+        limit = env.TILELANG_AUTO_TUNING_MAX_CPU_COUNT
+        return self.num_workers or (min(wanted, limit) if limit > 0 else wanted)
+
+    def device_numbers(self, on_host: bool) -> list[int]:
+        """GPUs to measure on; [0] for kernels that run on the CPU."""
+        if on_host:
             return [0]
         import torch
 

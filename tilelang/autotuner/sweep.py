@@ -99,19 +99,19 @@ class Sweep:
         first = next(compiled, None)
         if first is None:
             return
-        simulated = self.kernels[first].target.simulated
-        if simulated:
+        target = self.kernels[first].target
+        if target.simulated:
             logger.warning("autotune: no GPU: times are those of the CPU simulator, which rank nothing on a GPU")
         pipelined = self.search.use_pipeline or self.search.budget is not None
         ready: Any = self._chain(first, compiled) if pipelined else [first, *compiled]
-        with Runner(self.search.device_numbers(simulated), self.profile.timeout) as runner:
+        with Runner(self.search.device_numbers(target.on_host), self.profile.timeout) as runner:
             rep = self.profile.rep * (_QUICK if self.search.halving else 1.0)
             self._measure(runner, ready, rep, check=True, title="Measuring")
             while self.search.halving and rep < self.profile.rep and time.monotonic() < self._deadline:
                 rep = min(self.profile.rep, rep * 3)
                 survivors = self._leaders(max(_FINALISTS, len(self._leaders()) // 3))
                 self._measure(runner, survivors, rep, check=False, title="Measuring the best again")
-            if not simulated:
+            if not target.simulated:
                 self._confirm(runner)
 
     @staticmethod
@@ -174,6 +174,8 @@ class Sweep:
 
     def _examine(self, index: int, program: Program) -> None:
         """Predict, and refuse what cannot fit."""
+        if program.options.target.is_cpu:
+            return  # the tables are of GPUs
         record, device = self.records[index], current_device(program.options.target.arch)
         work = count_work(getattr(program.source, "prim_func", program.source))
         record.predicted_ms = predict_ms(work, device)
@@ -182,7 +184,7 @@ class Sweep:
 
     def _compile(self, order: Sequence[int]) -> Iterator[int]:
         """Indices of candidates as their kernels become ready."""
-        batch = make_batch(self.search.num_workers, self.search.executor, self.search.compile_timeout, len(order))
+        batch = make_batch(self._workers(), self.search.executor, self.search.compile_timeout, len(order))
 
         def makers() -> Iterator[Callable[[], Program]]:
             for index in order:
@@ -200,6 +202,10 @@ class Sweep:
             record = self.records[index]
             if record.status == SKIPPED and index not in self.kernels:
                 record.reason = f"the budget of {self.search.budget:g} s was used up"
+
+    def _workers(self) -> int | None:
+        """Of another executor, its own number; of this machine, what the settings allow."""
+        return self.search.num_workers if self.search.executor is not None else self.search.compile_workers
 
     @staticmethod
     def _note_compiled(record: Record, outcome: Outcome) -> None:
@@ -258,7 +264,7 @@ class Sweep:
             simulated = kernel.target.simulated
             count = dict(_n_warmup=1, _n_repeat=1) if simulated else dict(warmup=self.profile.warmup, rep=self.profile.rep)
             prepared = Prepared(
-                self.question, inputs, "cpu" if simulated else "cuda", self._folder, lambda fn: do_bench(fn, **count)
+                self.question, inputs, "cpu" if kernel.target.on_host else "cuda", self._folder, lambda fn: do_bench(fn, **count)
             )
             self._prepared[signature] = prepared
             self.reference_ms = self.reference_ms or prepared.reference_ms
