@@ -101,6 +101,9 @@ class Sweep:
             return
         target = self.kernels[first].target
         if target.simulated:
+            from tilelang.simulator import library_path
+
+            library_path()  # built here where it is out of date, rather than against a configuration's time limit
             logger.warning("autotune: no GPU: times are those of the CPU simulator, which rank nothing on a GPU")
         pipelined = self.search.use_pipeline or self.search.budget is not None
         ready: Any = self._chain(first, compiled) if pipelined else [first, *compiled]
