@@ -1,6 +1,6 @@
 """One explicit step of the 3-D heat equation (7-point stencil).
 
-    python examples/stencil/heat3d.py
+python examples/stencil/heat3d.py
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ def heat3d(planes: int, rows: int, columns: int, dtype: str = "float64", alpha: 
 
     @T.prim_func
     def step(U: T.Tensor((D, H, W), dtype), V: T.Tensor((D, H, W), dtype)):
-        with T.Kernel(
-            T.ceildiv(W - 2, columns), T.ceildiv(H - 2, rows), T.ceildiv(D - 2, planes), threads=128
-        ) as (bx, by, bz):
+        with T.Kernel(T.ceildiv(W - 2, columns), T.ceildiv(H - 2, rows), T.ceildiv(D - 2, planes), threads=128) as (bx, by, bz):
             for i, j, k in T.Parallel(planes, rows, columns):
                 z = bz * planes + i + 1
                 y = by * rows + j + 1

@@ -112,17 +112,56 @@ void BindStrides(Frame* frame, int parameter) {
   }
 }
 
+// The tensor is where the kernel runs, and with those before it; the frame takes its device.
+void CheckDevice(Frame* frame, int parameter, const DLTensor& tensor, int position, DLDeviceType device_type) {
+  const Plan& plan = *frame->plan;
+  const Parameter& declared = plan.parameters[parameter];
+  if (tensor.device.device_type != device_type) {
+    bool cuda = device_type == kDLCUDA;
+    Raise(kDeviceMismatch, position, Text(ArgumentName(plan, parameter), " is on ", DeviceName(tensor.device), ", but this kernel runs ", cuda ? "on CUDA" : "in the simulator, on the CPU"),
+          Text("pass `", declared.name, cuda ? ".cuda()`, or compile with execution_backend=\"simulator\"" : ".cpu()`"));
+  }
+  if (frame->has_tensor && tensor.device.device_id != frame->device.device_id) {
+    Raise(kDeviceMismatch, position, Text(ArgumentName(plan, parameter), " is on ", DeviceName(tensor.device), ", but the arguments before it are on ", DeviceName(frame->device)),
+          Text("pass all tensors from one device: `", declared.name, ".to(\"", DeviceName(frame->device), "\")`"));
+  }
+  frame->device = tensor.device;
+  frame->has_tensor = true;
+}
+
+// The address of the first element, which must be as aligned as the kernel assumes.
+void TakeAddress(Frame* frame, int parameter, const DLTensor& tensor, int position) {
+  const Plan& plan = *frame->plan;
+  const Parameter& declared = plan.parameters[parameter];
+  char* address = static_cast<char*>(tensor.data) + tensor.byte_offset;
+  if (declared.is_used && reinterpret_cast<uintptr_t>(address) % declared.alignment != 0) {
+    Raise(kArgument, position, Text(ArgumentName(plan, parameter), " starts at an address that is not a multiple of ", declared.alignment, " bytes, which the kernel assumes"),
+          Text("pass `", declared.name, ".clone()`: a slice of a larger tensor can start anywhere"));
+  }
+  frame->addresses[parameter] = address;
+}
+
 void BindTensor(Frame* frame, int parameter, const ffi::AnyView& arg, int position, DLDeviceType device_type) {
   const Plan& plan = *frame->plan;
   const Parameter& declared = plan.parameters[parameter];
   int32_t type = arg.type_index();
   if (type == ffi::TypeIndex::kTVMFFINone && !declared.is_used) return;
+  if (declared.is_pointer && type == ffi::TypeIndex::kTVMFFIInt) {
+    frame->addresses[parameter] = reinterpret_cast<char*>(arg.cast<int64_t>());
+    return;
+  }
   if (type != ffi::TypeIndex::kTVMFFIDLTensorPtr && type != ffi::TypeIndex::kTVMFFITensor) {
     Raise(kArgumentType, position, Text(ArgumentName(plan, parameter), " is a tensor of ", declared.dtype_name, " ", DeclaredShape(declared), ", got {got}"),
           type == ffi::TypeIndex::kTVMFFINone ? "pass a tensor; only parameters that no kernel uses may be None" : "pass a tensor");
   }
   const DLTensor* tensor = arg.cast<DLTensor*>();
   frame->tensors[parameter] = tensor;
+  if (declared.is_pointer) {
+    CheckDevice(frame, parameter, *tensor, position, device_type);
+    TakeAddress(frame, parameter, *tensor, position);
+    frame->tensors[parameter] = nullptr;  // its shape says nothing
+    return;
+  }
   if (!SameDType(declared.dtype, tensor->dtype)) {
     Raise(kArgumentType, position, Text(ArgumentName(plan, parameter), " has dtype ", DTypeName(tensor->dtype), ", expected ", declared.dtype_name),
           Text("pass `", declared.name, ".to(", TorchDType(declared), ")`"));
@@ -131,25 +170,10 @@ void BindTensor(Frame* frame, int parameter, const ffi::AnyView& arg, int positi
     Raise(kArgument, position, Text(ArgumentName(plan, parameter), " has ", tensor->ndim, " dimensions ", ActualShape(*tensor), ", expected ", declared.shape.size(), ": ", DeclaredShape(declared)),
           "reshape it, or declare the parameter with that rank");
   }
-  if (tensor->device.device_type != device_type) {
-    bool cuda = device_type == kDLCUDA;
-    Raise(kDeviceMismatch, position, Text(ArgumentName(plan, parameter), " is on ", DeviceName(tensor->device), ", but this kernel runs ", cuda ? "on CUDA" : "in the simulator, on the CPU"),
-          Text("pass `", declared.name, cuda ? ".cuda()`, or compile with execution_backend=\"simulator\"" : ".cpu()`"));
-  }
-  if (frame->has_tensor && tensor->device.device_id != frame->device.device_id) {
-    Raise(kDeviceMismatch, position, Text(ArgumentName(plan, parameter), " is on ", DeviceName(tensor->device), ", but the arguments before it are on ", DeviceName(frame->device)),
-          Text("pass all tensors from one device: `", declared.name, ".to(\"", DeviceName(frame->device), "\")`"));
-  }
-  frame->device = tensor->device;
-  frame->has_tensor = true;
+  CheckDevice(frame, parameter, *tensor, position, device_type);
   for (int axis = 0; axis < tensor->ndim; ++axis) BindExtent(frame, parameter, axis, declared.shape[axis], tensor->shape[axis], false);
   BindStrides(frame, parameter);
-  char* address = static_cast<char*>(tensor->data) + tensor->byte_offset;
-  if (declared.is_used && reinterpret_cast<uintptr_t>(address) % declared.alignment != 0) {
-    Raise(kArgument, position, Text(ArgumentName(plan, parameter), " starts at an address that is not a multiple of ", declared.alignment, " bytes, which the kernel assumes"),
-          Text("pass `", declared.name, ".clone()`: a slice of a larger tensor can start anywhere"));
-  }
-  frame->addresses[parameter] = address;
+  TakeAddress(frame, parameter, *tensor, position);
 }
 
 // Extents and strides that are expressions over several symbols.

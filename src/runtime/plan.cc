@@ -55,6 +55,7 @@ Parameter ParseParameter(const Tree& tree, std::vector<Symbol>* symbols) {
   result.is_tensor = Str(tree, "kind") == "tensor";
   result.is_output = tree["output"].cast<bool>();
   result.is_used = tree["used"].cast<bool>();
+  result.is_pointer = tree["pointer"].cast<bool>();
   if (!result.is_tensor) {
     result.symbol = FindSymbol(*symbols, result.name);
     if (result.symbol < 0) {  // a scalar that no expression mentions

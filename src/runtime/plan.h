@@ -21,6 +21,7 @@ struct Parameter {
   bool is_tensor = false;
   bool is_output = false;
   bool is_used = true;
+  bool is_pointer = false;  // described by the kernel alone: an address or any tensor, nothing else is checked
   bool has_strides = false;
   int symbol = -1;  // scalars: the symbol that holds the value
   int64_t alignment = 1;

@@ -196,6 +196,72 @@ def _wgmma(n: int) -> str:
     return _kernel(f"wgmma{n}", "\n".join(lines))
 
 
+def _vectors() -> str:
+    lines = []
+    for t in FLOATS:
+        lines += [
+            f"  {{ auto* p = reinterpret_cast<{t}*>(in); auto* q = reinterpret_cast<{t}*>(out);",
+            "    auto a = tl::pack(p[i], p[i + 1]), b = tl::broadcast<2>(p[i + 2]);",
+            "    auto c = tl::lanewise([](auto... x) { return tl::fma(x...); }, a, b, a + b - a * b / a);",
+            "    c = tl::select(a < b, tl::min(a, c), tl::max(b, c));",
+            "    q[i] = tl::lane<0>(c); q[i + 1] = tl::lane<1>(tl::cast_lanes<float>(c)) > 0 ? p[i] : p[i + 1]; }",
+        ]
+    lines += [
+        "  auto w = tl::load_as<tl::vec<uint32_t, 8>>(in + 32 * i); tl::store_as(out + 32 * i, w, i < 9);",
+        "  auto v = tl::load_as<tl::vec<uint32_t, 4>>(in + 16 * i, i < 9); tl::store_as(out + 16 * i, v);",
+        "  auto r = tl::ramp<4>(i, 3) % tl::broadcast<4>(7); *flag = tl::lane<3>(r);",
+        "  *flag += tl::load_read_only(reinterpret_cast<const int32_t*>(in) + i);",
+        "  reinterpret_cast<double*>(out)[i] = tl::load_read_only(reinterpret_cast<const double*>(in) + i);",
+        "  reinterpret_cast<tl::half_t*>(out)[i] = tl::load_read_only(reinterpret_cast<const tl::half_t*>(in) + i);",
+        "  int sum = 0; tl::dp4a(reinterpret_cast<int8_t*>(in), reinterpret_cast<int8_t*>(in) + 4, &sum);",
+        "  tl::dp4a(reinterpret_cast<uint8_t*>(in), reinterpret_cast<int8_t*>(in) + 4, &sum); *flag += sum;",
+        "  *flag += tl::ffs(i) + static_cast<int>(tl::fns(0xff0u, 3, i));",
+    ]
+    return _kernel("vectors", "\n".join(lines))
+
+
+def _rounding() -> str:
+    lines = []
+    for mode in ("rn", "rz", "ru", "rd"):
+        for t in ("float", "double"):
+            m = f"tl::rounding::{mode}"
+            lines.append(
+                f"  {{ auto* p = reinterpret_cast<{t}*>(in); auto* q = reinterpret_cast<{t}*>(out); {t} a = p[i], b = p[i + 1];"
+            )
+            lines.append(
+                f"    q[i] = tl::ieee_add<{m}>(a, b) + tl::ieee_sub<{m}>(a, b) + tl::ieee_mul<{m}>(a, b) + tl::ieee_div<{m}>(a, b);"
+            )
+            lines.append(
+                f"    q[i] += tl::ieee_fma<{m}>(a, b, a) + tl::ieee_sqrt<{m}>(a) + tl::ieee_rcp<{m}>(b) + tl::ldexp(a, 3) + tl::nextafter(a, b); }}"
+            )
+    for t in ("tl::half_t", "tl::bfloat16_t", *FLOAT8, "float", "int32_t"):
+        for mode in ("rn", "rz", "ru", "rd", "rna"):
+            for flag in ("true", "false"):
+                lines.append(
+                    f"  reinterpret_cast<{t}*>(out)[i] = tl::cast_rounded<{t}, tl::rounding::{mode}, {flag}>(reinterpret_cast<double*>(in)[i]);"
+                )
+        if t != "int32_t":
+            lines.append(
+                f"  reinterpret_cast<{t}*>(out)[i] = tl::cast_stochastic<{t}, true>(reinterpret_cast<float*>(in)[i], 17u);"
+            )
+    lines.append("  reinterpret_cast<float*>(out)[i] = tl::ieee_rsqrt(reinterpret_cast<float*>(in)[i]);")
+    return _kernel("rounding", "\n".join(lines))
+
+
+def _threads() -> str:
+    lines = [
+        "  float x = reinterpret_cast<float*>(in)[i];",
+        "  x = tl::shfl<8>(x, 3) + tl::shfl_up<8>(x, 1) + tl::shfl_down<16>(x, 2) + tl::shfl_xor<4>(x, 3) + tl::warp_scan<tl::op_sum>(x);",
+        "  tl::combine<tl::op_max>(&x, 3.0f);",
+        "  *flag = tl::match_any(i) + tl::match_all(x) + tl::activemask() + tl::lane_id();",
+        "  *flag += tl::syncthreads_count(i > 3) + tl::syncthreads_and(i > 3) + tl::syncthreads_or(i > 3);",
+        "  uint32_t state[16]; tl::philox_init(state, 1, i, 2); *flag += tl::philox_next(state);",
+        "  x += tl::philox_uniform32(state) + tl::philox_normal32(state);",
+        "  reinterpret_cast<double*>(out)[i] = tl::philox_uniform64(state) + tl::philox_normal64(state) + x;",
+    ]
+    return _kernel("threads", "\n".join(lines))
+
+
 def _ampere_barriers() -> str:
     body = "tl::mbarrier_init(b, 1); tl::mbarrier_arrive(b); tl::mbarrier_wait(b, 0); tl::mbarrier_invalidate(b);"
     body += " *flag = i + tl::mbarrier_test_wait(b, 1); tl::cp_async_mbarrier_arrive(b); tl::cp_async_mbarrier_arrive_noinc(b);"
@@ -218,7 +284,7 @@ TL_ENTRY({name})
 """
 
 
-KERNELS = ("barriers", "casts", "arithmetic", "memory", "warp", "atomics", "matrix", "print")
+KERNELS = ("barriers", "casts", "arithmetic", "memory", "warp", "atomics", "matrix", "print", "vectors", "rounding", "threads")
 
 
 def text(arch: int) -> str:
@@ -239,6 +305,11 @@ def text(arch: int) -> str:
             "print",
             "mbarrier",
             "cluster",
+            "vector",
+            "vote",
+            "rounding",
+            "random",
+            "dot",
         )
     )
     kernels = (
@@ -250,5 +321,8 @@ def text(arch: int) -> str:
         _matrix(arch >= 89, arch >= 90),
         _print(),
         _ampere_barriers(),
+        _vectors(),
+        _rounding(),
+        _threads(),
     )
     return headers + "\n".join(kernels)

@@ -70,5 +70,3 @@ def _content(kernel: Any, path: Path) -> str | bytes:
         return kernel.artifact.payload
     known = ", ".join([*_SUFFIXES, binary])
     raise ArgumentError(f"{path}: no such form of a kernel for {kernel.target}", fix=f"end the name in one of {known}")
-
-

@@ -76,4 +76,6 @@ def _width(call: ir.Call, element: int) -> int:
         return int(str(template[0]))
     if name in _VECTORS and template is not None:
         return int(str(template[0])) * element
+    if call.attrs is not None and "lanes" in call.attrs.keys():
+        return int(call.attrs["lanes"]) * element
     return element if name.startswith("tl.atomic_") else MAX_ALIGNMENT

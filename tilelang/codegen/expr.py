@@ -28,7 +28,19 @@ _SIGNED = frozenset(("int8", "int16", "int32", "int64"))
 
 
 # Functions that take a vector as one value.
-WHOLE_VECTORS = frozenset(("tl.lane", "tl.pack", "tl.store_as", "tl.shfl", "tl.shfl_xor", "tl.shfl_up", "tl.shfl_down"))
+WHOLE_VECTORS = frozenset(
+    (
+        "tl.lane",
+        "tl.pack",
+        "tl.store_as",
+        "tl.atomic_add_lanes",
+        "tl.atomic_fetch_add_lanes",
+        "tl.shfl",
+        "tl.shfl_xor",
+        "tl.shfl_up",
+        "tl.shfl_down",
+    )
+)
 
 
 def _has_lanes(expr: Any) -> bool:

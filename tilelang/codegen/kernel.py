@@ -163,11 +163,9 @@ def print_kernel(program: KernelProgram) -> KernelText:
     symbols = tuple(s for s in ordered_symbols(program) if s in use.scalars and s not in inner and s not in indices)
 
     restrict = " __restrict__" if program.config("tirx.noalias", True) else ""
-    parameters = [parameter_text(printer, b, use, restrict) for b in buffers]
+    parameters = [parameter_text(printer, b, use, "" if str(b.name) in program.may_alias else restrict) for b in buffers]
     maps = {spec: buf for spec, buf in ctx.tensor_maps.items() if buf in use.buffers}
-    parameters += [
-        f"const __grid_constant__ tl::tensor_map {names.declare(buf, str(buf.name))}" for buf in maps.values()
-    ]
+    parameters += [f"const __grid_constant__ tl::tensor_map {names.declare(buf, str(buf.name))}" for buf in maps.values()]
     parameters += [f"const {type_name(ir.dtype_of(s))} {names.declare(s, str(s.name))}" for s in symbols]
     bound = f"{ctx.num_threads}, {program.min_blocks}" if program.min_blocks else str(ctx.num_threads)
     _declare_indices(printer, program, use.scalars)

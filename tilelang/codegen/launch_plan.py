@@ -19,7 +19,8 @@ class Parameter:
 
     `kind` is "tensor" or "scalar". For tensors: `shape` and `strides` in elements (None: compact row-major); `output`
     marks those that the launcher allocates (`out_idx`); `used` is False when no kernel touches it (None is accepted);
-    `written` when a kernel may write it. `alignment` is what the kernels assume of the base address, in bytes.
+    `written` when a kernel may write it. `alignment` is what the kernels assume of the base address, in bytes. A `pointer` takes an
+    address or any tensor: what lies there is the kernel's business.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Parameter:
     used: bool = True
     alignment: int = 16
     written: bool = True
+    pointer: bool = False
 
 
 @dataclass(frozen=True)

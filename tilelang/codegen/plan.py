@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,7 +73,11 @@ def _parameter(var: ir.Var, used: bool, alignment: int, written: bool) -> Parame
 
 
 def _symbols(
-    params: Sequence[ir.Var], workspaces: Sequence[ir.Var], grids: Iterable[Any], kernels: Sequence[KernelText]
+    params: Sequence[ir.Var],
+    workspaces: Sequence[ir.Var],
+    grids: Iterable[Any],
+    kernels: Sequence[KernelText],
+    pointers: Collection[str] = (),
 ) -> dict[str, str]:
     """Every symbol with its dtype; refuses those that no argument determines."""
     solvable: list[ir.Var] = []
@@ -83,7 +87,7 @@ def _symbols(
             solvable.append(var)
             continue
         for extent in (*var.ty.shape, *var.ty.strides):
-            (solvable if isinstance(extent, ir.Var) else derived).append(extent)
+            (solvable if isinstance(extent, ir.Var) and str(var.name) not in pointers else derived).append(extent)
     derived += [s for w in workspaces for s in w.ty.shape] + [s for k in kernels for s in k.symbols]
     known = dict.fromkeys(solvable)
     for symbol in free_symbols(derived):
@@ -118,6 +122,7 @@ def make_plan(
     workspaces: Sequence[ir.Var],
     programs: Sequence[KernelProgram],
     texts: Sequence[KernelText],
+    pointers: Collection[str] = (),
 ) -> LaunchPlan:
     """The launch plan of a compiled function, with no outputs yet.
 
@@ -127,6 +132,8 @@ def make_plan(
         As the function declares them (with their logical shapes).
     programs, texts : sequences
         The launches after all passes, and what was printed for each.
+    pointers : collection of str
+        Parameters that the caller may pass as addresses.
     """
     used: set[int] = set()
     written: set[int] = set()
@@ -135,8 +142,8 @@ def make_plan(
     for program, text in zip(programs, texts):
         places = {p: i for i, p in enumerate(program.params)}
         for buf, size in required_alignment(program.body).items():
-            if buf not in places:
-                continue  # a second name of a parameter, whose own use says what is needed
+            if buf not in places:  # a second name of a parameter, or an address that only the device knows
+                continue
             alignment[places[buf]] = max(size, alignment.get(places[buf], 1))
         arguments = _arguments(text, places)
         written.update(places[buf] for buf in buffer_use(program.body).written if buf in places)
@@ -162,11 +169,14 @@ def make_plan(
     return LaunchPlan(
         name=name,
         parameters=tuple(
-            _parameter(p, i in used if ir.is_buffer_var(p) else str(p.name) in scalars, alignment.get(i, 1), i in written)
+            replace(
+                _parameter(p, i in used if ir.is_buffer_var(p) else str(p.name) in scalars, alignment.get(i, 1), i in written),
+                pointer=str(p.name) in pointers,
+            )
             for i, p in enumerate(params)
         ),
         kernels=tuple(launches),
-        symbols=_symbols(params, workspaces, [e for p in programs for e in p.grid], texts),
+        symbols=_symbols(params, workspaces, [e for p in programs for e in p.grid], texts, pointers),
         workspaces=tuple(
             Workspace(
                 str(w.name), ir.buffer_dtype(w), tuple(plan_expr(s, f"the shape of `{w.name}`", w.span) for s in w.ty.shape)

@@ -138,6 +138,11 @@ class StmtPrinter(ExprPrinter):
 
     def _stmt_Evaluate(self, stmt: ir.Evaluate) -> None:
         value = stmt.value
+        if ir.is_call(value, "tl.make_tensor"):
+            buf = value.args[0].args[0].source
+            kind, address = type_name(ir.buffer_dtype(buf), self.source(stmt)), self.text(value.args[1])
+            self.emit(f"{kind}* {self.names.declare(buf, str(buf.name))} = reinterpret_cast<{kind}*>({address});", stmt)
+            return
         if ir.is_noop(stmt) or (isinstance(value, ir.Call) and ir.call_name(value) in _SILENT):
             return
         if ir.is_call(value, "tl.alias"):

@@ -15,11 +15,13 @@ from ..language.emit import snapshot, statement
 from ..language.expr import Expr, as_condition, convert, logical, logical_not
 from ..language.kernel import Context
 from ..language.loops import Loop, serial
+from ..language.scheduler import PersistentLoop
 from ..language.select import if_then_else
 from ..language.tensor import TensorType
+from ..language.tvm_frames import ThreadLoop
 from .branches import Branch
 from .builder import Builder, require
-from .iteration import DeviceLoop, HostLoop, WhileLoop
+from .iteration import DeviceLoop, HostLoop, TracedLoop, WhileLoop
 from .names import Poison, unbound
 from .source import Source
 
@@ -288,12 +290,17 @@ class Hooks:
     def range(self, callee: Any, *args: Any) -> Any:
         return serial(*args) if callee is builtins.range else callee(*args)
 
-    def for_(self, iterable: Any, hints: tuple[str, ...], names: tuple[str, ...], place: int) -> DeviceLoop | HostLoop:
+    def for_(self, iterable: Any, hints: tuple[str, ...], names: tuple[str, ...], place: int) -> Any:
         builder = require("for")
         span = self.spans[place]
         if isinstance(iterable, builtins.range):
             iterable = serial(iterable.start, iterable.stop, iterable.step)
         if isinstance(iterable, Loop):
+            if iterable.kind == "bound":
+                return ThreadLoop(builder, iterable)
+            if iterable.kind == "persistent":
+                iterable = PersistentLoop(builder, iterable, hints)
+                return TracedLoop(iterable, span)
             return DeviceLoop(builder, iterable, hints, names, span)
         if isinstance(iterable, (Expr, Buffer, Region, Context, str, bytes)) or not isinstance(iterable, Iterable):
             raise self.error(
@@ -351,7 +358,12 @@ class Hooks:
 
     def with_(self, context: Any, hints: tuple[str, ...], several: bool, place: int) -> Any:
         if not isinstance(context, Context):
-            raise self.error(f"with {_what(context)}", "only T.Kernel opens a with block in a kernel", place, TypeErrorInKernel)
+            raise self.error(
+                f"with {_what(context)}",
+                "T.Kernel, T.launch_thread, T.If and their like open with blocks in a kernel",
+                place,
+                TypeErrorInKernel,
+            )
         return _Opened(context, list(hints), several)
 
     def ret(self, value: Any, entry: int, kind: str, place: int) -> Any:

@@ -84,6 +84,16 @@ class DeviceLoop(_Carrying):
         builder.emit(body)
 
 
+class TracedLoop(_Carrying):
+    """A device loop that opens and closes its own frames (T.Persistent)."""
+
+    def __init__(self, loop: Iterable[Any], span: SourceSpan) -> None:
+        self.loop, self.span = loop, span
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.loop
+
+
 class HostLoop:
     """A Python iterable: the body is traced for each item, as Python would run it."""
 

@@ -11,6 +11,7 @@ from ..errors import FrontendError, SourceSpan
 from ..language.buffer import Buffer
 from ..language.dtypes import dtype
 from ..language.expr import symbol
+from ..language.pointer import Pointer, PointerType
 from ..language.tensor import TensorType
 from .annotations import caller_locals, evaluate_annotations
 from .builder import Builder
@@ -135,9 +136,9 @@ def trace_prim_func(source: PrimFuncSource | FunctionType) -> Any:
     return finish(builder, result, func.__name__, place)
 
 
-def as_parameter_type(annotation: Any) -> TensorType | dtype | None:
-    """What an annotation makes of a parameter: a tensor, a scalar, or None (a constant)."""
-    if isinstance(annotation, (TensorType, dtype)):
+def as_parameter_type(annotation: Any) -> TensorType | PointerType | dtype | None:
+    """What an annotation makes of a parameter: a tensor, a pointer, a scalar, or None (a constant)."""
+    if isinstance(annotation, (TensorType, PointerType, dtype)):
         return annotation
     if annotation in (int, float, bool):
         return dtype(annotation)
@@ -148,11 +149,19 @@ def as_parameter_type(annotation: Any) -> TensorType | dtype | None:
     return None
 
 
-def make_parameter(builder: Builder, name: str, kind: TensorType | dtype) -> Any:
+def make_parameter(builder: Builder, name: str, kind: TensorType | PointerType | dtype) -> Any:
     """The kernel's view of a parameter, appended to the builder's list."""
     builder.taken.setdefault(name, 0)
     if isinstance(kind, TensorType):
+        scope = getattr(kind, "scope", "global")
+        if scope != "global":
+            raise FrontendError(
+                f"the parameter {name} is a tile in {scope} memory, which no caller can pass",
+                fix="annotate it with T.Tensor; on-chip annotations are for parameters of macros",
+            )
         value: Any = Buffer(name, kind.shape, kind.dtype, "global", kind.strides)
+    elif isinstance(kind, PointerType):
+        value = Pointer(name, kind)
     else:
         value = symbol(name, kind)  # the same variable as a symbolic dimension of that name
     builder.parameters.append(value)

@@ -8,6 +8,7 @@ from typing import Any
 from .._lazy import ir
 from ..errors import FrontendError, SourceSpan, TileLangError
 from ..language.buffer import Buffer
+from ..language.pointer import Pointer
 from .builder import Builder, active
 from .verify import verify_scopes
 
@@ -35,7 +36,13 @@ def finish(builder: Builder, result: Any, name: str, place: SourceSpan) -> Any:
         parameters = [*builder.parameters, *builder.outputs]
         body = ir.seq(builder.blocks[0])
         func = ir.PrimFunc([p.node for p in parameters], body)
-    func = func.with_attr("global_symbol", name).with_attr("s_tir", True)
+    func = func.with_attr("global_symbol", builder.attributes.get("global_symbol", name)).with_attr("s_tir", True)
+    pointers = [str(p.node.name) for p in parameters if isinstance(p, Pointer) and p.raw]
+    if pointers:
+        func = func.with_attr("tl.pointers", pointers)
+    for key in ("tilelang_pass_configs", "tilelang_compile_flags"):
+        if key in builder.attributes:
+            func = func.with_attr(key, builder.attributes[key])
     if outputs:
         func = func.with_attr("tl.out_idx", [parameters.index(o) for o in outputs])
     if "tl.prelude" in builder.attributes:

@@ -47,6 +47,9 @@ def _statement(stmt: Any, scope: set) -> None:
         _uses(root, scope, stmt)
         scope.add(made.source)
     elif isinstance(stmt, ir.Evaluate):
+        if ir.is_call(stmt.value, "tl.make_tensor"):
+            _uses(stmt.value.args[1], scope, stmt)
+            scope.add(stmt.value.args[0].args[0].source)
         _uses(stmt.value, scope, stmt)
     elif isinstance(stmt, ir.BufferStore):
         for part in (stmt.buffer, stmt.value, *stmt.indices):

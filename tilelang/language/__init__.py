@@ -9,7 +9,16 @@ from ..frontend.macro import Ref, macro
 from ..frontend.prim_func import prim_func
 from .allocate import alloc_fragment, alloc_global, alloc_local, alloc_shared, alloc_var
 from .allreduce import CommReducer, attr, comm_reducer, tvm_thread_allreduce
-from .annotate import annotate_layout, use_swizzle
+from .annotate import (
+    annotate_compile_flags,
+    annotate_l2_hit_ratio,
+    annotate_layout,
+    annotate_min_blocks_per_sm,
+    annotate_pass_configs,
+    annotate_restrict_buffers,
+    annotate_safe_value,
+    use_swizzle,
+)
 from .async_copy import async_copy, ptx_commit_group, ptx_cp_async, ptx_wait_group
 from .atomic import (
     atomic_add,
@@ -30,8 +39,10 @@ from .copy import copy
 from .debug import assume, device_assert, evaluate, print
 from .dtypes import NAMES as _DTYPES
 from .dtypes import dtype
+from .expr import Expr as _Expr
 from .extern import access_ptr, address_of, call_extern, import_source
 from .fill import clear, fill
+from .gather import c2d_im2col, dp4a, im2col, transpose
 from .gemm import GemmWarpPolicy, gemm
 from .ieee import ieee_add, ieee_fdiv, ieee_fmaf, ieee_frcp, ieee_frsqrt, ieee_fsqrt, ieee_mul, ieee_sub
 from .kernel import (
@@ -45,7 +56,7 @@ from .kernel import (
     get_thread_extent,
     get_thread_extents,
 )
-from .loops import Parallel, Pipelined, Serial, Unroll, Vectorized, grid, serial, unroll, vectorized
+from .loops import Parallel, Pipelined, Serial, Unroll, Vectorized, grid, parallel, serial, unroll, vectorized
 from .math import (
     FAST as _FAST_MATH,
 )
@@ -100,7 +111,10 @@ from .math import (
     tanh,
     trunc,
 )
+from .meta_class import inline, meta_class
+from .pointer import Ptr, handle, make_tensor, make_tensor_from_addr, ptr
 from .predicate import all_of, any_of
+from .random import rng_init, rng_rand, rng_rand_float
 from .reduce import (
     reduce,
     reduce_absmax,
@@ -114,8 +128,44 @@ from .reduce import (
 )
 from .reducer import alloc_reducer, finalize_reducer, reducer_init, reducer_update
 from .scan import cummax, cumsum
+from .scheduler import BaseTileScheduler, Persistent, PersistentTileScheduler
 from .select import Select, align_up, cdiv, ceildiv, clamp, floordiv, floormod, if_then_else, max, min, truncdiv, truncmod
 from .tensor import StridedTensor, Tensor, const, dynamic, empty, symbolic
+from .tvm_buffers import BufferName as Buffer
+from .tvm_buffers import (
+    FragmentBuffer,
+    LocalBuffer,
+    SharedBuffer,
+    alloc_buffer,
+    decl_buffer,
+    index_to_coordinates,
+    match_buffer,
+    tvm_access_ptr,
+    type_annotation,
+)
+from .tvm_frames import (
+    Else,
+    If,
+    Then,
+    While,
+    axis,
+    buffer_store,
+    continue_loop,
+    env_thread,
+    func_attr,
+    func_name,
+    launch_thread,
+    loop_break,
+    reads,
+    sblock,
+    sblock_attr,
+    thread_binding,
+    var,
+    where,
+    writes,
+)
+from .tvm_nodes import NODES as _NODES
+from .tvm_nodes import FloatImm, IntImm, Let, Not, StringImm, call_intrin, call_pure_extern, likely
 from .vector import Broadcast, Ramp, Shuffle, abs2, add2, extract_lane, fma2, max2, min2, mul2, sub2
 from .view import reshape, view
 from .warp import (
@@ -171,7 +221,10 @@ from .wide_access import (
 from .wide_access import read_only_load as _read_only_load
 
 broadcast, ramp = Broadcast, Ramp
-_FAST: dict[str, Any] = {**_FAST_MATH, "__ldg": _read_only_load, "__ffs": _find_first_set, "__fns": _find_nth_set}
+Var = SizeVar = var
+PrimExpr, break_loop = _Expr, loop_break
+buffer_decl, sblock_alloc_buffer, allocate = decl_buffer, alloc_buffer, alloc_buffer
+_FAST: dict[str, Any] = {**_FAST_MATH, "__ldg": _read_only_load, "__ffs": _find_first_set, "__fns": _find_nth_set, **_NODES}
 globals().update(_DTYPES)  # T.float16, T.int32x4, ...
 globals().update(_FAST)  # T.__exp, ...
 _LAYOUTS = {"Layout": "shared_from_function", "Fragment": "fragment_from_function"}

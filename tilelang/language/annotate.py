@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import DTypeError, SemanticError
+from ..frontend.builder import require
 from .buffer import Buffer
 from .emit import statement, whole
+from .expr import convert
 
 
 def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
@@ -41,3 +43,91 @@ def use_swizzle(panel_size: int, order: str = "row", enable: bool = True) -> Non
     if order not in ("row", "column"):
         raise SemanticError(f"order={order!r}", fix="row or column")
     statement("tl.use_swizzle", (), {"panel_size": panel_size, "order": order})
+
+
+def annotate_safe_value(safe_value_map: Mapping[Buffer, Any]) -> None:
+    """What reads past the end of a tensor give, instead of zero: `{A: -T.infinity("float32")}`.
+
+    Examples
+    --------
+    >>> T.annotate_safe_value({A: -1.0})
+    """
+    if not isinstance(safe_value_map, Mapping):
+        raise DTypeError(f"T.annotate_safe_value takes a dict of buffers to values, got {type(safe_value_map).__name__}")
+    for buffer, value in safe_value_map.items():
+        if not isinstance(buffer, Buffer) or buffer.scope() != "global":
+            raise SemanticError(
+                f"T.annotate_safe_value of {buffer}", fix="name tensors in global memory: only their reads are guarded"
+            )
+        statement(
+            "tl.annotate_safe_value", (whole(buffer, buffer.name), convert(value, buffer.dtype)), None, "T.annotate_safe_value"
+        )
+
+
+def annotate_min_blocks_per_sm(n: int) -> None:
+    """Keep registers low enough for `n` blocks of this launch on a multiprocessor.
+
+    Examples
+    --------
+    >>> T.annotate_min_blocks_per_sm(2)
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise SemanticError(f"T.annotate_min_blocks_per_sm({n!r})", fix="give a positive int")
+    statement("tl.min_blocks_per_sm", (n,), None, "T.annotate_min_blocks_per_sm")
+
+
+def annotate_restrict_buffers(*buffers: Any) -> None:
+    """Tensors that may overlap others: their pointers lose `__restrict__`.
+
+    Examples
+    --------
+    >>> T.annotate_restrict_buffers(A, B)
+    """
+    for buffer in buffers:
+        if not isinstance(buffer, Buffer) or buffer.scope() != "global":
+            raise SemanticError(f"T.annotate_restrict_buffers of {buffer}", fix="name tensors in global memory")
+        statement("tl.may_alias", (whole(buffer, buffer.name),), None, "T.annotate_restrict_buffers")
+
+
+def annotate_l2_hit_ratio(l2_hit_ratio_map: Mapping[Buffer, float]) -> None:
+    """Which share of a tensor's accesses should stay in L2: checked, and left to the hardware.
+
+    Examples
+    --------
+    >>> T.annotate_l2_hit_ratio({A: 0.9})
+    """
+    if not isinstance(l2_hit_ratio_map, Mapping):
+        raise DTypeError(f"T.annotate_l2_hit_ratio takes a dict of buffers to ratios, got {type(l2_hit_ratio_map).__name__}")
+    for buffer, ratio in l2_hit_ratio_map.items():
+        if not isinstance(buffer, Buffer) or buffer.scope() != "global":
+            raise SemanticError(f"T.annotate_l2_hit_ratio of {buffer}", fix="name tensors in global memory")
+        if isinstance(ratio, bool) or not isinstance(ratio, (int, float)) or not 0 < ratio <= 1:
+            raise SemanticError(f"the ratio {ratio!r} of {buffer.name}", fix="a number above 0, at most 1")
+
+
+def annotate_compile_flags(flags: list[str] | str) -> None:
+    """Options for the device compiler, beside those of the decorator.
+
+    Examples
+    --------
+    >>> T.annotate_compile_flags(["-O3"])
+    """
+    values = [flags] if isinstance(flags, str) else list(flags)
+    if not all(isinstance(f, str) for f in values):
+        raise DTypeError(f"T.annotate_compile_flags({flags!r})", fix="give a string or a list of strings")
+    builder = require("T.annotate_compile_flags")
+    builder.attributes["tilelang_compile_flags"] = [*builder.attributes.get("tilelang_compile_flags", ()), *values]
+
+
+def annotate_pass_configs(configs: Mapping[str, Any]) -> None:
+    """Pass configurations for this function; those of the decorator win.
+
+    Examples
+    --------
+    >>> T.annotate_pass_configs({"tl.enable_fast_math": True})
+    """
+    if not isinstance(configs, Mapping):
+        raise DTypeError(f"T.annotate_pass_configs takes a dict, got {type(configs).__name__}")
+    builder = require("T.annotate_pass_configs")
+    known = builder.attributes.get("tilelang_pass_configs", {})
+    builder.attributes["tilelang_pass_configs"] = {**known, **{str(getattr(k, "value", k)): v for k, v in configs.items()}}

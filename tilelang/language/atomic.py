@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import DTypeError, SemanticError, UnsupportedError
+from ..errors import DTypeError, SemanticError
 from .buffer import Buffer, Element, Region
 from .copy import match_extents
+from .dtypes import dtype
 from .emit import effect, statement, whole
 from .expr import Expr, as_expr, convert
 from .extern import address_of
+from .vector import pack
 
 _ORDERS = ("relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst")
 
@@ -108,30 +110,53 @@ def atomic_xor(dst: Any, value: Any, memory_order: str | None = None, return_pre
     return _bitwise("xor", dst, value, memory_order, return_prev)
 
 
-def _vector(lanes: int, dst: Any, value: Any, return_prev: bool) -> None:
+def _vector(lanes: int, dst: Any, value: Any, return_prev: bool) -> Expr | None:
     """dst[i .. i + lanes) += value[j .. j + lanes) along the last axis, as one transaction where the hardware has it."""
     what = f"T.atomic_addx{lanes}"
     _target(dst, what)
+    start = whole(dst, f"the destination of {what}")
+    place = Element(start.buffer, tuple(start.starts))
+    if isinstance(value, Expr) and not isinstance(value, Element):
+        vector = convert(value, dtype(f"{place.dtype}x{lanes}"))
+    else:
+        source = whole(value, f"the value of {what}")
+        *outer, first = source.starts
+        parts = [convert(Element(source.buffer, (*outer, first + k)), place.dtype) for k in range(lanes)]
+        vector = pack(parts)
+    attrs = {"lanes": lanes}
     if return_prev:
-        raise UnsupportedError(f"{what} with return_prev is not in this version", fix="use T.atomic_add on each element")
-    regions = []
-    for side, name in ((dst, "destination"), (value, "value")):
-        if not isinstance(side, (Buffer, Region, Element)):
-            raise DTypeError(f"the {name} of {what} must be a buffer or an element of one, got {type(side).__name__}")
-        region = whole(side, f"the {name} of {what}")
-        starts, n = region.starts, len(region.starts)
-        regions.append(Region(region.buffer, starts, (1,) * (n - 1) + (lanes,), (False,) * n, False))
-    statement(f"tl.atomic_addx{lanes}", tuple(regions), None, what)
+        return effect("tl.atomic_fetch_add_lanes", (address_of(place), vector), vector.dtype, "prev", attrs)
+    statement("tl.atomic_add_lanes", (address_of(place), vector), attrs, what)
+    return None
 
 
-def atomic_addx2(dst: Any, value: Any, return_prev: bool = False) -> None:
-    """Add two neighbouring elements that start at `dst`, atomically each."""
-    _vector(2, dst, value, return_prev)
+def atomic_addx2(dst: Any, value: Any, return_prev: bool = False) -> Expr | None:
+    """Add two neighbouring elements to those that start at `dst`, each atomically.
+
+    Parameters
+    ----------
+    dst : element, region or buffer in global or shared memory
+        Aligned to two elements in global memory.
+    value : element, region or buffer; or a vector of two lanes
+        Where the two values begin, along the last axis.
+    return_prev : bool
+        Give the previous values, as a vector.
+
+    Examples
+    --------
+    >>> T.atomic_addx2(C[i, j * 2], x[i, j * 2])
+    """
+    return _vector(2, dst, value, return_prev)
 
 
-def atomic_addx4(dst: Any, value: Any, return_prev: bool = False) -> None:
-    """Add four neighbouring elements that start at `dst`, atomically each."""
-    _vector(4, dst, value, return_prev)
+def atomic_addx4(dst: Any, value: Any, return_prev: bool = False) -> Expr | None:
+    """Add four neighbouring elements to those that start at `dst`, each atomically; parameters as in `atomic_addx2`.
+
+    Examples
+    --------
+    >>> T.atomic_addx4(C[i, j * 4], x[i, j * 4])
+    """
+    return _vector(4, dst, value, return_prev)
 
 
 def atomic_load(src: Any, memory_order: str = "seq_cst") -> Expr:

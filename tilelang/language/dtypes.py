@@ -28,6 +28,8 @@ def _name_of(value: Any) -> str:
     """The canonical name of anything that denotes an element type."""
     if isinstance(value, str):
         text = str.__str__(value)
+    elif hasattr(value, "dtype_name"):  # T.ptr: a table of pointers holds addresses
+        text = value.dtype_name
     elif isinstance(value, type) and value in _PYTHON:
         text = _PYTHON[value]
     elif type(value).__module__.split(".")[0] == "torch":
@@ -73,9 +75,12 @@ class dtype(str):
             found = cls._cache[name] = super().__new__(cls, name)
         return found
 
-    def __call__(self, value: Any) -> Any:
-        """Cast a value to this type."""
+    def __call__(self, value: Any = None) -> Any:
+        """Cast a value to this type; without one, a new symbolic value of it."""
         from .math import cast
+
+        if value is None:
+            return _fresh_symbol(self)
 
         return cast(value, self)
 
@@ -169,6 +174,15 @@ class dtype(str):
         if self.lanes > 1:
             raise DTypeError(f"{self} has no torch dtype", fix=f"use {self.element} and a last axis of {self.lanes}")
         return getattr(torch, str.__str__(self))
+
+
+def _fresh_symbol(kind: dtype) -> Any:
+    """A symbolic value named by the assignment under way, as `m = T.int32()` in TVMScript."""
+    from ..frontend.builder import current
+    from .expr import symbol
+
+    builder = current()
+    return symbol(builder.next_name("v") if builder is not None else "v", kind)
 
 
 NAMES: dict[str, dtype] = {name: dtype(name) for name in (*_BITS, *_ALIASES)}

@@ -164,6 +164,18 @@ def Pipelined(
     return Loop("T.Pipelined", "serial", ((*_bounds(start, stop, "T.Pipelined"), None),), extra)
 
 
+def parallel(start: Any, stop: Any = None, *, annotations: dict[str, Any] | None = None) -> Loop:
+    """One loop of T.Parallel from `start` to `stop`.
+
+    Examples
+    --------
+    >>> for i in T.parallel(64):
+    ...     B[i] = A[i]
+    """
+    low, extent = _bounds(start, stop, "T.parallel")
+    return Loop("T.parallel", "parallel", ((low, extent, None),), _annotated(annotations, parallel_depth=1))
+
+
 def grid(*extents: Any) -> Loop:
     """Nested serial loops."""
     if not extents:

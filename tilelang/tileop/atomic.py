@@ -227,6 +227,7 @@ class AtomicXor(_AtomicBits):
 
 
 _DTYPES = {op.name: op.dtypes for op in (AtomicAdd, AtomicMax, AtomicMin, AtomicAnd, AtomicOr, AtomicXor)}
+_DTYPES |= {name: ARITHMETIC for name in ("tl.atomic_add_lanes", "tl.atomic_fetch_add_lanes")}
 
 
 def check_element(call: ir.Call, span: SourceSpan | None) -> None:

@@ -43,7 +43,7 @@ class LoweringContext:
     `fragments` and `shared` are the inferred layouts, `tensors` the author's for global memory; `views` leads from a view to
     the buffer whose memory it is (`root`); `tid` is the linear thread id; `remarks` collects decisions worth telling the
     author (`kernel.remarks`). While an operator is lowered, `ranges` and `constraints` hold the loops and conditions around
-    it; `symbols` are the shape variables.
+    it; `symbols` are the shape variables. `device_tensors` are those whose address only the device knows (T.make_tensor).
     """
 
     target: Target
@@ -60,10 +60,11 @@ class LoweringContext:
     symbols: tuple[ir.Var, ...] = ()
     constraints: list[Any] = field(default_factory=list)
     tensor_maps: dict[TensorMapSpec, ir.Var] = field(default_factory=dict)
+    device_tensors: set[ir.Var] = field(default_factory=set)
 
     def copy(self) -> LoweringContext:
         """A context whose decisions are its own."""
-        containers = {name: value for name, value in vars(self).items() if isinstance(value, (dict, list))}
+        containers = {name: value for name, value in vars(self).items() if isinstance(value, (dict, list, set))}
         fresh: dict[str, Any] = {name: type(value)(value) for name, value in containers.items()}
         return replace(self, **fresh)
 

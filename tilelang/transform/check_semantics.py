@@ -345,6 +345,11 @@ class _Checker(ir.Visitor):
     def visit_AllocBuffer(self, node: ir.AllocBuffer) -> None:
         self.place.declared.add(node.buffer)
 
+    def visit_Call(self, node: ir.Call) -> None:
+        if ir.is_call(node, "tl.make_tensor"):
+            self.place.declared.add(node.args[0].args[0].source)
+        self.descend(node)
+
     def visit_IfThenElse(self, node: ir.IfThenElse) -> None:
         self.inside(node, depth=self.place.depth + 1)
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import ir
-from ..tileop.base import Effects, as_tile_op, scratch_of
+from ..tileop.base import Effects, as_tile_op, attribute, scratch_of
 from . import region as rg
 
 # Statements that say something about the program and touch nothing.
-_DECLARATIONS = ("tl.assume", "tl.use_swizzle", "tl.alias")
+_DECLARATIONS = ("tl.assume", "tl.use_swizzle", "tl.alias", "tl.make_tensor")
 COMMIT, WAIT, BARRIER = "tl.cp_async_commit", "tl.cp_async_wait", "tl.sync_threads"
 
 
@@ -221,7 +221,7 @@ class _Collector(ir.Visitor):
         if name == "tirx.address_of":
             self._pointer(node.args[0])
         elif name.startswith("tl.atomic_"):
-            self._at(node.args[0], (False, True), atomic=True)
+            self._at(node.args[0], (False, True), atomic=True, lanes=int(attribute(node, "lanes", 1)))
             for arg in node.args[1:]:
                 self.visit(arg)
         elif name == "tl.cp_async":
@@ -240,12 +240,14 @@ class _Collector(ir.Visitor):
         else:
             self.visit(target)
 
-    def _at(self, target: Any, kinds: tuple[bool, ...], atomic: bool = False, late: bool = False) -> None:
+    def _at(self, target: Any, kinds: tuple[bool, ...], atomic: bool = False, late: bool = False, lanes: int = 1) -> None:
         """An operand that names exactly the element (or region) that is touched."""
         if ir.is_call(target, "tirx.address_of"):
             target = target.args[0]
         if isinstance(target, ir.BufferLoad):
             ranges = rg.whole(target.source) if late else _element(target.indices)
+            if lanes > 1:
+                ranges = (*ranges[:-1], (ranges[-1][0], ir.const(lanes)))
         elif isinstance(target, ir.BufferRegion):
             ranges = rg.ranges_of(target)
         else:

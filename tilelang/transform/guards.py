@@ -81,8 +81,17 @@ class GuardMemory(ir.Mutator):
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
         """Atomics and device calls that take an address run only where the address is in bounds."""
         conditions: list[Any] = []
+        lanes = max((int(c.attrs["lanes"]) for c in ir.collect(node.value, ir.Call) if _has_lanes(c)), default=1)
         for call in ir.collect(node.value, ir.Call):
             if ir.is_call(call, "tirx.address_of") and isinstance(call.args[0], ir.BufferLoad):
-                conditions += self.bounds(call.args[0].source, call.args[0].indices)
+                place = call.args[0]
+                conditions += self.bounds(place.source, place.indices)
+                if lanes > 1:  # a vector is in bounds as a whole
+                    *outer, last = place.indices
+                    conditions += self.bounds(place.source, [*outer, last + (lanes - 1)])
         new = self.descend(node)
         return ir.IfThenElse(conjunction(conditions), new, None, node.span) if conditions else new
+
+
+def _has_lanes(call: ir.Call) -> bool:
+    return call.attrs is not None and "lanes" in call.attrs.keys()

@@ -1,9 +1,9 @@
 """Producer and consumers become one kernel: barriers initialised, one branch a role, barriers of the block among consumers.
 
-    if (tx == 0) { mbarrier_init(...); fence_mbarrier_init(); }
-    sync_threads();
-    if (tx >= 256) { give registers back; if (tx == 256) { producer } }
-    else           { take registers;      consumers }
+if (tx == 0) { mbarrier_init(...); fence_mbarrier_init(); }
+sync_threads();
+if (tx >= 256) { give registers back; if (tx == 256) { producer } }
+else           { take registers;      consumers }
 """
 
 from __future__ import annotations

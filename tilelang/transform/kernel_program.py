@@ -70,6 +70,8 @@ class KernelProgram:
         What one thread of a producer warpgroup does beside the body, until `join_roles`.
     rings : tuple of Ring
         The barriers between producer and body.
+    may_alias : frozenset of str
+        Parameters that may overlap others.
     """
 
     name: str
@@ -87,6 +89,7 @@ class KernelProgram:
     cluster: tuple[int, int, int] = (1, 1, 1)
     producer: ir.Stmt | None = None
     rings: tuple[Ring, ...] = ()
+    may_alias: frozenset[str] = frozenset()
 
     @property
     def tid(self) -> ir.Var:

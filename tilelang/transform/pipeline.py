@@ -13,6 +13,7 @@ from ..errors import ResourceError
 from ..tileop import registry as _registry  # noqa: F401 - the operators must be known before the first pass asks
 from . import insert_barriers as barriers
 from . import plan_shared_memory as arena
+from .apply_safe_values import apply_safe_values
 from .bind_views import bind_views
 from .check_semantics import check_semantics
 from .expand_private import expand_private
@@ -61,6 +62,7 @@ def insert_barriers(program: KernelProgram) -> KernelProgram:
 
 CUDA: tuple[Pass, ...] = (
     # what the program says
+    apply_safe_values,
     expand_reducers,
     check_semantics,
     bind_views,

@@ -24,6 +24,7 @@ class HostProgram:
     params: tuple[ir.Var, ...]
     workspaces: list[ir.Var] = field(default_factory=list)
     launches: list[KernelProgram] = field(default_factory=list)
+    pointers: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -84,6 +85,7 @@ class _Directives(ir.Mutator):
         super().__init__()
         self.preludes: list[str] = []
         self.min_blocks = 0
+        self.may_alias: set[str] = set()
 
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
         if ir.is_call(node.value, "tl.import_source"):
@@ -91,6 +93,9 @@ class _Directives(ir.Mutator):
             return None
         if ir.is_call(node.value, "tl.min_blocks_per_sm"):
             self.min_blocks = ir.const_int(node.value.args[0]) or 0
+            return None
+        if ir.is_call(node.value, "tl.may_alias"):
+            self.may_alias.add(str(node.value.args[0].source.name))
             return None
         return node
 
@@ -114,9 +119,11 @@ def _make_program(launch: _Launch, name: str, host: HostProgram, target: Target,
             ctx.ranges[var] = (0, extent)
     directives = _Directives()
     body = directives.body(ir.substitute(launch.body, fixed))
+    ctx.device_tensors = {c.args[0].args[0].source for c in ir.collect(body, ir.Call) if ir.is_call(c, "tl.make_tensor")}
     program = KernelProgram(
         name, body, grid, block, block_vars, thread_vars, ctx, params,
         min_blocks=directives.min_blocks, prelude=tuple(directives.preludes), span=launch.span,
+        may_alias=frozenset(directives.may_alias),
     )  # fmt: skip
     return rasterize_blocks(program)
 
@@ -136,15 +143,24 @@ def split_launches(func: ir.PrimFunc, target: Target, configs: Mapping[str, Any]
     """The launches of a function; several run in order on one stream."""
     name = str(func.attrs["global_symbol"]) if "global_symbol" in func.attrs.keys() else "main"
     host = HostProgram(name, tuple(func.params))
+    if "tl.pointers" in func.attrs.keys():
+        host.pointers = frozenset(str(p) for p in func.attrs["tl.pointers"])
     nests: list[_Launch] = []
     scalars: dict[ir.Var, Any] = {}
     views: list[ir.Stmt] = []
+    tensors: list[ir.Evaluate] = []
     preludes: list[str] = [str(func.attrs["tl.prelude"])] if "tl.prelude" in func.attrs.keys() else []
     for stmt in ir.statements(func.body):
         if _is_launch(stmt):
             nest = _read_nest(ir.substitute(stmt, scalars))
             nest.body = ir.seq([*views, nest.body])
+            used = {x.source for x in ir.collect(nest.body, (ir.BufferLoad, ir.BufferRegion))}
+            used |= {x.buffer for x in ir.collect(nest.body, ir.BufferStore)}
+            own = [s for s in tensors if s.value.args[0].args[0].source in used]
+            nest.body = ir.seq([*(ir.substitute(s, scalars) for s in own), nest.body])
             nests.append(nest)
+        elif isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.make_tensor"):
+            tensors.append(stmt)  # each launch that uses the tensor declares it
         elif isinstance(stmt, ir.AllocBuffer) and ir.scope_of(stmt.buffer) == "global":
             host.workspaces.append(stmt.buffer)
         elif isinstance(stmt, ir.Bind):

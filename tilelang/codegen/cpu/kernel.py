@@ -1,11 +1,11 @@
 """One launch as C++: what a block does, and the loop over the blocks.
 
-    static void scale_kernel_block(const float* __restrict__ A, float* __restrict__ B, const int bx) { ... }
+static void scale_kernel_block(const float* __restrict__ A, float* __restrict__ B, const int bx) { ... }
 
-    static void scale_kernel(tl_grid grid, const float* A, float* B) {
-      tl::for_each_block(grid, [=](int bx, int by, int bz) { scale_kernel_block(A, B, bx); });
-    }
-    TL_ENTRY(scale_kernel)
+static void scale_kernel(tl_grid grid, const float* A, float* B) {
+  tl::for_each_block(grid, [=](int bx, int by, int bz) { scale_kernel_block(A, B, bx); });
+}
+TL_ENTRY(scale_kernel)
 """
 
 from __future__ import annotations

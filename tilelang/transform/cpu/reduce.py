@@ -81,9 +81,7 @@ def _reduce_columns(op: Reduce, kind: ReduceKind, outer: list[Any]) -> ir.Stmt:
         return ir.For(j, ir.const(0), ir.const(width), ir.ForKind.SERIAL, body(j), annotations={SIMD: 1}, span=op.span)
 
     k = ir.var("k")
-    step = along(
-        lambda j: ir.BufferStore(row, kind.combine(ir.load(row, [j]), _element(op, kind, [*outer, j], k)), [j], op.span)
-    )
+    step = along(lambda j: ir.BufferStore(row, kind.combine(ir.load(row, [j]), _element(op, kind, [*outer, j], k)), [j], op.span))
     return ir.seq(
         [
             ir.alloc(row, op.span),

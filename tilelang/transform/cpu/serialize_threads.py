@@ -339,4 +339,3 @@ def _written_first(body: ir.Stmt, buf: ir.Var) -> bool:
 
 def _prints(body: ir.Stmt) -> bool:
     return any(ir.call_name(c) == "tl.print" for c in ir.collect(body, ir.Call))
-

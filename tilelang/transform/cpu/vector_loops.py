@@ -236,6 +236,7 @@ class _Interior(ir.Mutator):
             return self.visit(node.args[1])
         return self.descend(node)
 
+
 def _interior(body: ir.Stmt, loops: list[_Loop], ctx: LoweringContext) -> tuple[ir.Stmt, list[Any]]:
     """The body for nests that lie in bounds as a whole, and what must hold for that (nothing: it always does)."""
     if any(loop.dependent for loop in loops):

@@ -1,0 +1,153 @@
+"""Pointers as parameters, tensors over addresses, buffers under TVM's names."""
+
+import pytest
+import torch
+
+import tilelang
+import tilelang.language as T
+from testing.programs.launch import run
+from testing.programs.reference import assert_close, random
+from tilelang.errors import ArgumentError, DTypeError, FrontendError, SemanticError, ShapeError
+
+
+@T.prim_func
+def matmul(a_ptr: T.ptr, b_ptr: T.ptr(T.float16), c_ptr: T.ptr, m: T.int32, n: T.int32, k: T.int32):
+    A = T.make_tensor(a_ptr, (m, k), "float16")
+    B = T.make_tensor(b_ptr, (k, n), "float16")
+    C = T.make_tensor(c_ptr, (m, n), "float32")
+    with T.Kernel(T.ceildiv(n, 32), T.ceildiv(m, 32), threads=64) as (bx, by):
+        x = T.alloc_shared((32, 32), "float16")
+        y = T.alloc_shared((32, 32), "float16")
+        z = T.alloc_fragment((32, 32), "float32")
+        T.clear(z)
+        for i in T.serial(T.ceildiv(k, 32)):
+            T.copy(A[by * 32, i * 32], x)
+            T.copy(B[i * 32, bx * 32], y)
+            T.gemm(x, y, z)
+        T.copy(z, C[by * 32, bx * 32])
+
+
+def test_pointer_parameters(device):
+    kernel = tilelang.compile(matmul)
+    a, b = random((40, 64), "float16", device), random((64, 72), "float16", device)
+    want = a.double() @ b.double()
+    scale = a.double().abs() @ b.double().abs()
+    for view in (lambda t: t, lambda t: t.data_ptr()):
+        c = torch.full((40, 72), float("nan"), device=device)
+        kernel(view(a), b, view(c), 40, 72, 64)
+        assert_close(c, want, terms=64, scale=scale)
+
+
+def test_table_of_pointers(device):
+    @T.prim_func
+    def main(table: T.Tensor((3,), T.ptr), O: T.Tensor((3, 64), "float32")):
+        with T.Kernel(3, threads=32) as g:
+            X = T.make_tensor_from_addr(table[g], (64,), "float32")
+            Y = T.make_tensor(table[g], (8, 4), "float32", strides=(8, 2))
+            x = T.alloc_fragment((64,), "float32")
+            T.copy(X, x)
+            for i in T.Parallel(64):
+                O[g, i] = x[i] + Y[i // 4 % 8, i % 4]
+
+    parts = [random(64, "float32", device) for _ in range(3)]
+    table = torch.tensor([p.data_ptr() for p in parts], device=device)
+    out = run(main, [table], ((3, 64), "float32"), device=device)
+    i = torch.arange(64, device=device)
+    want = torch.stack([p.double() + p.double()[i // 4 % 8 * 8 + i % 4 * 2] for p in parts])
+    assert_close(out, want)
+
+
+def test_tvm_names(device):
+    @T.prim_func
+    def main(a: T.handle, B: T.Buffer((16, 32), "float32"), o: T.handle):
+        T.func_attr({"global_symbol": "tvm_names", "tir.noalias": True})
+        n = T.int32()
+        A = T.match_buffer(a, (n, 32), "float32")
+        O = T.match_buffer(o, (4, 16, 32), "float32")
+        with T.sblock("root"):
+            T.reads(A[0:16, 0:32])
+            T.writes(O[0:16, 0:32])
+            with T.launch_thread("blockIdx.x", 2) as bx:
+                with T.launch_thread("threadIdx.x", 32) as tx:
+                    S = T.alloc_buffer((16, 32), "float32", scope="shared")
+                    L = T.decl_buffer((4,), "float32", scope="local")
+                    V = T.decl_buffer((512,), "float32", data=B.data)
+                    T.sblock_attr({"pragma": 1})
+                    for i in T.grid(16):
+                        S[i, tx] = A[i, tx] if n > 3 else 0.0
+                    T.sync_threads()
+                    L[0] = 2.0
+                    for i in T.serial(8):
+                        r, c = T.index_to_coordinates((i + bx * 8) * 32 + tx, (16, 32))
+                        O[0, r, c] = S[r, 31 - c] * L[0]
+                        O[1, r, c] = V[(i + bx * 8) * 32 + tx]
+                        vi, vj = T.axis.remap("SS", [r, c])
+                        with T.If(vj < 16):
+                            with T.Then():
+                                O[2, vi, vj] = 1.0
+                            with T.Else():
+                                O[2, vi, vj] = -1.0
+                        x = T.alloc_var("int32", init=0)
+                        with T.While(x < r):
+                            x += 2
+                        O[3, r, c] = T.cast(x, "float32")
+
+    a, b = random((16, 32), "float32", device), random((16, 32), "float32", device)
+    out = run(main, [a, b], ((4, 16, 32), "float32"), device=device)
+    i, j = torch.arange(16, device=device)[:, None], torch.arange(32, device=device)[None, :]
+    ones = torch.where(j < 16, 1.0, -1.0).expand(16, 32)
+    want = [a.double().flip(1) * 2, b.double(), ones.double(), ((i + 1) // 2 * 2).double().expand(16, 32)]
+    assert_close(out, torch.stack(want), ulps=0)
+    assert "tvm_names" in tilelang.compile(main).get_kernel_source()
+
+
+def test_thread_binding(device):
+    @T.prim_func
+    def main(A: T.Tensor((4, 8, 16), "float32"), O: T.Tensor((4, 8, 16), "float32"), P: T.Tensor((4,), "float32")):
+        with T.Kernel(4, threads=(16, 8)) as bx:
+            for ty in T.thread_binding(0, 8, thread="threadIdx.y"):
+                for tx in T.thread_binding(16, "threadIdx.x"):
+                    O[bx, ty, tx] = A[bx, ty, tx] + 1.0
+            for tx in T.thread_binding(1, thread="threadIdx.x"):
+                for ty in T.thread_binding(1, thread="threadIdx.y"):
+                    P[bx] = A[bx, 7, 3]
+
+    a = random((4, 8, 16), "float32", device)
+    o, p = run(main, [a], ((4, 8, 16), "float32"), ((4,), "float32"), device=device)
+    assert torch.equal(o, a + 1) and torch.equal(p, a[:, 7, 3])
+
+
+@pytest.mark.parametrize(
+    "statement, kind, part",
+    [
+        (lambda x, G: T.make_tensor(G[0], (4,), "float32"), DTypeError, "an address is an int64"),
+        (lambda x, G: T.make_tensor(x, (4,), "float32"), FrontendError, "T.view"),
+        (lambda x, G: T.make_tensor_from_addr(T.cast(G[0], "int64"), (4, 2), "float32", (1,)), ShapeError, "1 strides"),
+        (lambda x, G: T.match_buffer(3, (4,)), FrontendError, "annotate the parameter with T.handle"),
+        (lambda x, G: T.match_buffer(x, (9,)), ShapeError, "x, which is 8, with shape 9"),
+        (lambda x, G: T.alloc_buffer((4,), "float32", scope="texture"), SemanticError, "'texture'"),
+        (lambda x, G: T.decl_buffer((4, 2), "float32", data=x.data), FrontendError, "T.view and T.reshape"),
+        (lambda x, G: T.tvm_access_ptr(T.type_annotation("float16"), x.data, 0, 8, 1), SemanticError, "which is float32"),
+        (lambda x, G: T.launch_thread("blockIdx.q", 4), SemanticError, "'blockIdx.q'"),
+        (lambda x, G: T.launch_thread("threadIdx.x", 0), ShapeError, "positive constant"),
+        (lambda x, G: T.thread_binding(4), SemanticError, "without a thread axis"),
+        (lambda x, G: T.where(True), FrontendError, "guard the statements with if"),
+        (lambda x, G: T.While(True), FrontendError, "always true"),
+    ],
+)
+def test_refusals(statement, kind, part):
+    @T.prim_func
+    def main(G: T.Tensor((8,), "float32")):
+        with T.Kernel(1):
+            x = T.alloc_shared((8,), "float32")
+            statement(x, G)
+
+    with pytest.raises(kind) as caught:
+        main.get()
+    assert part in str(caught.value)
+
+
+def test_pointer_arguments_are_checked(device):
+    kernel = tilelang.compile(matmul)
+    with pytest.raises(ArgumentError, match="got str"):
+        kernel("a", 0, 0, 1, 1, 1)

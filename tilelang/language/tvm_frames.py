@@ -1,0 +1,406 @@
+"""Blocks and branches under TVM's names: T.If, T.While, T.launch_thread, T.thread_binding, T.sblock and what stands in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._lazy import ir
+from ..errors import FrontendError, SemanticError, ShapeError
+from ..frontend.builder import Frame, require
+from .dtypes import dtype
+from .expr import Expr, as_condition, as_expr
+from .kernel import _TAGS, Context, Kernel
+from .loops import Loop
+from .shape import as_extent, same, simplify
+
+
+class If(Context):
+    """`with T.If(condition):` around `with T.Then():` and `with T.Else():`.
+
+    Examples
+    --------
+    >>> with T.If(i < n):
+    ...     with T.Then():
+    ...         A[i] = 0
+    """
+
+    def __init__(self, condition: Any) -> None:
+        self.condition = as_condition(condition)
+        self.parts: dict[str, Any] = {}
+
+    def open(self, names: list[str]) -> None:
+        builder = require("T.If")
+        builder.need_kernel("T.If")
+        self.outer = builder.attributes.get("tvm_if")
+        builder.attributes["tvm_if"] = self
+        self.span, self.node = builder.span(), self.condition.node
+
+    def close(self) -> None:
+        builder = require("T.If")
+        builder.attributes["tvm_if"] = self.outer
+        if "then" not in self.parts:
+            raise FrontendError("T.If without T.Then", fix="write `with T.Then():` inside it")
+        builder.emit(ir.IfThenElse(self.node, self.parts["then"], self.parts.get("else"), self.span))
+
+
+class _Part(Context):
+    part = ""
+
+    def open(self, names: list[str]) -> None:
+        builder = require(f"T.{type(self).__name__}")
+        self.owner = builder.attributes.get("tvm_if")
+        if self.owner is None or self.part in self.owner.parts:
+            raise FrontendError(
+                f"T.{type(self).__name__} that belongs to no T.If", fix="write it directly inside `with T.If(...):`"
+            )
+        self.frame = builder.push(Frame("if", f"T.{type(self).__name__}"))
+
+    def close(self) -> None:
+        self.owner.parts[self.part] = require("T.Then").pop(self.frame)
+
+
+class Then(_Part):
+    """The statements of a T.If where its condition holds."""
+
+    part = "then"
+
+
+class Else(_Part):
+    """The statements of a T.If where its condition does not hold."""
+
+    part = "else"
+
+
+class While(Context):
+    """`with T.While(condition):` repeats its statements while the condition holds.
+
+    Examples
+    --------
+    >>> with T.While(x < 10):
+    ...     x += 1
+    """
+
+    def __init__(self, condition: Any) -> None:
+        self.condition = as_condition(condition)
+        if self.condition.constant():
+            raise FrontendError("T.While of a condition that is always true", fix="test a T.alloc_var")
+
+    def open(self, names: list[str]) -> None:
+        builder = require("T.While")
+        builder.need_kernel("T.While")
+        self.span, self.node = builder.span(), self.condition.node
+        self.frame = builder.push(Frame("while", "T.While"))
+
+    def close(self) -> None:
+        builder = require("T.While")
+        builder.emit(ir.While(self.node, builder.pop(self.frame), self.span))
+
+
+class EnvThread:
+    """`T.env_thread("threadIdx.x")`: the axis of a later T.launch_thread."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = _tag(tag, "T.env_thread")
+
+
+def _tag(tag: Any, what: str) -> str:
+    name = tag.tag if isinstance(tag, EnvThread) else getattr(tag, "thread_tag", tag)
+    if name not in _TAGS:
+        raise SemanticError(f"the axis {name!r} of {what}", fix="one of " + ", ".join(_TAGS))
+    return name
+
+
+def env_thread(thread_tag: str, dtype: str = "int32") -> EnvThread:
+    """A thread axis for T.launch_thread.
+
+    Examples
+    --------
+    >>> tx = T.env_thread("threadIdx.x")
+    """
+    return EnvThread(thread_tag)
+
+
+def _constant_extent(extent: Any, tag: str) -> Any:
+    found = simplify(as_extent(extent, f"the extent of {tag}"))
+    if tag.startswith("threadIdx") and (not isinstance(found, int) or found < 1):
+        raise ShapeError(f"the extent of {tag} is {extent}", fix="give a positive constant")
+    return found
+
+
+class launch_thread(Context):
+    """`with T.launch_thread("blockIdx.x", n) as bx:` opens one axis of a launch; the outermost one opens the launch.
+
+    Parameters
+    ----------
+    thread : str
+        blockIdx.x to threadIdx.z.
+    extent : int or Expr
+
+    Examples
+    --------
+    >>> with T.launch_thread("blockIdx.x", 4) as bx, T.launch_thread("threadIdx.x", 128) as tx:
+    ...     A[bx * 128 + tx] = 0
+    """
+
+    def __init__(self, thread: Any, extent: Any) -> None:
+        self.tag = _tag(thread, "T.launch_thread")
+        self.extent = _constant_extent(extent, self.tag)
+
+    def open(self, names: list[str]) -> Expr:
+        builder = require("T.launch_thread")
+        frame = builder.kernel()
+        self.kernel: Kernel | None = None
+        if frame is None:
+            self.kernel = Kernel(1, threads=1)
+            self.kernel.blocks = [1, 1, 1]
+            self.kernel.open([])
+            builder.attributes["launch_axes"] = set()
+            frame = builder.kernel()
+        kernel, axes = frame.data["kernel"], builder.attributes.get("launch_axes")  # type: ignore[union-attr]
+        number = _TAGS.index(self.tag)
+        if axes is None or self.tag in axes:  # an axis of T.Kernel, or one opened before
+            found = (
+                kernel.blocks[number]
+                if number < len(kernel.blocks) and number < 3
+                else kernel.threads[number - 3]
+                if number > 2
+                else 1
+            )
+            if not same(found, self.extent):
+                raise ShapeError(f"{self.tag} is launched with extent {self.extent}, but has {found}", fix=f"use {found}")
+        elif number < 3:
+            kernel.blocks[number] = self.extent
+        else:
+            kernel.threads[number - 3] = self.extent
+        if axes is not None:
+            axes.add(self.tag)
+        return kernel.variables[number]
+
+    def close(self) -> None:
+        if self.kernel is not None:
+            self.kernel.close()
+            require("T.launch_thread").attributes.pop("launch_axes")
+
+
+def thread_binding(start: Any, stop: Any = None, thread: Any = None, *, annotations: Any = None) -> Loop:
+    """`for tx in T.thread_binding(0, 128, thread="threadIdx.x"):` each thread (or block) runs the body for its own index.
+
+    Parameters
+    ----------
+    start, stop : int or Expr
+        Without `stop` from 0 to `start`.
+    thread : str
+        blockIdx.x to threadIdx.z; the extent is at most that of the launch.
+
+    Examples
+    --------
+    >>> for tx in T.thread_binding(0, 128, thread="threadIdx.x"):
+    ...     A[tx] = 0
+    """
+    if isinstance(stop, str):  # T.thread_binding(n, "threadIdx.x")
+        stop, thread = None, stop
+    if thread is None:
+        raise SemanticError("T.thread_binding without a thread axis", fix='thread="threadIdx.x"')
+    tag = _tag(thread, "T.thread_binding")
+    low, high = (0, start) if stop is None else (start, stop)
+    low = as_extent(low, "the start of T.thread_binding")
+    extent = _constant_extent(high - low if not (isinstance(low, int) and low == 0) else high, tag)
+    return Loop("T.thread_binding", "bound", ((low, extent, None),), {"thread": tag})
+
+
+class ThreadLoop:
+    """The loop that T.thread_binding describes: no loop, the index of the calling thread or block."""
+
+    def __init__(self, builder: Any, loop: Loop) -> None:
+        self.builder, self.loop = builder, loop
+
+    def enter(self, *values: Any) -> tuple:
+        return values
+
+    def __iter__(self) -> Any:
+        ((low, extent, _),) = self.loop.ranges
+        tag = self.loop.annotations["thread"]
+        number = _TAGS.index(tag)
+        frame = self.builder.kernel()
+        launch = None
+        if frame is None or self.builder.attributes.get("launch_axes") is not None:
+            launch = launch_thread(tag, extent)
+            index: Any = launch.open([])
+        else:
+            kernel = frame.data["kernel"]
+            whole = kernel.threads[number - 3] if number > 2 else kernel.blocks[number] if number < len(kernel.blocks) else 1
+            index = kernel.variables[number]
+            if isinstance(whole, int) and isinstance(extent, int) and extent > whole:
+                raise ShapeError(f"T.thread_binding of {extent} {tag} in a launch that has {whole}", fix=f"use at most {whole}")
+            if not same(whole, extent):
+                guard = self.builder.push(Frame("if", "T.thread_binding"))
+                span = self.builder.span()
+                yield index + low
+                self.builder.emit(ir.IfThenElse(as_condition(index < extent).node, self.builder.pop(guard), None, span))
+                return
+        yield index + low
+        if launch is not None:
+            launch.close()
+
+    def leave(self, *values: Any) -> tuple:
+        return values
+
+
+class sblock(Context):
+    """`with T.sblock(name):` TVM's block: its statements stand where it stands.
+
+    Examples
+    --------
+    >>> with T.sblock("root"):
+    ...     S = T.alloc_buffer((64,), "float32", scope="shared")
+    """
+
+    def __init__(self, name: str = "", no_realize: bool = False) -> None:
+        self.name = name
+
+    def open(self, names: list[str]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def reads(*regions: Any) -> None:
+    """What a T.sblock reads: the compiler finds out for itself.
+
+    Examples
+    --------
+    >>> T.reads(A[0:64])
+    """
+
+
+def writes(*regions: Any) -> None:
+    """What a T.sblock writes: the compiler finds out for itself.
+
+    Examples
+    --------
+    >>> T.writes(B[0:64])
+    """
+
+
+def sblock_attr(attrs: Mapping[str, Any]) -> None:
+    """Annotations of a T.sblock; only "layout_map" (as T.annotate_layout) says anything here.
+
+    Examples
+    --------
+    >>> T.sblock_attr({"pragma": 1})
+    """
+    if not isinstance(attrs, Mapping):
+        raise SemanticError(f"T.sblock_attr({attrs!r})", fix="give a dict")
+    if "layout_map" in attrs:
+        from .annotate import annotate_layout
+
+        annotate_layout(attrs["layout_map"])
+
+
+def func_attr(attrs: Mapping[str, Any]) -> None:
+    """Attributes of the function: "global_symbol" names it; the others say nothing that is not known.
+
+    Examples
+    --------
+    >>> T.func_attr({"global_symbol": "main"})
+    """
+    if not isinstance(attrs, Mapping):
+        raise SemanticError(f"T.func_attr({attrs!r})", fix="give a dict")
+    builder = require("T.func_attr")
+    if "global_symbol" in attrs:
+        builder.attributes["global_symbol"] = str(attrs["global_symbol"])
+
+
+def func_name(name: str) -> None:
+    """The name of the function.
+
+    Examples
+    --------
+    >>> T.func_name("main")
+    """
+    func_attr({"global_symbol": name})
+
+
+class _Axis:
+    """`T.axis.spatial(n, i)` and the like: the index itself."""
+
+    @staticmethod
+    def _value(dom: Any, binding: Any, dtype: str = "int32") -> Any:
+        return as_expr(binding) if isinstance(binding, Expr) else binding
+
+    spatial = reduce = scan = opaque = S = R = _value
+
+    @staticmethod
+    def remap(kinds: str, bindings: list[Any], dtype: str = "int32") -> Any:
+        values = [as_expr(b) if isinstance(b, Expr) else b for b in bindings]
+        if len(values) != len(kinds):
+            raise SemanticError(f"T.axis.remap({kinds!r}) of {len(values)} indices", fix="one letter for each index")
+        return values[0] if len(values) == 1 else values
+
+
+axis = _Axis()
+
+
+def where(predicate: Any) -> None:
+    """The condition of a T.sblock; write an if statement instead."""
+    raise FrontendError("T.where has no statements to guard here", fix="guard the statements with if")
+
+
+def var(name: Any = None, dtype_: Any = "int32") -> Expr:
+    """A symbolic value, as T.dynamic.
+
+    Examples
+    --------
+    >>> n = T.Var("n", "int32")
+    """
+    from .expr import symbol
+
+    if not isinstance(name, str):
+        name, dtype_ = "v", dtype_ if name is None else name
+    return symbol(name, dtype(dtype_))
+
+
+def buffer_store(buffer: Any, value: Any, indices: Any, predicate: Any = None) -> None:
+    """`buffer[indices] = value`.
+
+    Examples
+    --------
+    >>> T.buffer_store(A, 1.0, [i])
+    """
+    buffer[tuple(indices) if isinstance(indices, (list, tuple)) else indices] = value
+
+
+def _leave(what: str, make: str) -> None:
+    builder = require(what)
+    loops = [f for f in builder.frames if f.kind in ("for", "while")]
+    if not loops:
+        raise FrontendError(f"{what} outside a loop", fix="write it in a loop that runs on the device")
+    loop = loops[-1].data.get("loop")
+    if loop is not None and (loop.kind in ("parallel", "vectorized") or len(loop.ranges) > 1):
+        raise FrontendError(f"{what} of {loop.what}", fix="only T.serial, T.unroll and while loops of one variable can be left")
+    builder.emit(getattr(ir, make)(builder.span()))
+    builder.blocks[-1].dead = True
+
+
+def loop_break() -> None:
+    """Leave the innermost device loop; Python's `break` says the same.
+
+    Examples
+    --------
+    >>> if A[i] < 0:
+    ...     T.loop_break()
+    """
+    _leave("T.loop_break", "Break")
+
+
+def continue_loop() -> None:
+    """Go on with the next iteration of the innermost device loop; Python's `continue` says the same.
+
+    Examples
+    --------
+    >>> if A[i] < 0:
+    ...     T.continue_loop()
+    """
+    _leave("T.continue_loop", "Continue")
