@@ -103,8 +103,8 @@ def page() -> str:
     parts.append(
         "## Element types\n\n"
         + ", ".join(f"`T.{n}`" for n in scalars)
-        + ", and vectors of them such as `T.float16x2` (2, 4, 8, 16 lanes). A type is callable: `T.float32(x)` converts; it knows "
-        "its `.bits`, `.bytes` and `.as_torch()`.\n"
+        + ", and vectors of them such as `T.float16x2` (2, 4, 8, 16 lanes). A type is callable: `T.float32(x)` converts; "
+        "it knows its `.bits`, `.bytes` and `.as_torch()`.\n"
     )
     missing = ", ".join(f"`{n}`" for n in known_names())
     parts.append(

@@ -108,8 +108,8 @@ def test_thread_binding(device):
             for ty in T.thread_binding(0, 8, thread="threadIdx.y"):
                 for tx in T.thread_binding(16, "threadIdx.x"):
                     O[bx, ty, tx] = A[bx, ty, tx] + 1.0
-            for tx in T.thread_binding(1, thread="threadIdx.x"):
-                for ty in T.thread_binding(1, thread="threadIdx.y"):
+            for _x in T.thread_binding(1, thread="threadIdx.x"):
+                for _y in T.thread_binding(1, thread="threadIdx.y"):
                     P[bx] = A[bx, 7, 3]
 
     a = random((4, 8, 16), "float32", device)

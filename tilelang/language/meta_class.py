@@ -49,7 +49,7 @@ def meta_class(cls: C) -> C:
     for name, member in list(vars(cls).items()):
         if isinstance(member, FunctionType) and not name.startswith("__") and _stores(member):
             setattr(cls, name, macro(member))
-    original = cls.__setattr__
+    original: Any = cls.__setattr__
 
     def name_buffers(self: Any, name: str, value: Any) -> None:
         _named(value, name)

@@ -89,7 +89,7 @@ class PersistentLoop:
         tile = snapshot(convert(wave * details["wave"] + details["index"], dtype("int32")), "tile")
         guard = builder.push(Frame("if", "T.Persistent"))
         if len(extents) == 2 and not (isinstance(details["group"], int) and details["group"] == 1):
-            place: Any = grouped(tile, *extents, details["group"])
+            place: Any = list(grouped(tile, extents[0], extents[1], details["group"]))
         else:
             place, rest = [], tile
             for extent in reversed(extents[1:]):

@@ -46,6 +46,7 @@ class If(Context):
 
 class _Part(Context):
     part = ""
+    owner: Any
 
     def open(self, names: list[str]) -> None:
         builder = require(f"T.{type(self).__name__}")
