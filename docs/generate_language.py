@@ -85,7 +85,7 @@ def page() -> str:
     from tilelang.language.unavailable import known_names
 
     grouped: dict[str, dict[int, tuple[list[str], Any]]] = {}
-    for name in sorted(set(T.__all__), key=str.lower):
+    for name in sorted(set(T.__all__), key=lambda n: (n.lower(), n)):
         if name in NAMES:
             continue
         value = getattr(T, name)
