@@ -72,7 +72,7 @@ REFUSED = {
     "break in parallel": ("for i in T.Parallel(4):\n    break", "break", "no order"),
     "break of grid": ("for i, j in T.grid(4, 4):\n    break", "break", "several loop variables"),
     "break in host loop": ("for i in [1, 2]:\n    if A[0, i] > 0:\n        break", "break", "trace time"),
-    "with": ("with memoryview(b'') as f:\n    pass", "memoryview(b'')", "only T.Kernel"),
+    "with": ("with memoryview(b'') as f:\n    pass", "memoryview(b'')", "T.Kernel, T.launch_thread"),
     "nested kernel": ("with T.Kernel(1) as b:\n    pass", "with T.Kernel(1) as b:", "inside T.Kernel"),
     "nested parallel": (
         "for i in T.Parallel(4):\n    for j in T.Parallel(4):\n        A[i, j] = 1",
