@@ -69,7 +69,8 @@ def test_everything_traces():
     func = everything.prim_func
     names = {ir.call_name(c) for c in ir.collect(func, ir.Call)}
     assert {
-        "tl.print", "tl.device_assert", "tl.assume", "tl.call_extern", "tl.annotate_layout", "tl.atomic_add_lanes", "tl.reinterpret",
+        "tl.print", "tl.device_assert", "tl.assume", "tl.call_extern", "tl.annotate_layout", "tl.reinterpret",
+        "tl.atomic_add_lanes",
         "tl.fast_exp", "tl.pow", "tl.copysign", "tl.shfl_xor", "tl.warp_reduce_sum", "tl.sync_threads", "tl.sync_warp",
         "tl.any_sync", "tl.fma", "tl.copy", "tl.popcount", "tl.clz", "tl.isnan",
     } <= names  # fmt: skip
