@@ -126,7 +126,7 @@ def test_thread_binding(device):
         (lambda x, G: T.match_buffer(3, (4,)), FrontendError, "annotate the parameter with T.handle"),
         (lambda x, G: T.match_buffer(x, (9,)), ShapeError, "x, which is 8, with shape 9"),
         (lambda x, G: T.alloc_buffer((4,), "float32", scope="texture"), SemanticError, "'texture'"),
-        (lambda x, G: T.decl_buffer((4, 2), "float32", data=x.data), FrontendError, "T.view and T.reshape"),
+        (lambda x, G: T.decl_buffer((4,), "float32", data=x.data, elem_offset=2), FrontendError, "at element 2 of x"),
         (lambda x, G: T.tvm_access_ptr(T.type_annotation("float16"), x.data, 0, 8, 1), SemanticError, "which is float32"),
         (lambda x, G: T.launch_thread("blockIdx.q", 4), SemanticError, "'blockIdx.q'"),
         (lambda x, G: T.launch_thread("threadIdx.x", 0), ShapeError, "positive constant"),

@@ -61,13 +61,6 @@ class Buffer:
         return self._node
 
     @property
-    def data(self) -> Any:
-        """Where its elements begin, for T.decl_buffer and T.tvm_access_ptr."""
-        from .pointer import BufferData
-
-        return BufferData(self)
-
-    @property
     def ndim(self) -> int:
         return len(self.shape)
 

@@ -7,7 +7,7 @@ from typing import Any
 from .._lazy import ir
 from ..errors import DTypeError, FrontendError, ShapeError
 from ..frontend.builder import require
-from .buffer import Buffer, Element, Region
+from .buffer import Buffer, BufferData, Element, Region
 from .dtypes import dtype
 from .dtypes import dtype as _dtype
 from .expr import Expr, as_expr
@@ -56,18 +56,6 @@ class Pointer:
         if self.tensor is None:
             self.tensor = Buffer(self.name, (1,), self.kind.dtype or dtype("uint8"))
         return self.tensor.node
-
-
-class BufferData:
-    """`buffer.data`: where the elements of a buffer begin."""
-
-    kind_name = "pointer"
-
-    def __init__(self, buffer: Buffer) -> None:
-        self.buffer = buffer
-
-    def __str__(self) -> str:
-        return f"{self.buffer.name}.data"
 
 
 def _strides(strides: Any, shape: tuple[Extent, ...], what: str) -> tuple[Extent, ...] | None:

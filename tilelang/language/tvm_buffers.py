@@ -8,13 +8,14 @@ from typing import Any
 from ..errors import FrontendError, SemanticError, ShapeError
 from ..frontend.builder import require
 from .allocate import alloc_fragment, alloc_global, alloc_local, alloc_shared, alloc_var
-from .buffer import Buffer, Element, Region
+from .buffer import Buffer, BufferData, Element, Region
 from .dtypes import dtype
 from .expr import Expr, binary
 from .extern import Address
-from .pointer import BufferData, Pointer, tensor_over
-from .shape import Extent, as_shape, product, same, shape_text
+from .pointer import Pointer, tensor_over
+from .shape import Extent, as_shape, same, shape_text
 from .tensor import TensorType, _tensor
+from .view import from_data
 
 _ALLOCATORS = {
     "shared": alloc_shared,
@@ -135,21 +136,17 @@ def decl_buffer(
     """
     if data is None:
         return alloc_buffer(shape, dtype, scope)
-    source = data.buffer if isinstance(data, BufferData) else data
-    if isinstance(source, Buffer) and source.scope() != "global":
-        return _tile_alias(source, shape, dtype, strides, elem_offset)
+    if isinstance(data, BufferData):
+        if elem_offset is None or (isinstance(elem_offset, int) and elem_offset == 0):
+            dims = as_shape(shape, "T.decl_buffer")
+            steps = as_shape(strides, "the strides of T.decl_buffer") if strides else None
+            return from_data(data, dims, _as_dtype(dtype), steps, "T.decl_buffer")
+        if data.buffer.scope() != "global":
+            raise FrontendError(
+                f"T.decl_buffer at element {elem_offset} of {data.buffer.name}, which is in {data.buffer.scope()}",
+                fix="declare it over the whole tile and add the offset to the indices",
+            )
     return tensor_over(data, shape, dtype, strides, "T.decl_buffer", elem_offset)
-
-
-def _tile_alias(source: Buffer, shape: Any, of: Any, strides: Any, elem_offset: Any) -> Any:
-    dims = as_shape(shape, "T.decl_buffer")
-    whole = len(dims) == source.ndim and all(same(a, b) for a, b in zip(dims, source.shape))
-    if whole and dtype(of) == source.dtype and not strides and elem_offset in (None, 0):
-        return source
-    raise FrontendError(
-        f"T.decl_buffer of shape {shape_text(dims)} over {source.name}, which is in {source.scope()}",
-        fix="T.view and T.reshape give a tile another shape or dtype",
-    )
 
 
 def match_buffer(
@@ -254,6 +251,3 @@ def tvm_access_ptr(ptype: Any, data: Any, offset: Any, extent: Any, rw_mask: int
             f"T.tvm_access_ptr of {ptype.dtype} into {buffer.name}, which is {buffer.dtype}", fix="use the buffer's own dtype"
         )
     return Address(Element(buffer, tuple(index_to_coordinates(offset, buffer.shape))))
-
-
-__all__ = ["product"]
