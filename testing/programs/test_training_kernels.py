@@ -45,7 +45,9 @@ def test_rotary(length, dim, device):
     out = run(rotary(2, length, 3, dim), [x, cos, sin], (x.shape, "float16"), device=device)
     a, b = x.double().cpu().chunk(2, -1)
     c, s = (t.double().cpu()[None, :, None] for t in (cos, sin))
-    assert_close(out, torch.cat([a * c - b * s, b * c + a * s], -1), scale=torch.cat([a.abs() + b.abs()] * 2, -1), arithmetic="float32")
+    assert_close(
+        out, torch.cat([a * c - b * s, b * c + a * s], -1), scale=torch.cat([a.abs() + b.abs()] * 2, -1), arithmetic="float32"
+    )
 
 
 def cross_entropy(rows, vocab, block_v, threads=128, dtype="float32"):
@@ -108,7 +110,9 @@ def per_token_cast(M, N, blk_m, group, dtype="float32"):
 
     @T.prim_func
     def main(
-        X: T.Tensor((M, N), dtype), X_fp8: T.Tensor((M, N), "float8_e4m3fn"), X_amax: T.Tensor((M, T.ceildiv(N, group)), "float32")
+        X: T.Tensor((M, N), dtype),
+        X_fp8: T.Tensor((M, N), "float8_e4m3fn"),
+        X_amax: T.Tensor((M, T.ceildiv(N, group)), "float32"),
     ):
         with T.Kernel(T.ceildiv(M, blk_m), T.ceildiv(N, group), threads=128) as (bx, by):
             y_local = T.alloc_fragment((blk_m, group), dtype)

@@ -1,6 +1,6 @@
-"""Copies and fills of a thread's own arrays are what each thread does for itself, not work that the block shares.
+"""What fills a thread's own arrays is what each thread does for itself, not work that the block shares.
 
-Before: `T.copy(A[tx, 0:8], own)` with `own` from T.alloc_local
+Before: `T.copy(A[tx, 0:8], own)` or `for j in T.Parallel(8): own[j] = A[tx, j]` with `own` from T.alloc_local
 After:  `for j in T.vectorized(8): own[j] = A[tx, j]`
 """
 
@@ -15,6 +15,7 @@ from ..tileop.base import as_tile_op
 from ..tileop.elementwise import ElementwiseOp
 from .kernel_program import KernelProgram
 from .parallel_nest import ParallelNest
+from .units import is_parallel
 
 _PRIVATE = ("local", "local.var")
 
@@ -25,6 +26,12 @@ def expand_private(program: KernelProgram) -> KernelProgram:
 
 
 class _Expand(ir.Mutator):
+    def visit_For(self, node: ir.For) -> Any:
+        if not is_parallel(node):
+            return self.descend(node)
+        nest = ParallelNest.of(node)
+        return _thread_loops(nest, _independent(nest)) if nest.is_private else node
+
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
         op = as_tile_op(node)
         if not isinstance(op, ElementwiseOp):
@@ -45,10 +52,27 @@ class _Expand(ir.Mutator):
         return _thread_loops(op.nest())
 
 
-def _thread_loops(nest: ParallelNest) -> ir.Stmt:
-    """The nest's iterations, all in one thread; the innermost ones side by side."""
+def _independent(nest: ParallelNest) -> bool:
+    """True if each iteration of the innermost loop stores to elements of its own, which no other iteration reads."""
+    stored: dict[ir.Var, Any] = {}
+    for store in ir.collect(nest.body, ir.BufferStore):
+        if not any(ir.uses_var(i, {nest.vars[-1]}) for i in store.indices):
+            return False
+        if not _same(stored.setdefault(store.buffer, store.indices), store.indices):
+            return False
+    loads = ir.collect(nest.body, ir.BufferLoad)
+    return all(_same(stored[x.source], x.indices) for x in loads if x.source in stored)
+
+
+def _same(a: Any, b: Any) -> bool:
+    return len(a) == len(b) and all(map(ir.structural_equal, a, b))
+
+
+def _thread_loops(nest: ParallelNest, side_by_side: bool = True) -> ir.Stmt:
+    """The nest's iterations, all in one thread; the innermost ones side by side where their order does not matter."""
     body = nest.body
     for depth in reversed(range(len(nest.vars))):
-        kind = ir.ForKind.VECTORIZED if depth == len(nest.vars) - 1 else ir.ForKind.SERIAL
+        innermost = side_by_side and depth == len(nest.vars) - 1
+        kind = ir.ForKind.VECTORIZED if innermost else ir.ForKind.SERIAL
         body = ir.For(nest.vars[depth], ir.const(0), ir.const(nest.extents[depth]), kind, body, span=nest.span)
     return body

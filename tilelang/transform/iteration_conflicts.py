@@ -41,6 +41,8 @@ def check_iterations(nest: ParallelNest, place: Any) -> None:
     place : callable
         Span of a statement, or None, → the user's place.
     """
+    if nest.is_private:
+        return
     _check_private(nest, place)
     collector = _Collector(nest)
     collector.visit(nest.body)

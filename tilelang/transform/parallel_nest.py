@@ -90,6 +90,15 @@ class ParallelNest:
             )
         return body
 
+    @property
+    def is_private(self) -> bool:
+        """True if the nest stores into arrays that each thread has for itself and touches no register tile: nothing to share
+        out, every thread runs all of it."""
+        inner = set(ir.declared_buffers(self.body))
+        stores = [s for s in ir.collect(self.body, ir.BufferStore) if s.buffer not in inner]
+        own = bool(stores) and all(ir.scope_of(s.buffer) == "local" for s in stores)
+        return own and not self.uses and all(ir.is_noop(e) for e in ir.collect(self.body, ir.Evaluate))
+
     def with_body(self, body: ir.Stmt) -> ParallelNest:
         return ParallelNest(self.vars, self.extents, body, self.annotations, self.span)
 
