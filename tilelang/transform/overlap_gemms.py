@@ -23,14 +23,15 @@ from typing import Any
 
 from .. import ir
 from ..tileop.base import LoweringContext, as_tile_op
-from ..tileop.fill import Fill
 from ..tileop.gemm import Gemm
 from ..tileop.gemm_wait import Accumulator, GemmWait
 from ..tileop.ring import RingRelease, RingWait
+from .clear_accumulators import clear_accumulators
 from .effects import is_unit, unit_accesses
 from .kernel_program import KernelProgram
+from .occupancy import producer_halves_occupancy
 from .pipelining.loops import loop_with
-from .region import covers, ranges_of
+from .pipelining.specialize import NotSpecialized
 
 DISABLE = "tl.disable_gemm_overlap"
 
@@ -39,13 +40,13 @@ def overlap_gemms(program: KernelProgram) -> KernelProgram:
     """Loops over rings with their products left under way where nothing needs them yet."""
     if program.producer is None or program.config(DISABLE):
         return program
-    return replace(program, body=_Overlap(program.ctx).body(program.body))
+    return replace(program, body=_Overlap(program).body(program.body))
 
 
 class _Overlap(ir.Mutator):
-    def __init__(self, ctx: LoweringContext) -> None:
+    def __init__(self, program: KernelProgram) -> None:
         super().__init__()
-        self.ctx = ctx
+        self.program, self.ctx = program, program.ctx
         self.depth = 0
 
     def visit_For(self, node: ir.For) -> Any:
@@ -68,7 +69,13 @@ class _Overlap(ir.Mutator):
         body = RingBody.of(loop, self.ctx)
         if body is None:
             return loop
-        return _chain(body, self.ctx, self.depth > 0) or _rotation(body, self.ctx) or loop
+        chained = _chain(body, self.ctx, self.depth > 0)
+        if chained is not None:
+            return chained
+        rotated = _rotation(body, self.ctx)
+        if rotated is not None and producer_halves_occupancy(self.program):
+            raise NotSpecialized("without one, twice as many blocks share a multiprocessor and overlap each other", loop.span)
+        return rotated or loop
 
 
 def is_plain_loop(stmt: ir.For) -> bool:
@@ -108,7 +115,7 @@ class RingBody:
         """The body of a plain loop over a ring of at least one gemm of warpgroups; None for any other loop."""
         if not is_plain_loop(loop) or loop.step is not None and ir.const_int(loop.step) != 1:
             return None
-        parts = tuple(_part(s, ctx) for s in _clear_by_first_product(ir.statements(loop.body), ctx))
+        parts = tuple(_part(s, ctx) for s in clear_accumulators(ir.statements(loop.body), ctx))
         if not any(isinstance(p.op, RingWait) for p in parts) or not any(p.is_gemm for p in parts):
             return None
         if ir.collect(loop.body, (ir.Break, ir.Continue, ir.Return)):
@@ -148,34 +155,6 @@ def _accesses(stmt: ir.Stmt) -> Iterable[Any]:
         yield from _accesses(stmt.body)
     else:
         yield from _accesses(stmt.body)
-
-
-def _clear_by_first_product(statements: list[ir.Stmt], ctx: LoweringContext) -> list[ir.Stmt]:
-    """Tiles set to zero right before a gemm adds to them: the gemm's first product overwrites them instead."""
-    out: list[ir.Stmt] = []
-    for stmt in statements:
-        gemm = as_tile_op(stmt)
-        if isinstance(gemm, Gemm) and ir.const_int(gemm.clear_accum) == 0 and gemm.runs_on_warpgroups(ctx):
-            place = _zeroed_before(out, gemm, ctx)
-            if place is not None:
-                out.pop(place)
-                stmt = ir.evaluate(replace(gemm, clear_accum=ir.const(True, "bool")).to_call(), stmt.span)
-        out.append(stmt)
-    return out
-
-
-def _zeroed_before(before: list[ir.Stmt], gemm: Gemm, ctx: LoweringContext) -> int | None:
-    """The place of the statement that sets the gemm's accumulator to zero, if nothing between touches it."""
-    target = gemm.C.source
-    for place in range(len(before) - 1, -1, -1):
-        op = as_tile_op(before[place])
-        if isinstance(op, Fill) and op.dst.source.same_as(target):
-            whole = covers(target, ranges_of(op.dst)) and covers(target, ranges_of(gemm.C))
-            zero = not ir.collect(op.value, ir.BufferLoad) and ir.const_number(op.value) == 0
-            return place if whole and zero else None
-        if any(ctx.root(a.buffer).same_as(ctx.root(target)) for a in _accesses(before[place])):
-            return None
-    return None
 
 
 # ---------------------------------------------------------------------- statements

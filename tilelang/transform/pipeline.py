@@ -20,6 +20,7 @@ from .expand_private import expand_private
 from .expand_reducers import expand_reducers
 from .fence_async_proxy import fence_async_proxy
 from .flatten_buffers import flatten_buffers
+from .heaviest_first import heaviest_first
 from .infer_layouts import infer_layouts
 from .join_roles import join_roles
 from .kernel_program import KernelProgram
@@ -68,6 +69,7 @@ CUDA: tuple[Pass, ...] = (
     bind_views,
     expand_private,
     # how its work is arranged
+    heaviest_first,
     specialize_warps,
     lower_pipelines,
     infer_layouts,
