@@ -193,3 +193,45 @@ def test_refusals(statement, kind, part):
     with pytest.raises(kind) as caught:
         main.get()
     assert part in str(caught.value)
+
+
+@T.prim_func
+def reductions(
+    A: T.Tensor((N,), "int32"), F: T.Tensor((N,), "float32"), O: T.Tensor((10, N), "int32"), R: T.Tensor((4, N), "float32")
+):
+    with T.Kernel(1, threads=N):
+        t = T.get_thread_binding()
+        a = A[t]
+        O[0, t] = T.warp_reduce_max(a)
+        O[1, t] = T.warp_reduce_min(a)
+        O[2, t] = T.warp_reduce_bitand(a)
+        O[3, t] = T.warp_reduce_bitor(a)
+        O[4, t] = T.reinterpret(T.ballot(a > 0), "int32")
+        O[5, t] = T.shift_left(a, 2) + T.shift_right(a, 3)
+        O[6, t] = T.bitwise_xor(a, 5)
+        O[7, t] = T.align_up(t, 24) + T.get_block_binding()
+        O[8, t] = T.get_warp_idx() * 32 + T.get_lane_idx()
+        O[9, t] = T.Cast("int32", F[t])
+        R[0, t] = T.warp_reduce_sum(F[t])
+        R[1, t] = T.nearbyint(F[t] * 4.0)
+        R[2, t] = T.fast_rcp(T.__exp(F[t]))
+        R[3, t] = T.ieee_frsqrt(T.abs(F[t]) + 1.0)
+
+
+def test_reductions_and_small_names(device):
+    a, f = random(N, "int32", device), random(N, "float32", device)
+    o, r = run(reductions, [a, f], ((10, N), "int32"), ((4, N), "float32"), device=device)
+    x, t, d = a.cpu().view(4, 32), torch.arange(N), f.cpu().double()
+    both, either = x[:, 0].clone(), x[:, 0].clone()
+    for k in range(1, 32):
+        both, either = both & x[:, k], either | x[:, k]
+    signs = ((x > 0) * (1 << torch.arange(32))).sum(1)
+    signs = torch.where(signs >= 2**31, signs - 2**32, signs).int()
+    warps = torch.stack([x.amax(1), x.amin(1), both, either, signs]).repeat_interleave(32, 1)
+    flat = a.cpu()
+    rest = [(flat << 2) + (flat >> 3), flat ^ 5, ((t + 23) // 24 * 24).int(), t.int(), d.trunc().int()]
+    assert torch.equal(o.cpu(), torch.cat([warps, torch.stack(rest)]))
+    sums = d.view(4, 32).sum(1).repeat_interleave(32)
+    assert_close(r[0], sums, terms=32, scale=torch.full((N,), 40.0))
+    assert torch.equal(r[1].cpu(), (f.cpu() * 4).round())
+    assert_close(r[2:], torch.stack([(-d).exp(), (d.abs() + 1).rsqrt()]), ulps=16)
