@@ -22,4 +22,4 @@ def test_example(path, capsys):
 
 def test_there_are_examples():
     subjects = {p.parent.name for p in FILES}
-    assert {"elementwise", "gemm", "norms", "attention", "dequantize"} <= subjects
+    assert {"elementwise", "gemm", "norms", "attention", "dequantize", "linear_attention"} <= subjects
