@@ -130,8 +130,8 @@ def test_fft(n, threads, device):
     assert_close(out, expected, terms=n, scale=x.abs().double().cpu().sum((1, 2))[:, None, None].expand(out.shape) / 4)
 
 
-def convolution(N, C, H, W, F, K, S, D, P, block_M, block_N, block_K, stages, threads=128, dtype="float16"):
-    """NHWC convolution as a matrix multiply whose A tile is gathered element by element."""
+def convolution(N, C, H, W, F, K, S, D, P, block_M, block_N, block_K, stages, operator, threads=128, dtype="float16"):
+    """NHWC convolution as a matrix multiply whose A tile is gathered element by element, or by T.im2col."""
     OH = (H + 2 * P - D * (K - 1) - 1) // S + 1
     OW = (W + 2 * P - D * (K - 1) - 1) // S + 1
 
@@ -146,13 +146,16 @@ def convolution(N, C, H, W, F, K, S, D, P, block_M, block_N, block_K, stages, th
             out_flat = T.Tensor((N * OH * OW, F), dtype, out.data)
             T.clear(out_local)
             for k_iter in T.Pipelined(T.ceildiv(K * K * C, block_K), num_stages=stages):
-                for i, j in T.Parallel(block_M, block_K):
-                    k = k_iter * block_K + j
-                    m = by * block_M + i
-                    access_h = m % (OH * OW) // OW * S + k // (K * C) * D - P
-                    access_w = m % OW * S + k // C % K * D - P
-                    in_bound = (access_h >= 0) and (access_w >= 0) and (access_h < H) and (access_w < W)
-                    data_shared[i, j] = T.if_then_else(in_bound, data[m // (OH * OW), access_h, access_w, k % C], 0)
+                if operator:
+                    T.im2col(data, data_shared, by, k_iter, K, S, D, P)
+                else:
+                    for i, j in T.Parallel(block_M, block_K):
+                        k = k_iter * block_K + j
+                        m = by * block_M + i
+                        access_h = m % (OH * OW) // OW * S + k // (K * C) * D - P
+                        access_w = m % OW * S + k // C % K * D - P
+                        in_bound = (access_h >= 0) and (access_w >= 0) and (access_h < H) and (access_w < W)
+                        data_shared[i, j] = T.if_then_else(in_bound, data[m // (OH * OW), access_h, access_w, k % C], 0)
                 T.copy(kernel_flat[k_iter * block_K, bx * block_N], kernel_shared)
                 T.gemm(data_shared, kernel_shared, out_local)
             T.copy(out_local, out_shared)
@@ -161,14 +164,15 @@ def convolution(N, C, H, W, F, K, S, D, P, block_M, block_N, block_K, stages, th
     return main
 
 
+@pytest.mark.parametrize("operator", [False, True])
 @pytest.mark.parametrize(
     "N, C, H, W, F, K, S, D, P", [(2, 32, 8, 8, 64, 3, 1, 1, 1), (1, 16, 9, 7, 40, 3, 2, 1, 1), (1, 24, 10, 10, 32, 3, 1, 2, 2)]
 )
-def test_convolution(N, C, H, W, F, K, S, D, P, device):
+def test_convolution(N, C, H, W, F, K, S, D, P, operator, device):
     x, w = random((N, H, W, C), "float16", device), random((K, K, C, F), "float16", device)
     xd, wd = x.double().cpu().permute(0, 3, 1, 2), w.double().cpu().permute(3, 2, 0, 1)
     expected = torch.nn.functional.conv2d(xd, wd, stride=S, padding=P, dilation=D).permute(0, 2, 3, 1)
     scale = torch.nn.functional.conv2d(xd.abs(), wd.abs(), stride=S, padding=P, dilation=D).permute(0, 2, 3, 1)
-    program = convolution(N, C, H, W, F, K, S, D, P, 64, 32, 32, 2)
+    program = convolution(N, C, H, W, F, K, S, D, P, 64, 32, 32, 2, operator)
     out = run(program, [x, w], (tuple(expected.shape), "float16"), device=device)
     assert_close(out, expected, terms=K * K * C, scale=scale, arithmetic="float32")
