@@ -16,6 +16,7 @@ from ..tileop.fill import Fill
 from ..tileop.gemm import Gemm
 from . import region as rg
 from .effects import is_unit, unit_accesses
+from .kernel_program import KernelProgram
 from .parallel_nest import ParallelNest
 from .units import is_parallel
 
@@ -27,8 +28,24 @@ _COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
-def clear_accumulators(statements: list[ir.Stmt], ctx: LoweringContext) -> list[ir.Stmt]:
-    """The statements of a sequence with the zeros before gemms of warpgroups folded into them."""
+def clear_accumulators(program: KernelProgram) -> KernelProgram:
+    """Fold the zeros before gemms of warpgroups into them."""
+    return replace(program, body=_Clear(program.ctx).body(program.body))
+
+
+class _Clear(ir.Mutator):
+    def __init__(self, ctx: LoweringContext) -> None:
+        super().__init__()
+        self.ctx = ctx
+
+    def visit_SeqStmt(self, node: ir.SeqStmt) -> Any:
+        new = self.descend(node)
+        parts = ir.statements(new)
+        folded = _fold(parts, self.ctx)
+        return new if len(folded) == len(parts) and all(a.same_as(b) for a, b in zip(folded, parts)) else ir.seq(folded)
+
+
+def _fold(statements: list[ir.Stmt], ctx: LoweringContext) -> list[ir.Stmt]:
     out: list[ir.Stmt] = []
     for stmt in statements:
         gemm = as_tile_op(stmt)

@@ -18,7 +18,7 @@ DISABLE = "tl.disable_block_reordering"
 
 def heaviest_first(program: KernelProgram) -> KernelProgram:
     """Reverse a block axis along which the work grows; kernels in which blocks may wait for each other stay as they are."""
-    if program.config(DISABLE) or any(_communicates(call) for call in ir.collect(program.body, ir.Call)):
+    if program.config(DISABLE) or any(communicates(call) for call in ir.collect(program.body, ir.Call)):
         return program
     binds = {b.var: b.value for b in ir.collect(program.body, ir.Bind)}
     extents = [_inlined(loop.extent, binds) for loop in ir.collect(program.body, ir.For)]
@@ -29,7 +29,8 @@ def heaviest_first(program: KernelProgram) -> KernelProgram:
     return program
 
 
-def _communicates(call: ir.Call) -> bool:
+def communicates(call: ir.Call) -> bool:
+    """True for calls through which blocks may depend on each other."""
     name = ir.call_name(call)
     return name.startswith(("tl.atomic_", "tl.call_extern")) or (name.startswith("tirx.") and may_order_blocks(call))
 

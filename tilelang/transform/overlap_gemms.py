@@ -26,7 +26,6 @@ from ..tileop.base import LoweringContext, as_tile_op
 from ..tileop.gemm import Gemm
 from ..tileop.gemm_wait import Accumulator, GemmWait
 from ..tileop.ring import RingRelease, RingWait
-from .clear_accumulators import clear_accumulators
 from .effects import is_unit, unit_accesses
 from .kernel_program import KernelProgram
 from .occupancy import producer_halves_occupancy
@@ -115,7 +114,7 @@ class RingBody:
         """The body of a plain loop over a ring of at least one gemm of warpgroups; None for any other loop."""
         if not is_plain_loop(loop) or loop.step is not None and ir.const_int(loop.step) != 1:
             return None
-        parts = tuple(_part(s, ctx) for s in clear_accumulators(ir.statements(loop.body), ctx))
+        parts = tuple(_part(s, ctx) for s in ir.statements(loop.body))
         if not any(isinstance(p.op, RingWait) for p in parts) or not any(p.is_gemm for p in parts):
             return None
         if ir.collect(loop.body, (ir.Break, ir.Continue, ir.Return)):

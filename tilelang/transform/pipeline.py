@@ -16,6 +16,7 @@ from . import plan_shared_memory as arena
 from .apply_safe_values import apply_safe_values
 from .bind_views import bind_views
 from .check_semantics import check_semantics
+from .clear_accumulators import clear_accumulators
 from .expand_private import expand_private
 from .expand_reducers import expand_reducers
 from .fence_async_proxy import fence_async_proxy
@@ -26,6 +27,7 @@ from .join_roles import join_roles
 from .kernel_program import KernelProgram
 from .lower_tile_operators import lower_producer, lower_tile_operators
 from .overlap_gemms import overlap_gemms
+from .persist_blocks import persist_blocks
 from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
 from .pipelining.specialize import NotSpecialized
 from .print_once import print_once
@@ -70,10 +72,12 @@ CUDA: tuple[Pass, ...] = (
     expand_private,
     # how its work is arranged
     heaviest_first,
+    persist_blocks,
     specialize_warps,
     lower_pipelines,
     infer_layouts,
     check_tensor_loads,
+    clear_accumulators,
     overlap_gemms,
     plan_shared_memory,
     insert_barriers,
