@@ -44,6 +44,8 @@ class LoweringContext:
     the buffer whose memory it is (`root`); `tid` is the linear thread id; `remarks` collects decisions worth telling the
     author (`kernel.remarks`). While an operator is lowered, `ranges` and `constraints` hold the loops and conditions around
     it; `symbols` are the shape variables. `device_tensors` are those whose address only the device knows (T.make_tensor).
+    `tensor_maps` are the kernel's arguments for TMA, `stored_once` the tensors that TMA may write: one statement stores them, and
+    nothing reads them.
     """
 
     target: Target
@@ -60,6 +62,7 @@ class LoweringContext:
     symbols: tuple[ir.Var, ...] = ()
     constraints: list[Any] = field(default_factory=list)
     tensor_maps: dict[TensorMapSpec, ir.Var] = field(default_factory=dict)
+    stored_once: frozenset[ir.Var] = frozenset()
     device_tensors: set[ir.Var] = field(default_factory=set)
 
     def copy(self) -> LoweringContext:

@@ -20,6 +20,8 @@ from ..transform.vector_width import access_width
 from .base import Effects, LoweringContext, dtype_bits, tile_op
 from .elementwise import ElementwiseOp
 from .matrix_copy import MatrixCopy
+from .tma.box import BoxCopy
+from .tma.store import lower_tensor_store, tensor_store
 
 CP_ASYNC_BYTES = (16, 8, 4)  # PTX ISA, cp.async: cp-size
 
@@ -138,6 +140,18 @@ class Copy(ElementwiseOp):
         width = self.async_width(ctx) if self.asynchronous else 0
         return Fragment.blocked(self.nest().extents, ctx.num_threads, width) if width else super().layout(ctx)
 
+    # ------------------------------------------------------------------ TMA
+
+    def tensor_store(self, ctx: LoweringContext) -> BoxCopy | None:
+        """The boxes by which TMA stores the tile; None where another way is taken."""
+        if self.options.get("disable_tma") or self.options.get("prefer_instruction") in ("cp_async", "sync"):
+            return None
+        boxes = tensor_store(self.src, self.dst, ctx)
+        return None if isinstance(boxes, str) else boxes
+
+    def reads_async_proxy(self, ctx: LoweringContext) -> bool:
+        return self.tensor_store(ctx) is not None
+
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
         """Where the layout of the tile leaves no room for cp.async, an asynchronous copy is done at once: its group is then
         complete when it is committed, and the pipeline's waits and barriers order it as they would any other."""
@@ -146,6 +160,9 @@ class Copy(ElementwiseOp):
             return self._lower_async(ctx, width)
         if self.asynchronous:
             ctx.remark(self.span, f"{self.dst.source.name} is loaded synchronously: its layout keeps no 4 bytes side by side")
+        boxes = self.tensor_store(ctx)
+        if boxes is not None:
+            return lower_tensor_store(boxes, ctx, self.span)
         nest = self.nest()
         matrix = MatrixCopy.of(nest, self.layout(ctx), ctx)
         return matrix.lower(ctx) if matrix is not None else lower_nest(nest, loop_layout(nest, ctx), ctx)

@@ -1,6 +1,8 @@
-"""Shared memory written by ordinary stores or cp.async is read by wgmma through another proxy: fence it before the barrier.
+"""Shared memory written by ordinary stores or cp.async is read by wgmma and TMA through another proxy: fence it before barriers.
 
-PTX ISA, "Async proxy": each writing thread executes fence.proxy.async, then the barrier lets the readers see its writes.
+PTX ISA, "Async proxy": each writing thread executes fence.proxy.async, then the barrier lets the readers see its writes. TMA
+reads a tile that it stores while the block goes on: before a barrier, after which the tile may be written again, the thread
+that issues the stores waits for their reads ("cp.async.bulk.wait_group.read"); and before the kernel ends.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from typing import Any
 
 from .. import ir
 from ..tileop.base import LoweringContext, as_tile_op
+from ..tileop.copy import Copy
 from .effects import is_block_barrier
 from .kernel_program import KernelProgram
 from .units import units_of
@@ -17,9 +20,13 @@ from .units import units_of
 
 def fence_async_proxy(program: KernelProgram) -> KernelProgram:
     """A `tl.fence_proxy_async` before every block barrier of a launch whose operators read through the async proxy."""
-    if not any(_reads_async(unit, program.ctx) for unit in units_of(program.body)):
+    units = units_of(program.body)
+    if not any(_reads_async(unit, program.ctx) for unit in units):
         return program
-    return replace(program, body=_Fence().body(program.body))
+    stores = [unit for unit in units if isinstance(unit.op, Copy) and _reads_async(unit, program.ctx)]
+    wait = _wait_for_reads(program) if stores else None
+    body = _Fence(wait).body(program.body)
+    return replace(program, body=body if wait is None else ir.seq([body, wait]))
 
 
 def _reads_async(unit: Any, ctx: LoweringContext) -> bool:
@@ -30,8 +37,18 @@ def _reads_async(unit: Any, ctx: LoweringContext) -> bool:
         return op.reads_async_proxy(ctx)
 
 
+def _wait_for_reads(program: KernelProgram) -> ir.Stmt:
+    """The issuing thread of the stores waits until they have read their tiles."""
+    wait = ir.evaluate(ir.call("tl.bulk_wait_read", attrs={"template": ["0"]}, span=program.span), program.span)
+    return ir.IfThenElse(ir.as_expr(program.tid) == 0, wait, None, program.span)
+
+
 class _Fence(ir.Mutator):
+    def __init__(self, wait: ir.Stmt | None) -> None:
+        super().__init__()
+        self.wait = wait
+
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
         if not is_block_barrier(node):
             return node
-        return ir.seq([ir.evaluate(ir.call("tl.fence_proxy_async", span=node.span), node.span), node])
+        return ir.seq([self.wait, ir.evaluate(ir.call("tl.fence_proxy_async", span=node.span), node.span), node])

@@ -20,6 +20,7 @@ from .clear_accumulators import clear_accumulators
 from .expand_private import expand_private
 from .expand_reducers import expand_reducers
 from .fence_async_proxy import fence_async_proxy
+from .find_stored_tensors import find_stored_tensors
 from .flatten_buffers import flatten_buffers
 from .heaviest_first import heaviest_first
 from .infer_layouts import infer_layouts
@@ -71,6 +72,7 @@ CUDA: tuple[Pass, ...] = (
     bind_views,
     expand_private,
     # how its work is arranged
+    find_stored_tensors,
     heaviest_first,
     persist_blocks,
     specialize_warps,
