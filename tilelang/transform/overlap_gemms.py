@@ -3,7 +3,8 @@
 Two forms of a loop over a ring of tiles:
 
 - *Chain*: the loop's gemms add to accumulators that nothing else in the loop touches. Each iteration leaves its products under
-  way, and gives back the slot of the iteration before, whose products are over by then.
+  way, and gives back the slot of the iteration before, whose products are over by then. A tile that the loop computes for its
+  gemms (weights that it unpacks) gets three versions, so that the next one is computed beside the products of this one.
 
 - *Rotation* (FlashAttention-3, "intra-warpgroup pipelining"): the loop starts with gemms H, ends with gemms T, and has other
   work M between them. T of iteration k - 1 runs beside M of iteration k:
@@ -23,23 +24,31 @@ from typing import Any
 
 from .. import ir
 from ..tileop.base import LoweringContext, as_tile_op
+from ..tileop.copy import Copy
+from ..tileop.fill import Fill
 from ..tileop.gemm import Gemm
 from ..tileop.gemm_wait import Accumulator, GemmWait
 from ..tileop.ring import RingRelease, RingWait
 from .effects import is_unit, unit_accesses
 from .kernel_program import KernelProgram
 from .occupancy import producer_halves_occupancy
-from .pipelining.loops import loop_with
+from .parallel_nest import ParallelNest
+from .pipelining.loops import add_version, drop_unused, loop_with, versioned
 from .pipelining.specialize import NotSpecialized
+from .region import covers, ranges_of
+from .units import is_parallel
 
 DISABLE = "tl.disable_gemm_overlap"
+VERSIONS = 3  # of a tile that is computed beside the products that read its predecessor
 
 
 def overlap_gemms(program: KernelProgram) -> KernelProgram:
     """Loops over rings with their products left under way where nothing needs them yet."""
     if program.producer is None or program.config(DISABLE):
         return program
-    return replace(program, body=_Overlap(program).body(program.body))
+    overlap = _Overlap(program)
+    body = overlap.body(program.body)
+    return replace(program, body=drop_unused(body, overlap.replaced) if overlap.replaced else body)
 
 
 class _Overlap(ir.Mutator):
@@ -47,6 +56,7 @@ class _Overlap(ir.Mutator):
         super().__init__()
         self.program, self.ctx = program, program.ctx
         self.depth = 0
+        self.replaced: set[ir.Var] = set()
 
     def visit_For(self, node: ir.For) -> Any:
         outer, self.ctx.ranges = self.ctx.ranges, {**self.ctx.ranges, node.loop_var: (node.min, node.extent)}
@@ -58,6 +68,20 @@ class _Overlap(ir.Mutator):
         finally:
             self.ctx.ranges = outer
 
+    def versions(self, tiles: set[ir.Var]) -> dict[ir.Var, ir.Var] | None:
+        """A buffer of several versions for each tile; None where shared memory has no room for them."""
+        shared = [b for b in ir.declared_buffers(self.program.body) if ir.scope_of(b).startswith("shared")]
+        size = {b: self.ctx.shared_layout(b).bytes for b in shared}
+        if sum(size.values()) + (VERSIONS - 1) * sum(size[b] for b in tiles) > self.ctx.target.limits.shared_per_block:
+            return None
+        out = {}
+        for buf in tiles:
+            out[buf] = versioned(buf, VERSIONS)
+            if buf in self.ctx.shared:
+                self.ctx.shared[out[buf]] = self.ctx.shared[buf].versions(VERSIONS)
+        self.replaced |= tiles
+        return out
+
     def visit_While(self, node: ir.While) -> Any:
         self.depth += 1
         new = self.descend(node)
@@ -68,9 +92,9 @@ class _Overlap(ir.Mutator):
         body = RingBody.of(loop, self.ctx)
         if body is None:
             return loop
-        chained = _chain(body, self.ctx, self.depth > 0)
-        if chained is not None:
-            return chained
+        tiles = computed_tiles(body, self.program)
+        if tiles is not None and (versions := self.versions(tiles)) is not None:
+            return _chain(body, self.ctx, self.depth > 0, versions)
         rotated = _rotation(body, self.ctx)
         if rotated is not None and producer_halves_occupancy(self.program):
             raise NotSpecialized("without one, twice as many blocks share a multiprocessor and overlap each other", loop.span)
@@ -199,15 +223,57 @@ class _Rename(ir.Mutator):
 # ---------------------------------------------------------------------- chains
 
 
-def _chain(body: RingBody, ctx: LoweringContext, repeated: bool) -> ir.Stmt | None:
-    """The loop with every product left under way for one iteration; None if its gemms are no chain."""
-    loop, gemms = body.loop, body.gemms
-    others = [p for p in body.parts if not p.is_gemm and not p.is_ring]
-    if any(g.conflicts(p) for g in gemms for p in others):
+def computed_tiles(body: RingBody, program: KernelProgram) -> set[ir.Var] | None:
+    """The shared tiles that the loop computes for its gemms, if its gemms are a chain otherwise; None if they are not."""
+    gemms, others = body.gemms, [p for p in body.parts if not p.is_gemm and not p.is_ring]
+    if any(g.written & p.buffers for g in gemms for p in others):
         return None
     slots = [int(p.op.barrier.source.ty.shape[0]) for p in body.parts if isinstance(p.op, RingWait)]
-    if min(slots) < 2:
+    tiles = {b for g in gemms for p in others for b in g.buffers & p.written}
+    if min(slots) < 2 or not all(_is_temporary(b, body, program) for b in tiles):
         return None
+    return tiles
+
+
+def _is_temporary(buf: ir.Var, body: RingBody, program: KernelProgram) -> bool:
+    """True for a shared tile that lives within an iteration: all of it is written before anything reads it."""
+    if not ir.scope_of(buf).startswith("shared") or any(buf.same_as(program.ctx.root(v)) for v in program.ctx.views):
+        return False
+    first = next(p for p in body.parts if buf in p.buffers)
+    if not _fills(first, buf):
+        return False
+    return _mentions(body.loop.body, buf) == _mentions(program.body, buf)
+
+
+def _fills(part: Part, buf: ir.Var) -> bool:
+    """True if a statement writes all of a tile and reads nothing of it."""
+    op = as_tile_op(part.stmt)
+    if isinstance(op, (Copy, Fill)):
+        return op.dst.source.same_as(buf) and covers(buf, ranges_of(op.dst)) and all(
+            not a.buffer.same_as(buf) for a in _accesses(part.stmt) if not a.write
+        )
+    if not is_parallel(part.stmt):
+        return False
+    nest = ParallelNest.of(part.stmt)
+    store = nest.body
+    plain = isinstance(store, ir.BufferStore) and store.buffer.same_as(buf) and tuple(nest.extents) == ir.static_shape(buf)
+    if not plain or any(load.source.same_as(buf) for load in ir.collect(store.value, ir.BufferLoad)):
+        return False
+    return all(i.same_as(v) for i, v in zip(store.indices, nest.vars))
+
+
+def _mentions(stmt: ir.Stmt, buf: ir.Var) -> int:
+    nodes = ir.collect(stmt, (ir.BufferLoad, ir.BufferStore, ir.BufferRegion))
+    return sum((n.buffer if isinstance(n, ir.BufferStore) else n.source).same_as(buf) for n in nodes)
+
+
+def _chain(body: RingBody, ctx: LoweringContext, repeated: bool, versions: dict[ir.Var, ir.Var]) -> ir.Stmt:
+    """The loop with every product left under way for one iteration; `versions` replace tiles that it computes.
+
+    Three versions are enough with one barrier an iteration: who writes version k + 1 has met all others after their wait for the
+    products of k - 2, which read that version last.
+    """
+    loop, gemms = body.loop, body.gemms
     # What is given back a step late: the slots that gemms read last. Anything after the gemms that reads one waits for its turn.
     last = max(i for i, p in enumerate(body.parts) if p.is_gemm)
     late = [p for i, p in enumerate(body.parts) if isinstance(p.op, RingRelease)]
@@ -220,13 +286,15 @@ def _chain(body: RingBody, ctx: LoweringContext, repeated: bool) -> ir.Stmt | No
         if i == last:
             out.append(_wait(len(gemms), (), ctx, loop.span))
     k = loop.loop_var
+    slot = ir.simplify(ir.FloorMod(k - loop.min, ir.const(VERSIONS, ir.dtype_of(k))))
+    out = [add_version(s, versions, slot) for s in out] if versions else out
     before = _at([p.stmt for p in late], loop, k - 1)
     out.append(ir.IfThenElse(ir.as_expr(k > loop.min), ir.seq(before), None, loop.span))
     after = [_wait(0, gemms, ctx, loop.span)]
     if repeated:  # the ring goes on: its last slot is given back too
         release = ir.seq(_at([p.stmt for p in late], loop, loop.min + loop.extent - 1))
         after.append(release if _runs(loop, ctx) else ir.IfThenElse(ir.as_expr(loop.extent > 0), release, None, loop.span))
-    return ir.seq([loop_with(loop, ir.seq(out)), *after])
+    return ir.seq([*(ir.alloc(b, loop.span) for b in versions.values()), loop_with(loop, ir.seq(out)), *after])
 
 
 def _runs(loop: ir.For, ctx: LoweringContext) -> bool:
