@@ -23,10 +23,10 @@ def fence_async_proxy(program: KernelProgram) -> KernelProgram:
     units = units_of(program.body)
     if not any(_reads_async(unit, program.ctx) for unit in units):
         return program
-    stores = [unit for unit in units if isinstance(unit.op, Copy) and _reads_async(unit, program.ctx)]
-    wait = _wait_for_reads(program) if stores else None
-    body = _Fence(wait).body(program.body)
-    return replace(program, body=body if wait is None else ir.seq([body, wait]))
+    stores = [unit.stmt for unit in units if isinstance(unit.op, Copy) and _reads_async(unit, program.ctx)]
+    wait = _wait_for_reads(program)
+    body = _Fence(stores, wait).body(program.body)
+    return replace(program, body=ir.seq([body, wait]) if stores else body)
 
 
 def _reads_async(unit: Any, ctx: LoweringContext) -> bool:
@@ -44,11 +44,24 @@ def _wait_for_reads(program: KernelProgram) -> ir.Stmt:
 
 
 class _Fence(ir.Mutator):
-    def __init__(self, wait: ir.Stmt | None) -> None:
+    """`storing`: a store may be under way, since it was passed or stands in a loop around."""
+
+    def __init__(self, stores: list[ir.Stmt], wait: ir.Stmt) -> None:
         super().__init__()
-        self.wait = wait
+        self.stores, self.wait, self.storing = stores, wait, False
+
+    def _is_store(self, node: ir.Stmt) -> bool:
+        return any(node.same_as(s) for s in self.stores)
+
+    def visit_For(self, node: ir.For | ir.While) -> Any:
+        self.storing = self.storing or any(self._is_store(s) for s in ir.collect(node.body, ir.Evaluate))
+        return self.descend(node)
+
+    visit_While = visit_For
 
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
+        self.storing = self.storing or self._is_store(node)
         if not is_block_barrier(node):
             return node
-        return ir.seq([self.wait, ir.evaluate(ir.call("tl.fence_proxy_async", span=node.span), node.span), node])
+        wait = self.wait if self.storing else None
+        return ir.seq([wait, ir.evaluate(ir.call("tl.fence_proxy_async", span=node.span), node.span), node])

@@ -19,6 +19,8 @@ def find_stored_tensors(program: KernelProgram) -> KernelProgram:
     # Before a block ends, its shared memory must have been read: that wait stands at the end of the kernel.
     if not program.ctx.target.limits.has_tma or ir.collect(body, ir.Return):
         return program
+    if program.may_alias or not program.config("tirx.noalias", True):
+        return program
     if any(communicates(call) for call in ir.collect(body, ir.Call)):
         return program
     writers: dict[ir.Var, int] = {}

@@ -70,6 +70,8 @@ class KernelProgram:
         What one thread of a producer warpgroup does beside the body, until `join_roles`.
     rings : tuple of Ring
         The barriers between producer and body.
+    spare_bytes : int
+        Shared memory of ring slots beyond the stages that the author asked for: it would be given up for a second block.
     may_alias : frozenset of str
         Parameters that may overlap others.
     """
@@ -89,6 +91,7 @@ class KernelProgram:
     cluster: tuple[int, int, int] = (1, 1, 1)
     producer: ir.Stmt | None = None
     rings: tuple[Ring, ...] = ()
+    spare_bytes: int = 0
     may_alias: frozenset[str] = frozenset()
 
     @property

@@ -34,7 +34,7 @@ def blocks_per_multiprocessor(program: KernelProgram, threads: int) -> int:
     """Blocks of `threads` threads side by side, by registers and shared memory."""
     ctx = program.ctx
     shared = sum(ctx.shared_layout(b).bytes for b in ir.declared_buffers(program.body) if ir.scope_of(b).startswith("shared"))
-    by_shared = ctx.target.limits.shared_per_block // max(1, shared)
+    by_shared = ctx.target.limits.shared_per_block // max(1, shared - program.spare_bytes)
     groups = -(-threads // 128) * 128
     by_registers = REGISTERS // (groups * (tile_registers(program) + OVERHEAD))
     return max(1, min(by_shared, by_registers))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
+from math import prod
 
 from .. import ir
 from ..tileop.tma import TensorLoad
@@ -24,15 +25,22 @@ def specialize_warps(program: KernelProgram) -> KernelProgram:
         return program
     attempt = program.ctx.copy()
     try:
+        if program.may_alias or not program.config("tirx.noalias", True):
+            raise NotSpecialized("parameters may overlap: what the kernel stores may be what a producer loads ahead")
         threads = program.block[0]
         if program.block[1:] != (1, 1) or threads % WARP or threads + PRODUCER_THREADS > limits.max_threads:
             shape = " x ".join(map(str, program.block))
             raise NotSpecialized(f"a block of {shape} threads has no room for a producer warpgroup")
-        launch = specialize(program.body, attempt)
+        extents = [ir.const_int(ir.simplify(ir.as_expr(e))) for e in program.grid]
+        known = [e for e in extents if e is not None]
+        launch = specialize(program.body, attempt, prod(known) if len(known) == len(extents) else None)
     except NotSpecialized as refusal:
         program.ctx.remark(refusal.span or program.span, f"no producer warp: {refusal.reason}")
         return program
-    return replace(program, ctx=attempt, body=launch.consumer, producer=launch.producer, rings=tuple(launch.rings))
+    rings = tuple(launch.rings)
+    return replace(
+        program, ctx=attempt, body=launch.consumer, producer=launch.producer, rings=rings, spare_bytes=launch.spare_bytes
+    )
 
 
 def _has_pipeline(program: KernelProgram) -> bool:

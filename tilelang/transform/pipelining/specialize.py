@@ -16,7 +16,8 @@ indices or the control flow around it may depend on what the launch itself write
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 from ... import ir
@@ -29,8 +30,14 @@ from ..ring import BARRIER_SCOPE, Ring
 from .body_units import LoopBody, may_order_blocks
 from .exposure import Continuation, is_live_after
 from .loops import AddVersion, Remove, drop_unused, iteration_range, loop_with, versioned, versioned_layout
-from .plan_pipelines import PIPELINE_KEYS, CopyGroup, PipelinePlan, StagedCopy, global_load, plan_pipeline, stage_count
+from .plan_pipelines import PIPELINE_KEYS, CopyGroup, PipelinePlan, global_load, plan_pipeline, stage_count
 
+# The pass configuration that keeps num_stages as it is written.
+EXACT_STAGES = "tl.exact_num_stages"
+MAX_SLOTS = 8
+RESERVE = 2048  # bytes of shared memory for barriers and for what later passes allocate
+PRODUCER_THREADS = 128
+REGISTERS, REGISTER_OVERHEAD = 65536, 24  # of a multiprocessor; of a thread, beside its tiles
 _VERBS = {
     ir.For: "the trip count of a loop around pipelined copies",
     ir.IfThenElse: "a condition around pipelined copies",
@@ -55,17 +62,18 @@ class SpecializedLaunch:
     producer: ir.Stmt
     rings: list[Ring] = field(default_factory=list)
     buffers: set[ir.Var] = field(default_factory=set)  # the tiles that the producer fills
+    spare_bytes: int = 0  # of slots beyond the stages that the author asked for
 
 
-def specialize(body: ir.Stmt, ctx: LoweringContext) -> SpecializedLaunch:
-    """Split a launch into producer and consumers.
+def specialize(body: ir.Stmt, ctx: LoweringContext, grid_blocks: int | None = None) -> SpecializedLaunch:
+    """Split a launch into producer and consumers; `grid_blocks` is how many blocks it has, if that is known.
 
     Raises
     ------
     NotSpecialized
         No loop asks for it, or the producer could not run ahead.
     """
-    return _Specialize(body, ctx).run()
+    return _Specialize(body, ctx, grid_blocks).run()
 
 
 @dataclass
@@ -75,8 +83,8 @@ class _Roles:
 
 
 class _Specialize:
-    def __init__(self, body: ir.Stmt, ctx: LoweringContext) -> None:
-        self.body, self.ctx = body, ctx
+    def __init__(self, body: ir.Stmt, ctx: LoweringContext, grid_blocks: int | None) -> None:
+        self.body, self.ctx, self.grid_blocks = body, ctx, grid_blocks
         self.layouts = {c.args[0].source: c for c in ir.collect(body, ir.Call) if ir.is_call(c, "tl.annotate_layout")}
         self.spans = {n.buffer: n.span for n in ir.collect(body, ir.AllocBuffer) if n.span is not None}
         written = {ctx.root(b) for b in _written_buffers(body)}
@@ -204,8 +212,59 @@ class _Specialize:
 
     # ------------------------------------------------------------------ one loop
 
+    def slots(self, loop: ir.For, plan: PipelinePlan, repeated: bool) -> int:
+        """How many slots the ring gets: the stages asked for, and more where shared memory would stay empty.
+
+        The more tiles are under way, the better the latency of memory is hidden; a block's share of shared memory is what it has
+        with the stages asked for, so that as many blocks fit a multiprocessor as before.
+        """
+        if self.ctx.pass_configs.get(EXACT_STAGES):
+            return plan.versions
+        inside = {b for u in LoopBody(loop).units for a in u.accesses for b in (self.ctx.root(a.buffer),)}
+        shared = [b for b in ir.declared_buffers(self.body) if ir.scope_of(b) in ("shared", "shared.dyn")]
+        size = {b: _tile_bytes(b) for b in shared}
+        ring = sum(size[b] for b in plan.buffers)
+        early = self.used_before(loop)
+        beside = sum(size[b] for b in shared if b not in plan.buffers and (repeated or b in inside or b in early))
+        later = sum(size[b] for b in shared) - ring - beside
+        limits = self.ctx.target.limits
+
+        def blocks(count: int) -> int:
+            total = beside + max(count * ring, later if not repeated else 0) + RESERVE
+            return limits.shared_per_sm // (total + limits.shared_per_sm - limits.shared_per_block)
+
+        wanted = min(blocks(plan.versions), self.blocks_by_registers())
+        extent = ir.const_int(ir.simplify(loop.extent))
+        count = plan.versions
+        while count < MAX_SLOTS and (extent is None or count < extent) and blocks(count + 1) >= max(1, wanted):
+            count += 1
+        if count > plan.versions:
+            text = f"{count} slots instead of {plan.versions} stages: shared memory has room for more tiles under way"
+            self.ctx.remark(loop.span, text, rule="pipeline", stages=plan.versions, slots=count)
+            self.out.spare_bytes += (count - plan.versions) * ring
+        return count
+
+    def used_before(self, loop: ir.For) -> set[ir.Var]:
+        """The buffers that statements before a loop of the launch's top level touch; all of them for any other loop."""
+        found: set[ir.Var] = set()
+        for stmt in ir.statements(self.body):
+            if isinstance(stmt, ir.For) and stmt.loop_var.same_as(loop.loop_var):
+                return found
+            found |= {self.ctx.root(a.buffer) for unit in _leaves(stmt) for a in unit_accesses(unit)}
+        return set(ir.declared_buffers(self.body))
+
+    def blocks_by_registers(self) -> int:
+        """How many blocks a multiprocessor's registers and the launch's blocks allow; a guess before layouts are known."""
+        tiles = [b for b in ir.declared_buffers(self.body) if ir.scope_of(b) == "local.fragment"]
+        registers = sum(_tile_bytes(b) for b in tiles) // 4 // self.ctx.num_threads + REGISTER_OVERHEAD
+        by_registers = REGISTERS // ((self.ctx.num_threads + PRODUCER_THREADS) * registers)
+        if self.grid_blocks is None:
+            return max(1, by_registers)
+        return max(1, min(by_registers, -(-self.grid_blocks // self.ctx.target.limits.multiprocessors)))
+
     def ring_loop(self, loop: ir.For, plan: PipelinePlan, repeated: bool) -> _Roles:
-        slots = plan.versions
+        slots = self.slots(loop, plan, repeated)
+        plan = replace(plan, versions=slots)
         replaced = {buf: versioned(buf, slots) for buf in plan.buffers}
         self.replaced.update(replaced)
         for old, new in replaced.items():
@@ -324,7 +383,7 @@ class _RingLoop:
         always = 0
         copies: list[ir.Stmt] = []
         for copy in group.copies:
-            size = _bytes(copy)
+            size = _tile_bytes(copy.buffer)
             guard = [ir.simplify(ir.substitute(g, at)) for g in copy.guards]
             target = AddVersion(self.replaced, self.slot(k)).visit(copy.call.args[1])
             source = ir.substitute(copy.call.args[0], at)
@@ -345,11 +404,8 @@ def _under(guards: list[Any], stmt: ir.Stmt, span: Any) -> ir.Stmt:
     return stmt
 
 
-def _bytes(copy: StagedCopy) -> int:
-    total = dtype_bits(ir.buffer_dtype(copy.buffer)) // 8
-    for extent in ir.static_shape(copy.buffer):
-        total *= extent
-    return total
+def _tile_bytes(buf: ir.Var) -> int:
+    return prod(ir.static_shape(buf)) * dtype_bits(ir.buffer_dtype(buf)) // 8
 
 
 def _leaves(stmt: ir.Stmt) -> list[ir.Stmt]:
