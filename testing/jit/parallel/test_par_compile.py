@@ -17,6 +17,7 @@ from tilelang.env import env
 from tilelang.errors import ArgumentTypeError, CompilationError, ResourceError
 from tilelang.jit.parallel import WorkerTimeoutError
 
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 HOPPER = {"kind": "cuda", "arch": "sm_90a"}
 
 
@@ -58,7 +59,7 @@ def test_order_is_kept_and_duplicates_are_compiled_once():
     assert [k.params[0].shape for k in kernels] == [(n,) for n in sizes]
     assert kernels.errors == {} and kernels[1].artifact is kernels[3].artifact
     for n, kernel in zip(sizes, kernels):
-        a = torch.randn(n)
+        a = torch.randn(n, device=DEVICE)
         torch.testing.assert_close(kernel(a), a * 2)
     again = scale.par_compile([(n,) for n in sizes])
     assert again.cpu_seconds == 0 and [k.params[0].shape for k in again] == [(n,) for n in sizes]
@@ -69,13 +70,13 @@ def test_the_cache_may_be_off(monkeypatch):
     monkeypatch.setitem(env.forced, "TILELANG_DISABLE_CACHE", True)
     first, second = scale.par_compile([{"N": 33}, {"N": 33}])
     assert first.artifact is second.artifact and first.artifact.directory is None
-    a = torch.randn(33)
+    a = torch.randn(33, device=DEVICE)
     torch.testing.assert_close(second(a), a * 2)
 
 
 def test_eager_functions():
     (kernel,) = double.par_compile([{"N": 90, "factor": 3.0}])
-    a = torch.randn(90)
+    a = torch.randn(90, device=DEVICE)
     torch.testing.assert_close(kernel(a), a * 3)
 
 
@@ -86,7 +87,7 @@ def test_a_generator_of_programs_and_per_item_errors():
     assert kernels[1] is None and list(kernels.errors) == [1]
     assert isinstance(kernels.errors[1], CompilationError) and "no_such_function" in kernels.errors[1].log
     assert "Compiling" not in out.getvalue()  # no bar where nobody watches
-    torch.testing.assert_close(kernels[2](torch.zeros(24)), torch.ones(24))
+    torch.testing.assert_close(kernels[2](torch.zeros(24, device=DEVICE)), torch.ones(24, device=DEVICE))
 
 
 def test_the_first_failure_is_raised_with_its_place():
@@ -118,7 +119,7 @@ def test_any_executor(make, tmp_path, monkeypatch):
     with make(2, **how) as executor:
         kernels = tilelang.par_compile([program(n) for n in (17, 18, 17)], out_idx=-1, executor=executor)
     for n, kernel in zip((17, 18, 17), kernels):
-        torch.testing.assert_close(kernel(torch.zeros(n)), torch.ones(n))
+        torch.testing.assert_close(kernel(torch.zeros(n, device=DEVICE)), torch.ones(n, device=DEVICE))
     assert tilelang.par_compile([program(17)], out_idx=-1).cpu_seconds == 0  # the artifact is in this process's cache
 
 
@@ -132,6 +133,6 @@ def test_a_dask_cluster(tmp_path, monkeypatch):
             [program(n, n == 20) for n in (19, 20, 21)], ignore_error=True, executor=client.get_executor()
         )
         assert list(kernels.errors) == [1] and isinstance(kernels.errors[1], CompilationError)
-        a, b = torch.zeros(21), torch.full((21,), float("nan"))
+        a, b = torch.zeros(21, device=DEVICE), torch.full((21,), float("nan"), device=DEVICE)
         kernels[2](a, b)
-        torch.testing.assert_close(b, torch.ones(21))
+        torch.testing.assert_close(b, torch.ones(21, device=DEVICE))
