@@ -28,8 +28,9 @@ def trace():
 
 
 def test_events(trace):
-    assert {e.kind for e in trace.events} == {"copy", "gemm", "wait", "barrier"} and not trace.truncated
-    assert {e.warp for e in trace.events} - {-1} == {0, 1, 2, 3}  # -1: tensor cores, if the kernel uses wgmma
+    assert {e.kind for e in trace.events} == {"copy", "gemm", "wait", "barrier", "store"} and not trace.truncated
+    warps = {e.warp for e in trace.events} - {-1}  # -1: tensor cores, if the kernel uses wgmma
+    assert {0, 1, 2, 3} <= warps <= set(range(8))  # above 3: a producer warpgroup
     multiply_adds = sum(e.amount for e in trace.events if e.kind == "gemm")
     copied = sum(e.amount for e in trace.events if e.kind == "copy")
     assert multiply_adds == 128**3 and copied == 2 * 128 * 128 * 2

@@ -202,7 +202,7 @@ def _vectors() -> str:
         lines += [
             f"  {{ auto* p = reinterpret_cast<{t}*>(in); auto* q = reinterpret_cast<{t}*>(out);",
             "    auto a = tl::pack(p[i], p[i + 1]), b = tl::broadcast<2>(p[i + 2]);",
-            "    auto c = tl::lanewise([](auto... x) { return tl::fma(x...); }, a, b, a + b - a * b / a);",
+            f"    auto c = tl::lanewise([]({t} x, {t} y, {t} z) {{ return tl::fma(x, y, z); }}, a, b, a + b - a * b / a);",
             "    c = tl::select(a < b, tl::min(a, c), tl::max(b, c));",
             "    q[i] = tl::lane<0>(c); q[i + 1] = tl::lane<1>(tl::cast_lanes<float>(c)) > 0 ? p[i] : p[i + 1]; }",
         ]

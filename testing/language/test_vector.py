@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import tilelang
 import tilelang.language as T
 from testing.programs.launch import run
 from testing.programs.reference import assert_close, random
@@ -155,3 +156,10 @@ def test_refusals(statement, kind, part):
     with pytest.raises(kind) as caught:
         main.get()
     assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_nvrtc_takes_the_text(dtype):
+    """What a host compiler takes for granted, NVRTC may refuse: functions of lanes must be device functions."""
+    kernel = tilelang.compile(packed(dtype), target={"kind": "cuda", "arch": "sm_90a"}, execution_backend="tvm_ffi")
+    assert "tl::lanewise([](" in kernel.get_kernel_source() and kernel.n_spills == 0

@@ -323,7 +323,13 @@ class ExprPrinter(CallPrinter):
     def _lanewise(self, function: str, args: list[Any]) -> tuple[str, int]:
         """A function of scalars, for each lane of its arguments."""
         self.use("tl/vector.h")
-        return self.called("tl::lanewise", [], f"[](auto... x) {{ return {function}(x...); }}", *(self.argument(a) for a in args))
+        lanes = next(ir.dtype_of(a).partition("x")[2] for a in args if _has_lanes(a))
+        texts = [self.argument(a) if _has_lanes(a) else f"tl::broadcast<{lanes}>({self.argument(a)})" for a in args]
+        # Of named types: NVRTC takes a generic lambda for a function of the host.
+        names = [f"x{i}" for i in range(len(args))]
+        types = [type_name(ir.dtype_of(a).partition("x")[0], self.source(a)) for a in args]
+        parameters = ", ".join(f"{t} {x}" for t, x in zip(types, names))
+        return self.called("tl::lanewise", [], f"[]({parameters}) {{ return {function}({', '.join(names)}); }}", *texts)
 
     # ------------------------------------------------------------------ calls
 
