@@ -59,6 +59,9 @@ class BoxCopy:
         pairs = _paired_dims(tensor, tile)
         shape = ir.static_shape(target)
         last, rank = len(shape) - 1, len(ir.shape_of(source))
+        if layout.swizzle and shape[-2] % rules.SWIZZLE_ROWS:
+            # The hardware swizzles by address: column blocks and versions have to start where the pattern does.
+            return f"{target.name} has {shape[-2]} rows, and swizzled rows come in {rules.SWIZZLE_ROWS}s"
         columns = pairs.get(last)
         if columns != rank - 1:
             return f"the last dimension of {target.name} does not run along the last one of {source.name}"
