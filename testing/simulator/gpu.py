@@ -57,7 +57,7 @@ class Device:
             fills.CU_TENSOR_MAP_FLOAT_OOB_FILL_NAN_REQUEST_ZERO_FMA if tile.fill_nan else fills.CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE
         )
         extents = [d.cuuint64_t(n) for n in array.shape[::-1]]
-        strides = [d.cuuint64_t(s) for s in array.strides[::-1][1:]]
+        strides = [d.cuuint64_t(s) for s in array.strides[::-1][1:]] or [d.cuuint64_t(16)]
         steps = [d.cuuint32_t(n) for n in (tile.element_strides or [1] * array.ndim)[::-1]]
         plain = d.CUtensorMapInterleave.CU_TENSOR_MAP_INTERLEAVE_NONE
         tail = (plain, mode, d.CUtensorMapL2promotion.CU_TENSOR_MAP_L2_PROMOTION_NONE, fill)

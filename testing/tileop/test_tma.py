@@ -91,7 +91,8 @@ def test_no_defects_are_found():
     "configs, word", [({"tl.disable_tma_lower": True}, "tma"), ({"tl.disable_warp_specialized": True}, "mbarrier")]
 )
 def test_engines_can_be_switched_off(configs, word):
-    kernel = tilelang.compile(product(128, 128, 128, 64, 64, 64), target=HOPPER, execution_backend="simulator", pass_configs=configs)
+    program = product(128, 128, 128, 64, 64, 64)
+    kernel = tilelang.compile(program, target=HOPPER, execution_backend="simulator", pass_configs=configs)
     assert f"tl::{word}" not in kernel.get_kernel_source()
 
 
@@ -110,7 +111,9 @@ def test_a_loop_that_runs_again_keeps_its_phases():
     blocks, tiles, K = 3, 4, 64
 
     @T.prim_func
-    def main(A: T.Tensor((64, 8 * K), "float16"), n: T.Tensor((blocks, tiles), "int32"), O: T.Tensor((blocks, tiles, 64, 64), "float32")):
+    def main(
+        A: T.Tensor((64, 8 * K), "float16"), n: T.Tensor((blocks, tiles), "int32"), O: T.Tensor((blocks, tiles, 64, 64), "float32")
+    ):
         with T.Kernel(blocks, threads=128) as bx:
             As = T.alloc_shared((64, K), "float16")
             acc = T.alloc_fragment((64, 64), "float32")
