@@ -112,7 +112,9 @@ def test_a_loop_that_runs_again_keeps_its_phases():
 
     @T.prim_func
     def main(
-        A: T.Tensor((64, 8 * K), "float16"), n: T.Tensor((blocks, tiles), "int32"), O: T.Tensor((blocks, tiles, 64, 64), "float32")
+        A: T.Tensor((64, 8 * K), "float16"),
+        n: T.Tensor((blocks, tiles), "int32"),
+        O: T.Tensor((blocks, tiles, 64, 64), "float32"),
     ):
         with T.Kernel(blocks, threads=128) as bx:
             As = T.alloc_shared((64, K), "float16")
