@@ -92,7 +92,7 @@ def test_later_name_in_a_kernel():
     @T.prim_func
     def main(A: T.Tensor((4,), "int32")):
         with T.Kernel(1):
-            T.tma_copy(A, A)
+            T.tma_gather4(A, A)
 
     with pytest.raises(UnsupportedError) as caught:
         main.get()

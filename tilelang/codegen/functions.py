@@ -29,7 +29,8 @@ _FAMILIES = {
     "rounding": "ieee_add ieee_sub ieee_mul ieee_div ieee_fma ieee_sqrt ieee_rcp ieee_rsqrt cast_rounded cast_stochastic",
     "print": "print_message print_value print_element device_assert set_thread",
     "gemm": "cpu_gemm",  # of src/cpu
-    "mbarrier": "mbarrier_init mbarrier_arrive mbarrier_arrive_expect_tx mbarrier_expect_tx mbarrier_wait fence_mbarrier_init",
+    "mbarrier": "mbarrier_init mbarrier_arrive mbarrier_arrive_expect_tx mbarrier_expect_tx mbarrier_wait fence_mbarrier_init"
+    " mbarrier_arrive_remote cp_async_mbarrier_arrive_noinc",
     "tma": "tma_load tma_store tma_prefetch",
     "bulk_group": "bulk_commit bulk_wait bulk_wait_read",
     "registers": "set_max_registers_increase set_max_registers_decrease",

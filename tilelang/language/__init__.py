@@ -32,6 +32,20 @@ from .atomic import (
     atomic_store,
     atomic_xor,
 )
+from .barrier import (
+    alloc_barrier,
+    barrier_arrive,
+    barrier_wait,
+    cp_async_barrier_noinc,
+    fence_proxy_async,
+    mbarrier_arrive,
+    mbarrier_arrive_expect_tx,
+    mbarrier_expect_tx,
+    mbarrier_wait_parity,
+    ptx_arrive_barrier,
+    ptx_arrive_barrier_expect_tx,
+    ptx_wait_barrier,
+)
 from .bits import bitwise_and, bitwise_not, bitwise_or, bitwise_xor, clz, popcount, shift_left, shift_right
 from .bits import find_first_set as _find_first_set
 from .bits import find_nth_set as _find_nth_set
@@ -131,6 +145,7 @@ from .scan import cummax, cumsum
 from .scheduler import BaseTileScheduler, Persistent, PersistentTileScheduler
 from .select import Select, align_up, cdiv, ceildiv, clamp, floordiv, floormod, if_then_else, max, min, truncdiv, truncmod
 from .tensor import StridedTensor, Tensor, const, dynamic, empty, symbolic
+from .tma import tma_copy, tma_store_arrive, tma_store_wait
 from .tvm_buffers import BufferName as Buffer
 from .tvm_buffers import (
     FragmentBuffer,
@@ -202,6 +217,18 @@ from .warp import (
     warp_reduce_min,
     warp_reduce_sum,
 )
+from .warp_group import (
+    WarpSpecialize,
+    annotate_consumer_reg_alloc,
+    annotate_producer_reg_dealloc,
+    dec_max_nreg,
+    disable_warp_group_reg_alloc,
+    inc_max_nreg,
+    no_set_max_nreg,
+    set_max_nreg,
+    ws,
+)
+from .wgmma import wait_wgmma, warpgroup_arrive, warpgroup_commit_batch, warpgroup_wait, wgmma_gemm
 from .wide_access import (
     ldg32,
     ldg64,

@@ -8,9 +8,9 @@ from pathlib import Path
 from ..errors import UnsupportedError
 
 _INSTEAD = {
+    "tma_gather4": "use T.copy of each row",
+    "tma_scatter4": "use T.copy of each row",
     "ClusterKernel": "use T.Kernel",
-    "tma_copy": "use T.copy",
-    "wgmma_gemm": "use T.gemm",
 }
 
 

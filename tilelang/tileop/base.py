@@ -44,6 +44,8 @@ class LoweringContext:
     the buffer whose memory it is (`root`); `tid` is the linear thread id; `remarks` collects decisions worth telling the
     author (`kernel.remarks`). While an operator is lowered, `ranges` and `constraints` hold the loops and conditions around
     it; `symbols` are the shape variables. `device_tensors` are those whose address only the device knows (T.make_tensor).
+    Inside a statement of a group of threads (`transform/thread_group.py`) `tid` and `num_threads` are the group's, which starts
+    at thread `first_thread` of the block.
     `tensor_maps` are the kernel's arguments for TMA, `stored_once` the tensors that TMA may write: one statement stores them, and
     nothing reads them.
     """
@@ -64,6 +66,7 @@ class LoweringContext:
     tensor_maps: dict[TensorMapSpec, ir.Var] = field(default_factory=dict)
     stored_once: frozenset[ir.Var] = frozenset()
     device_tensors: set[ir.Var] = field(default_factory=set)
+    first_thread: int = 0
 
     def copy(self) -> LoweringContext:
         """A context whose decisions are its own."""
@@ -143,6 +146,16 @@ class TileOp:
     def effects(self) -> Effects:
         """Regions read and written."""
         raise NotImplementedError
+
+    @property
+    def is_collective(self) -> bool:
+        """True if the work is spread over all threads that run the statement; False if each does it for itself."""
+        return True
+
+    @property
+    def is_counted(self) -> bool:
+        """True if an mbarrier of the author's tells when the writes are done: they need no other order after them."""
+        return False
 
     # Pipelines ask whether the operator may return before its writes are done.
 

@@ -15,6 +15,7 @@ from ..tileop.elementwise import ElementwiseOp
 from .effects import is_block_barrier
 from .loop_layout import accessible, derive_fragment, loop_layout
 from .parallel_nest import FragmentUse, ParallelNest
+from .thread_group import as_block, group_of
 from .units import is_parallel, is_pure_condition, loop_span
 
 
@@ -73,6 +74,9 @@ class _Convert(ir.Mutator):
         return ir.While(ir.const(True, "bool"), ir.seq([*before, leave, body]), node.span)
 
     def visit_IfThenElse(self, node: ir.IfThenElse) -> Any:
+        if (group := group_of(node)) is not None:
+            with as_block(group, self.ctx):
+                return group.statement(self.body(node.then_case), node.span)
         if self._is_threads_own(node):
             return self._threads_own(node)
         before, condition = self._scalar_reads(node.condition, node.span)
@@ -205,7 +209,7 @@ class _Convert(ir.Mutator):
             if not is_replicated(self.ctx.fragments[buf], self.ctx.num_threads):
                 twin = self._shared_twin(buf)
                 store = ir.BufferStore(twin, new.value, list(new.indices), node.span)
-                one = ir.IfThenElse(ir.as_expr(self.ctx.tid) == 0, store, None, node.span)
+                one = ir.IfThenElse(ir.as_expr(self.ctx.tid) == self.ctx.first_thread, store, None, node.span)
                 return ir.seq([*before, copy_stmt(buf, twin, node.span), one, copy_stmt(twin, buf, node.span)])
         return ir.seq([*before, new]) if before else new
 

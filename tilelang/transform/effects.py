@@ -73,7 +73,8 @@ def is_unit(stmt: ir.Stmt) -> bool:
 
 def is_collective(stmt: ir.Stmt) -> bool:
     """True for units whose work is spread over the threads of the block."""
-    return (isinstance(stmt, ir.For) and stmt.kind == ir.ForKind.PARALLEL) or as_tile_op(stmt) is not None
+    op = as_tile_op(stmt)
+    return (isinstance(stmt, ir.For) and stmt.kind == ir.ForKind.PARALLEL) or (op is not None and op.is_collective)
 
 
 def ordering_call(stmt: ir.Stmt) -> ir.Call | None:

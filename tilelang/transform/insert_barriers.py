@@ -7,19 +7,24 @@ until nothing new arrives over their back edge; what came from an earlier iterat
 Asynchronous copies are under way until a wait; then they have landed for the threads that issued them, and a barrier makes
 them visible to the others. A barrier before the wait does not count.
 
+A statement of a group of threads (`thread_group.py`) has barriers of the group where its own accesses conflict; conflicts with
+what others did before it get a barrier of the block in front. Where the author handles barriers, they order what two groups do.
+
 No barrier goes where not all threads may come by: it is hoisted before the branch, or the program is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .. import ir
 from ..errors import SemanticError
-from ..tileop.base import LoweringContext
+from ..tileop.base import LoweringContext, as_tile_op
 from . import region as rg
 from .effects import (
+    BARRIER,
     COMMIT,
     Access,
     barrier,
@@ -34,7 +39,9 @@ from .effects import (
     wait_depth,
 )
 from .kernel_program import SharedPlan
+from .manual_barriers import has_manual_barriers
 from .pending import Conflicts, Pending, State, age_range, state_of
+from .thread_group import ThreadGroup, group_of
 from .uniformity import Uniformity
 
 DISABLE = "tl.disable_thread_storage_sync"
@@ -72,6 +79,14 @@ class _Hoist(Exception):
         self.in_flight = in_flight
 
 
+class _Leave(Exception):
+    """A barrier is needed between a group and others: before the group's statement."""
+
+    def __init__(self, in_flight: bool) -> None:
+        super().__init__()
+        self.in_flight = in_flight
+
+
 class _Walker:
     def __init__(self, body: ir.Stmt, ctx: LoweringContext, plan: SharedPlan, axes: tuple[ir.Var, ...]) -> None:
         self.ctx = ctx
@@ -85,6 +100,8 @@ class _Walker:
         self.pins: Pins = ()
         self.ages: dict[ir.Var, ir.Var] = {}
         self.exits: list[tuple[list[State], list[State]]] = []  # states at break and at continue, per loop
+        self.group: ThreadGroup | None = None  # the threads that run what is walked
+        self.manual = has_manual_barriers(body)
         self.before: State | None = None  # inside a divergent statement: what was pending before it
         self._analyzer: ir.Analyzer | None = None
 
@@ -107,6 +124,8 @@ class _Walker:
         if is_unit(stmt):
             return self.unit(stmt, path, state)
         state = self.touch(self.header(stmt), path, state)
+        if self.before is None and (group := group_of(stmt)) is not None:
+            return self.grouped(group, stmt, path, state)
         if self.before is None and self.is_divergent(stmt):
             return self.divergent(stmt, path, state)
         return self.structured(stmt, path, state)
@@ -134,10 +153,17 @@ class _Walker:
             self.binds[stmt.var] = ir.substitute(stmt.value, self.binds)
         if call is None:
             self.check_collective(stmt)
-            return self.touch(unit_accesses(stmt, self.binds), path, state)
+            accesses = unit_accesses(stmt, self.binds)
+            op = as_tile_op(stmt)
+            if op is None or not op.is_counted:
+                return self.touch(accesses, path, state)
+            after = self.touch([replace(a, asynchronous=False) for a in accesses], path, state)
+            return state_of(p for p in after.values() if not (p.access.write and p.key[0] == path))
         if is_block_barrier(stmt):
             self.check_barrier(stmt)
-            return state_of(p for p in state.values() if p.in_flight)
+            return self.ordered(state, False)
+        if ir.call_name(call) == BARRIER and self.is_complete(call):
+            return self.ordered(state, False)
         if ir.call_name(call) == COMMIT:
             return state_of(p.committed() for p in state.values())
         depth = wait_depth(stmt)
@@ -153,20 +179,42 @@ class _Walker:
                 continue
             found = [p for p in state.values() if self.is_conflict(p, access)]
             if found:
+                self.leave_group(found)
                 self.barriers.add(path)
                 if any(p.in_flight for p in found):
                     self.waits.add(path)
         if path in self.barriers and self.before is None:
-            state = {} if path in self.waits else state_of(p for p in state.values() if p.in_flight)
+            state = self.ordered(state, path in self.waits)
         else:
             state = dict(state)
         for index, access in enumerate(accesses):
-            pending = Pending(access, (path, index), 0 if access.asynchronous else None, self.pins)
+            pending = Pending(access, (path, index), 0 if access.asynchronous else None, self.pins, self.group)
             state[pending.identity] = pending
         return state
 
     def is_conflict(self, old: Pending, new: Access) -> bool:
+        if self.manual and old.group is not None and self.group is not None and not old.group.meets(self.group):
+            return False
         return self.conflicts.conflict(old, new, self.pins, self.analyzer())
+
+    def ordered(self, state: State, landed: bool) -> State:
+        """What is pending behind a barrier of the present threads; `landed`: they have waited for their copies before."""
+        return state_of(p for p in state.values() if (p.in_flight and not landed) or not self.is_present(p))
+
+    def is_present(self, pending: Pending) -> bool:
+        """True if all threads that made an access are those that run now."""
+        return self.group is None or self.group.contains(pending.group)
+
+    def is_complete(self, call: ir.Call) -> bool:
+        """True for a named barrier of the author's at which all present threads meet."""
+        present = self.ctx.num_threads if self.group is None else self.group.count
+        return self.before is None and len(call.args) > 1 and ir.const_int(call.args[1]) == present
+
+    def leave_group(self, found: list[Pending]) -> None:
+        """Conflicts with others than the group's own threads: their barrier goes before the group's statement."""
+        others = [p for p in found if not self.is_present(p)]
+        if others:
+            raise _Leave(any(p.in_flight for p in others))
 
     def analyzer(self) -> ir.Analyzer:
         if self._analyzer is None:
@@ -251,10 +299,31 @@ class _Walker:
 
     # ------------------------------------------------------------------ divergent statements
 
+    def grouped(self, group: ThreadGroup, stmt: ir.Stmt, path: Path, state: State) -> State:
+        """A statement of a group: barriers of the group inside, of all present threads before it."""
+        if path in self.barriers:
+            state = self.ordered(state, path in self.waits)
+        saved = self.group, self.pins, dict(self.ranges), self.before, len(self.exits)
+        self.group = group
+        try:
+            inner = self.walk(stmt.then_case, (*path, 0), state)
+        except _Leave as leave:
+            self.group, self.pins, self.ranges, self.before, depth = saved
+            del self.exits[depth:]
+            self._analyzer = None
+            if path in self.barriers and (path in self.waits or not leave.in_flight):
+                raise
+            self.barriers.add(path)
+            if leave.in_flight:
+                self.waits.add(path)
+            return self.grouped(group, stmt, path, state)
+        self.group = saved[0]
+        return {**state, **inner}
+
     def divergent(self, stmt: ir.Stmt, path: Path, state: State) -> State:
         """A statement through which threads go separately: barriers only before it."""
         if path in self.barriers:
-            state = {} if path in self.waits else state_of(p for p in state.values() if p.in_flight)
+            state = self.ordered(state, path in self.waits)
         saved = self.pins, dict(self.ranges), len(self.exits)
         self.before = state
         try:
@@ -274,6 +343,7 @@ class _Walker:
         """Inside a divergent statement: hoist a barrier for a conflict with what was before, refuse one among its own."""
         found = [p for p in (self.before or {}).values() if self.is_conflict(p, access)]
         if found:
+            self.leave_group(found)
             raise _Hoist(any(p.in_flight for p in found))
         other = next((p for p in inside.values() if self.is_conflict(p, access)), None)
         if other is not None:

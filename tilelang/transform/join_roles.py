@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from .. import ir
-from ..errors import ResourceError
 from ..tileop.base import dtype_bits
+from .group_barriers import GroupBarriers
 from .kernel_program import KernelProgram
+from .thread_group import ThreadGroup
 
 PRODUCER_THREADS = 128  # a warpgroup: registers move between whole warpgroups
 WARP = 32
@@ -32,8 +33,7 @@ def join_roles(program: KernelProgram) -> KernelProgram:
         return program
     ctx, consumers = program.ctx, program.ctx.num_threads
     arrays, body = _arrays(program.body)
-    barrier = _free_barrier(body)
-    body = _NamedBarriers(barrier, consumers).body(body)
+    body = GroupBarriers(body).of(ThreadGroup(0, consumers), body)
     span = program.span
     maps = [ir.address_of(ir.load(buf, [0])) for buf in ctx.tensor_maps.values()]
     prefetch = [ir.evaluate(ir.call("tl.tma_prefetch", [address], span=span), span) for address in maps]
@@ -87,6 +87,8 @@ def _registers(program: KernelProgram) -> tuple[int, int]:
     groups, rest = divmod(program.ctx.num_threads, PRODUCER_THREADS)
     share = FILE // ((groups + 1) * PRODUCER_THREADS) // 8 * 8
     tiles = sum(int(array.ty.shape[0]) * dtype_bits(ir.buffer_dtype(array)) for array in program.ctx.registers.values()) // 32
+    if program.keep_registers:
+        return 0, 0
     if rest or program.ctx.target.limits.name != "sm_90a" or tiles + OVERHEAD <= share or program.min_blocks > 1:
         return 0, 0
     consumer = min(MAX_REGISTERS, (FILE // PRODUCER_THREADS - PRODUCER_REGISTERS) // groups // 8 * 8)
@@ -97,32 +99,3 @@ def _set_registers(way: str, count: int, span: Any) -> list[ir.Stmt]:
     if not count:
         return []
     return [ir.evaluate(ir.call(f"tl.set_max_registers_{way}", attrs={"template": [str(count)]}, span=span))]
-
-
-def _free_barrier(body: ir.Stmt) -> int:
-    """A named barrier that the program does not use; 0 is the one of the whole block."""
-    taken = {0}
-    for call in ir.collect(body, ir.Call):
-        if ir.is_call(call, "tl.sync_threads") and len(call.args):
-            taken.add(ir.const_int(call.args[0]) or 0)
-    free = next((i for i in range(1, 16) if i not in taken), None)
-    if free is None:
-        raise ResourceError(
-            "all 16 named barriers of the block are in use, and warp specialization needs one",
-            fix="use fewer barrier ids, or set the pass configuration tl.disable_warp_specialized",
-        )
-    return free
-
-
-class _NamedBarriers(ir.Mutator):
-    """Barriers of the whole block become barriers of the consumers."""
-
-    def __init__(self, barrier: int, threads: int) -> None:
-        super().__init__()
-        self.barrier, self.threads = barrier, threads
-
-    def visit_Evaluate(self, node: ir.Evaluate) -> Any:
-        if not ir.is_call(node.value, "tl.sync_threads") or len(node.value.args) > 1:
-            return node
-        barrier = node.value.args[0] if len(node.value.args) else self.barrier
-        return ir.evaluate(ir.call("tl.sync_threads", [barrier, self.threads], span=node.span), node.span)

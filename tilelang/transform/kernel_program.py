@@ -74,6 +74,8 @@ class KernelProgram:
         Shared memory of ring slots beyond the stages that the author asked for: it would be given up for a second block.
     may_alias : frozenset of str
         Parameters that may overlap others.
+    keep_registers : bool
+        Warpgroups trade no registers unless the author's code does.
     """
 
     name: str
@@ -93,6 +95,7 @@ class KernelProgram:
     rings: tuple[Ring, ...] = ()
     spare_bytes: int = 0
     may_alias: frozenset[str] = frozenset()
+    keep_registers: bool = False
 
     @property
     def tid(self) -> ir.Var:

@@ -9,6 +9,7 @@ from typing import Any
 from .. import ir
 from .effects import Access, expr_accesses, is_unit, unit_accesses, wait_depth
 from .ring import BARRIER_SCOPE
+from .thread_group import group_of
 
 
 @dataclass
@@ -42,6 +43,7 @@ class _Linearised:
     allocations: dict[ir.Var, tuple[int, tuple[int, ...], Any]] = field(default_factory=dict)
     uses: dict[ir.Var, list[_Use]] = field(default_factory=dict)
     loops: list[list[int]] = field(default_factory=list)
+    grouped: set[ir.Var] = field(default_factory=set)  # used by groups of threads, each at a time of its own
     full_waits: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     views: Mapping[ir.Var, ir.Var] = field(default_factory=dict)
 
@@ -50,14 +52,12 @@ def is_shared(buf: ir.Var) -> bool:
     return ir.scope_of(buf).startswith("shared")
 
 
-def live_ranges(
-    body: ir.Stmt, early: Collection[ir.Var] = (), views: Mapping[ir.Var, ir.Var] | None = None
-) -> list[LiveRange]:
+def live_ranges(body: ir.Stmt, early: Collection[ir.Var] = (), views: Mapping[ir.Var, ir.Var] | None = None) -> list[LiveRange]:
     """The live ranges of the shared buffers allocated in a body, in order of allocation.
 
     A use inside a loop that the buffer outlives counts for the whole loop. An asynchronous write lasts until all copies
-    have been waited for. `early` buffers live from the start, mbarriers all the time. A buffer that is only touched by what
-    its address escapes to is used where it escapes.
+    have been waited for. `early` buffers live from the start, mbarriers and what groups of threads use all the time.
+    A buffer that is only touched by what its address escapes to is used where it escapes.
     """
     line = _Linearised(views=views or {})
     _number(body, line, (), False)
@@ -65,7 +65,7 @@ def live_ranges(
     for live in ranges:
         if live.buffer in early:
             live.include(0, live.last)
-        elif ir.scope_of(live.buffer) == BARRIER_SCOPE:
+        elif ir.scope_of(live.buffer) == BARRIER_SCOPE or live.buffer in line.grouped:
             live.include(0, line.count)
     return ranges
 
@@ -87,6 +87,8 @@ def _number(stmt: ir.Stmt, line: _Linearised, loops: tuple[int, ...], conditiona
     elif isinstance(stmt, ir.IfThenElse):
         _note(expr_accesses(stmt.condition), line, here, loops)
         _number(stmt.then_case, line, loops, True)
+        if group_of(stmt) is not None:
+            line.grouped.update(b for b, uses in line.uses.items() if uses[-1].position >= here)
         if stmt.else_case is not None:
             _number(stmt.else_case, line, loops, True)
     elif isinstance(stmt, ir.AttrStmt):

@@ -8,11 +8,14 @@ from typing import Any
 from .. import ir
 from ..tileop.base import LoweringContext, as_tile_op
 from .bind_views import alias
+from .group_barriers import GroupBarriers
 from .guards import GuardMemory
 from .kernel_program import KernelProgram
 from .loop_layout import loop_layout
+from .loop_nest import conjunction
 from .lower_nest import lower_nest
 from .parallel_nest import ParallelNest
+from .thread_group import ThreadGroup, as_block, group_of
 from .units import is_parallel, is_pure_condition, loop_span
 
 
@@ -25,12 +28,14 @@ def lower_producer(program: KernelProgram) -> KernelProgram:
     """The same for the producer's program, which one thread runs."""
     if program.producer is None:
         return program
-    return replace(program, producer=_Lower(program.ctx).body(program.producer))
+    return replace(program, producer=_Lower(program.ctx, program.producer).body(program.producer))
 
 
 def lower_body(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
     """`lower_tile_operators` of a launch's body."""
-    lowered = _Lower(ctx).body(body)
+    lower = _Lower(ctx, body)
+    lowered = lower.body(body)
+    ctx.ranges = {**ctx.ranges, **lower.numbers}
     return ir.seq([*_arrays(ctx), lowered])
 
 
@@ -41,9 +46,11 @@ def _arrays(ctx: LoweringContext) -> list[ir.Stmt]:
 
 
 class _Lower(ir.Mutator):
-    def __init__(self, ctx: LoweringContext) -> None:
+    def __init__(self, ctx: LoweringContext, body: ir.Stmt) -> None:
         super().__init__()
         self.ctx = ctx
+        self.barriers = GroupBarriers(body)
+        self.numbers: dict[ir.Var, tuple[int, int]] = {}  # of threads in their groups
 
     def visit_AllocBuffer(self, node: ir.AllocBuffer) -> Any:
         return None if ir.scope_of(node.buffer) == "local.fragment" else node
@@ -59,6 +66,8 @@ class _Lower(ir.Mutator):
         return new
 
     def visit_IfThenElse(self, node: ir.IfThenElse) -> Any:
+        if (group := group_of(node)) is not None:
+            return self._group(group, node)
         condition = self._scalar(node.condition)
         saved = self.ctx.constraints
         pure = is_pure_condition(node.condition)
@@ -68,6 +77,27 @@ class _Lower(ir.Mutator):
         other = None if node.else_case is None else self.body(node.else_case)
         self.ctx.constraints = saved
         return ir.IfThenElse(condition, then, other, node.span)
+
+    def _group(self, group: ThreadGroup, node: ir.IfThenElse) -> ir.Stmt:
+        """Work of a group of threads, which numbers them from 0 and has a barrier of its own."""
+        block, first = ir.as_expr(self.ctx.tid), group.first - self.ctx.first_thread
+        tid, whole = self.ctx.tid, self.ctx.num_threads
+        number: list[ir.Stmt] = []
+        if first:
+            tid = ir.var("thread", ir.dtype_of(block))
+            self.numbers[tid] = (0, group.count)
+            number = [ir.Bind(tid, block - first, node.span)]
+        saved, bounds = self.ctx.constraints, []
+        if first:
+            bounds.append(block >= first)
+        if first + group.count < whole:
+            bounds.append(block < first + group.count)
+        self.ctx.constraints = [*saved, *bounds]
+        with as_block(group, self.ctx, tid):
+            body = self.body(node.then_case)
+        self.ctx.constraints = saved
+        body = ir.seq([*number, self.barriers.of(group, body)])
+        return ir.IfThenElse(conjunction(bounds), body, None, node.span) if bounds else body
 
     def visit_While(self, node: ir.While) -> Any:
         return ir.While(self._scalar(node.condition), self.body(node.body), node.span)

@@ -10,6 +10,7 @@ from .. import ir
 from . import region as rg
 from .effects import Access
 from .kernel_program import SharedPlan
+from .thread_group import ThreadGroup
 
 # Asynchronous accesses keep their exact distance in iterations up to here; no pipeline is deeper.
 _EXACT_DISTANCE = 32
@@ -31,6 +32,8 @@ class Pending:
         For an asynchronous access still under way: the groups committed since it was issued (its own included).
     pins : tuple of (Var, int)
         Thread indices that a condition around the access fixes.
+    group : ThreadGroup, optional
+        The threads that made it, if not the block's.
     home : (Var, Ranges), optional
         The ranges before they were moved along the back edge of the loop over that variable.
     distance : int
@@ -41,6 +44,7 @@ class Pending:
     key: tuple
     groups: int | None = None
     pins: tuple[tuple[ir.Var, int], ...] = ()
+    group: ThreadGroup | None = None
     home: tuple[ir.Var, rg.Ranges] | None = field(default=None, compare=False)
     distance: int = 0
     aged: bool = False

@@ -21,12 +21,16 @@ from .expand_private import expand_private
 from .expand_reducers import expand_reducers
 from .fence_async_proxy import fence_async_proxy
 from .find_stored_tensors import find_stored_tensors
+from .finish_products import finish_products
+from .finish_stores import finish_stores
 from .flatten_buffers import flatten_buffers
+from .group_threads import group_threads
 from .heaviest_first import heaviest_first
 from .infer_layouts import infer_layouts
 from .join_roles import join_roles
 from .kernel_program import KernelProgram
 from .lower_tile_operators import lower_producer, lower_tile_operators
+from .manual_barriers import initialise_barriers
 from .overlap_gemms import overlap_gemms
 from .persist_blocks import persist_blocks
 from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
@@ -71,6 +75,8 @@ CUDA: tuple[Pass, ...] = (
     check_semantics,
     bind_views,
     expand_private,
+    group_threads,
+    initialise_barriers,
     # how its work is arranged
     find_stored_tensors,
     heaviest_first,
@@ -80,10 +86,12 @@ CUDA: tuple[Pass, ...] = (
     infer_layouts,
     check_tensor_loads,
     clear_accumulators,
+    finish_products,
     overlap_gemms,
     plan_shared_memory,
     insert_barriers,
     fence_async_proxy,
+    finish_stores,
     # what each operator becomes
     print_once,
     lower_tile_operators,

@@ -11,7 +11,9 @@ from .. import ir
 from ..tileop.tma import TensorLoad
 from .join_roles import PRODUCER_THREADS, WARP
 from .kernel_program import KernelProgram
+from .manual_barriers import has_manual_barriers
 from .pipelining.specialize import NotSpecialized, specialize
+from .thread_group import group_of
 from .units import units_of
 
 DISABLE = "tl.disable_warp_specialized"
@@ -28,6 +30,8 @@ def specialize_warps(program: KernelProgram) -> KernelProgram:
         if program.may_alias or not program.config("tirx.noalias", True):
             raise NotSpecialized("parameters may overlap: what the kernel stores may be what a producer loads ahead")
         threads = program.block[0]
+        if has_manual_barriers(program.body) or any(map(group_of, ir.collect(program.body, ir.IfThenElse))):
+            raise NotSpecialized("the author divides the block's threads and orders them")
         if program.block[1:] != (1, 1) or threads % WARP or threads + PRODUCER_THREADS > limits.max_threads:
             shape = " x ".join(map(str, program.block))
             raise NotSpecialized(f"a block of {shape} threads has no room for a producer warpgroup")

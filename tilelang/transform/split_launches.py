@@ -85,6 +85,7 @@ class _Directives(ir.Mutator):
         super().__init__()
         self.preludes: list[str] = []
         self.min_blocks = 0
+        self.keep_registers = False
         self.may_alias: set[str] = set()
 
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
@@ -93,6 +94,9 @@ class _Directives(ir.Mutator):
             return None
         if ir.is_call(node.value, "tl.min_blocks_per_sm"):
             self.min_blocks = ir.const_int(node.value.args[0]) or 0
+            return None
+        if ir.is_call(node.value, "tl.keep_registers"):
+            self.keep_registers = True
             return None
         if ir.is_call(node.value, "tl.may_alias"):
             self.may_alias.add(str(node.value.args[0].source.name))
@@ -123,7 +127,7 @@ def _make_program(launch: _Launch, name: str, host: HostProgram, target: Target,
     program = KernelProgram(
         name, body, grid, block, block_vars, thread_vars, ctx, params,
         min_blocks=directives.min_blocks, prelude=tuple(directives.preludes), span=launch.span,
-        may_alias=frozenset(directives.may_alias),
+        may_alias=frozenset(directives.may_alias), keep_registers=directives.keep_registers,
     )  # fmt: skip
     return rasterize_blocks(program)
 

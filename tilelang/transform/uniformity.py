@@ -24,6 +24,7 @@ _PER_THREAD = (
     "tl.get_warp",
     "tl.atomic",
     "tl.clock",
+    "tl.in_threads",
 )
 # Calls that give every thread of the block the same value.
 _SHARED_RESULT = ("tl.syncthreads_and", "tl.syncthreads_or", "tl.syncthreads_count")

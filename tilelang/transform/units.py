@@ -10,6 +10,7 @@ from typing import Any
 from .. import ir
 from ..tileop.base import LoweringContext, TileOp, as_tile_op
 from .parallel_nest import ParallelNest
+from .thread_group import ThreadGroup, as_block, group_of
 
 
 @dataclass
@@ -21,6 +22,7 @@ class Unit:
     nest: ParallelNest | None = None
     ranges: dict[ir.Var, tuple[Any, Any]] = field(default_factory=dict)
     constraints: list[Any] = field(default_factory=list)
+    group: ThreadGroup | None = None
 
     @contextmanager
     def within(self, ctx: LoweringContext) -> Iterator[LoweringContext]:
@@ -28,7 +30,8 @@ class Unit:
         saved = ctx.ranges, ctx.constraints
         ctx.ranges, ctx.constraints = {**ctx.ranges, **self.ranges}, [*ctx.constraints, *self.constraints]
         try:
-            yield ctx
+            with as_block(self.group, ctx):
+                yield ctx
         finally:
             ctx.ranges, ctx.constraints = saved
 
@@ -47,27 +50,27 @@ def units_of(body: ir.Stmt) -> list[Unit]:
     """All units of a body in program order."""
     found: list[Unit] = []
 
-    def visit(stmt: Any, ranges: dict, constraints: list) -> None:
+    def visit(stmt: Any, ranges: dict, constraints: list, group: ThreadGroup | None) -> None:
         if isinstance(stmt, ir.SeqStmt):
             for s in stmt.seq:
-                visit(s, ranges, constraints)
+                visit(s, ranges, constraints, group)
         elif is_parallel(stmt):
-            found.append(Unit(stmt, nest=ParallelNest.of(stmt), ranges=ranges, constraints=constraints))
+            found.append(Unit(stmt, nest=ParallelNest.of(stmt), ranges=ranges, constraints=constraints, group=group))
         elif isinstance(stmt, ir.For):
-            visit(stmt.body, {**ranges, stmt.loop_var: (stmt.min, loop_span(stmt))}, constraints)
+            visit(stmt.body, {**ranges, stmt.loop_var: (stmt.min, loop_span(stmt))}, constraints, group)
         elif isinstance(stmt, ir.While):
-            visit(stmt.body, ranges, constraints)
+            visit(stmt.body, ranges, constraints, group)
         elif isinstance(stmt, ir.AttrStmt):
-            visit(stmt.body, ranges, constraints)
+            visit(stmt.body, ranges, constraints, group)
         elif isinstance(stmt, ir.IfThenElse):
             pure = is_pure_condition(stmt.condition)
-            visit(stmt.then_case, ranges, [*constraints, stmt.condition] if pure else constraints)
+            visit(stmt.then_case, ranges, [*constraints, stmt.condition] if pure else constraints, group_of(stmt) or group)
             if stmt.else_case is not None:
-                visit(stmt.else_case, ranges, [*constraints, ir.Not(stmt.condition)] if pure else constraints)
+                visit(stmt.else_case, ranges, [*constraints, ir.Not(stmt.condition)] if pure else constraints, group)
         else:
-            found.append(Unit(stmt, op=as_tile_op(stmt), ranges=ranges, constraints=constraints))
+            found.append(Unit(stmt, op=as_tile_op(stmt), ranges=ranges, constraints=constraints, group=group))
 
-    visit(body, {}, [])
+    visit(body, {}, [], None)
     return found
 
 

@@ -1,6 +1,7 @@
 """Copies by the tensor memory accelerator: tensor maps, boxes, loads that an mbarrier counts, stores."""
 
 from .box import BoxCopy
+from .explicit import ExplicitTensorCopy
 from .load import TensorLoad
 
-__all__ = ["BoxCopy", "TensorLoad"]
+__all__ = ["BoxCopy", "ExplicitTensorCopy", "TensorLoad"]

@@ -23,6 +23,8 @@ def tensor_store(src: ir.BufferRegion, dst: ir.BufferRegion, ctx: LoweringContex
         return "TMA is not there, or switched off"
     if dst.source not in ctx.stored_once:
         return f"{dst.source.name} is read, or stored elsewhere too"
+    if ctx.first_thread:
+        return "it is the work of threads that do not start the block"
     return BoxCopy.of(dst, src, ctx.shared_layout(src.source), ctx)
 
 

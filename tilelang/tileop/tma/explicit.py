@@ -1,0 +1,105 @@
+"""T.tma_copy: a tensor copy that its author waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ... import ir
+from ...errors import UnsupportedError
+from ...target import Target
+from ..base import Effects, LoweringContext, TileOp, attribute, tile_op
+from .box import BoxCopy
+
+
+@tile_op("tl.tma_copy")
+@dataclass(frozen=True, eq=False)
+class ExplicitTensorCopy(TileOp):
+    """Issue a copy between global and shared memory by TMA and go on.
+
+    A load adds its bytes to what `barrier` expects, and is complete when the barrier's phase is (which somebody arrives for);
+    a store is a bulk group of the issuing thread. One thread of those that run the statement issues; `alone`: whoever comes by.
+    """
+
+    src: ir.BufferRegion
+    dst: ir.BufferRegion
+    barrier: ir.BufferRegion | None = None
+    leader_scope: int = 0
+    alone: bool = False
+    span: Any = None
+
+    @classmethod
+    def from_call(cls, call: ir.Call, span: Any) -> ExplicitTensorCopy:
+        barrier = call.args[2] if len(call.args) > 2 else None
+        leader_scope, alone = int(attribute(call, "leader_scope", 0)), bool(attribute(call, "alone", False))
+        return cls(call.args[0], call.args[1], barrier, leader_scope, alone, span)
+
+    def to_call(self) -> ir.Call:
+        args = [self.src, self.dst] if self.barrier is None else [self.src, self.dst, self.barrier]
+        return ir.call("tl.tma_copy", args, attrs={"leader_scope": self.leader_scope, "alone": self.alone}, span=self.span)
+
+    @property
+    def is_load(self) -> bool:
+        return self.barrier is not None
+
+    @property
+    def is_collective(self) -> bool:
+        return not self.alone
+
+    @property
+    def is_counted(self) -> bool:
+        return self.is_load
+
+    def check(self, target: Target) -> None:
+        if not target.limits.has_tma:
+            raise UnsupportedError(
+                f"T.tma_copy needs sm_90 or newer; the target is {target.arch}", fix="use T.copy", span=self.source
+            )
+
+    def effects(self) -> Effects:
+        return Effects(reads=(self.src,), writes=(self.dst,), asynchronous=self.is_load)
+
+    def reads_async_proxy(self, ctx: LoweringContext) -> bool:
+        return not self.is_load
+
+    def boxes(self, ctx: LoweringContext) -> BoxCopy:
+        """The boxes under the layout of the shared tile.
+
+        Raises
+        ------
+        UnsupportedError
+            If TMA cannot do this copy, with the reason.
+        """
+        tensor, tile = (self.src, self.dst) if self.is_load else (self.dst, self.src)
+        found = BoxCopy.of(tensor, tile, ctx.shared_layout(tile.source), ctx)
+        if isinstance(found, str):
+            raise UnsupportedError(
+                f"TMA cannot do this T.tma_copy: {found}",
+                fix="use T.copy, which takes another engine where TMA does not fit",
+                span=self.source,
+            )
+        return found
+
+    def lower(self, ctx: LoweringContext) -> ir.Stmt:
+        boxes = self.boxes(ctx)
+        tensor_map = ir.address_of(ir.load(ctx.tensor_map(boxes.spec), [0]))
+
+        def call(name: str, *args: Any) -> ir.Stmt:
+            return ir.evaluate(ir.call(name, list(args), span=self.span), self.span)
+
+        if self.barrier is not None:
+            barrier = ir.address_of(ir.load(self.barrier.source, [r.min for r in self.barrier.region]))
+            parts = [
+                call("tl.mbarrier_expect_tx", barrier, ir.const(boxes.bytes)),
+                boxes.each_box(lambda tile, at: call("tl.tma_load", tile, tensor_map, barrier, *at), self.span),
+            ]
+        else:
+            parts = [
+                boxes.each_box(lambda tile, at: call("tl.tma_store", tensor_map, tile, *at), self.span),
+                call("tl.bulk_commit"),
+            ]
+        if self.alone:
+            return ir.seq(parts)
+        scope = self.leader_scope if 0 < self.leader_scope < ctx.num_threads else 0
+        leader = ir.as_expr((ctx.tid % scope if scope else ctx.tid) == 0)
+        return ir.IfThenElse(leader, ir.seq(parts), None, self.span)

@@ -1,0 +1,19 @@
+"""Shared memory is there until the bulk stores that read it are done: the kernel's end waits for those of T.tma_copy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .. import ir
+from ..tileop.tma import ExplicitTensorCopy
+from .kernel_program import KernelProgram
+from .units import units_of
+
+
+def finish_stores(program: KernelProgram) -> KernelProgram:
+    """Every thread waits at the end until its own stores have read their tiles."""
+    copies = [u.op for u in units_of(program.body) if isinstance(u.op, ExplicitTensorCopy)]
+    if all(copy.is_load for copy in copies):
+        return program
+    wait = ir.evaluate(ir.call("tl.bulk_wait_read", attrs={"template": ["0"]}, span=program.span), program.span)
+    return replace(program, body=ir.seq([program.body, wait]))
