@@ -21,7 +21,15 @@ struct SimulatedTensor {
   const uint32_t* element_stride;
 };
 using EncodeFn = int (*)(void* map, const SimulatedTensor* tensor, const uint32_t* box, char* report, uint64_t capacity);
-using LaunchFn = int (*)(Entry entry, void** args, const uint32_t grid[3], const uint32_t block[3], uint32_t shared_bytes, char* report, uint64_t capacity);
+// struct tl_sim_launch_options
+struct LaunchOptions {
+  uint32_t size = sizeof(LaunchOptions);
+  uint32_t grid[3], block[3], cluster[3];
+  uint32_t shared_bytes;
+  int32_t cooperative = 0, time = -1, numerics = -1;
+  int64_t seed = -1;
+};
+using LaunchFn = int (*)(Entry entry, void** args, const LaunchOptions* options, char* report, uint64_t capacity);
 
 void* Open(const std::string& path, int flags) {
   void* handle = dlopen(path.c_str(), flags);
@@ -40,7 +48,7 @@ class SimulatorBackend : public Backend {
   SimulatorBackend(std::vector<Kernel> kernels, const std::string& library, const std::string& runtime) : kernels_(std::move(kernels)) {
     // Global: the kernel's undefined symbols are the runtime's. Never closed: another kernel may share it.
     void* runtime_library = Open(runtime, RTLD_NOW | RTLD_GLOBAL);
-    launch_ = reinterpret_cast<LaunchFn>(Find(runtime_library, "tl_sim_launch"));
+    launch_ = reinterpret_cast<LaunchFn>(Find(runtime_library, "tl_sim_launch_with"));
     encode_ = reinterpret_cast<EncodeFn>(dlsym(runtime_library, "tl_sim_encode_tiled"));
     // A runtime without a checker has none of the three.
     watching_ = reinterpret_cast<WatchingFn>(dlsym(runtime_library, "tl_sim_watching"));
@@ -78,7 +86,10 @@ class SimulatorBackend : public Backend {
   void Launch(void*, size_t kernel, const uint32_t grid[3], void** args, void*) override {
     std::string report(1 << 16, '\0');
     const Kernel& what = kernels_[kernel];
-    if (launch_(entries_[kernel], args, grid, what.block.data(), what.shared_bytes, report.data(), report.size()) != 0) {
+    LaunchOptions options;
+    for (int i = 0; i < 3; ++i) options.grid[i] = grid[i], options.block[i] = what.block[i], options.cluster[i] = what.cluster[i];
+    options.shared_bytes = what.shared_bytes;
+    if (launch_(entries_[kernel], args, &options, report.data(), report.size()) != 0) {
       report.resize(std::char_traits<char>::length(report.c_str()));
       Raise(kSimulation, -1, report);
     }

@@ -17,8 +17,9 @@ struct Index { unsigned x, y, z; };
 extern "C" {
 thread_local Index shim_thread, shim_block, shim_block_dim;
 int shim_launches = 0;
-int tl_sim_launch(void (*entry)(void**), void** args, const uint32_t grid[3], const uint32_t block[3], uint32_t,
-                  char* report, uint64_t cap) {
+struct Options { uint32_t size, grid[3], block[3], cluster[3], shared_bytes; };
+int tl_sim_launch_with(void (*entry)(void**), void** args, const Options* options, char* report, uint64_t cap) {
+  const uint32_t *grid = options->grid, *block = options->block;
   ++shim_launches;
   shim_block_dim = {block[0], block[1], block[2]};
   for (unsigned b = 0; b < grid[0] * grid[1] * grid[2]; ++b)

@@ -49,6 +49,23 @@ from .barrier import (
 from .bits import bitwise_and, bitwise_not, bitwise_or, bitwise_xor, clz, popcount, shift_left, shift_right
 from .bits import find_first_set as _find_first_set
 from .bits import find_nth_set as _find_nth_set
+from .cluster import (
+    ClusterKernel,
+    alloc_cluster_barrier,
+    block_rank_in_cluster,
+    cluster_arrive,
+    cluster_arrive_relaxed,
+    cluster_sync,
+    cluster_wait,
+    get_cluster_dims,
+    get_cluster_extent,
+    get_cluster_extents,
+    get_cluster_id,
+    get_cluster_ids,
+    get_cluster_size,
+    pdl_sync,
+    pdl_trigger,
+)
 from .copy import copy
 from .debug import assume, device_assert, evaluate, print
 from .dtypes import NAMES as _DTYPES

@@ -34,6 +34,8 @@ class Kernel(Context):
         One to three grid extents.
     threads : int or sequence of int, optional
         Threads of a block, up to three extents; 128 by default.
+    cluster_dims : int or sequence of int, optional
+        Blocks of a cluster along x, y, z (sm_90 or newer); the grid is a multiple of it.
     prelude : str, optional
         C++ text placed before the kernel.
     is_cpu : bool
@@ -51,10 +53,9 @@ class Kernel(Context):
         if prelude is not None and not isinstance(prelude, str):
             raise DTypeError(f"prelude must be a string, got {type(prelude).__name__}")
         dims = [1] if cluster_dims is None else [cluster_dims] if isinstance(cluster_dims, int) else list(cluster_dims)
-        if any(d != 1 for d in dims):
-            from ..errors import UnsupportedError
-
-            raise UnsupportedError("thread block clusters (cluster_dims) are not in this version", fix="leave cluster_dims out")
+        if not 1 <= len(dims) <= 3 or any(isinstance(d, bool) or not isinstance(d, int) or d < 1 for d in dims):
+            raise ShapeError(f"cluster_dims={cluster_dims!r}", fix="one to three positive constants, such as (2, 1, 1)")
+        self.cluster = (*dims, *[1] * (3 - len(dims)))
         self.prelude = prelude
         self.variables: list[Expr] = []
 
@@ -74,6 +75,9 @@ class Kernel(Context):
             self.variables.append(Expr(ir.var(builder.unique(name), "int32"), dtype("int32")))
         if self.prelude is not None:
             builder.attributes["tl.prelude"] = builder.attributes.get("tl.prelude", "") + self.prelude + "\n"
+        if self.cluster != (1, 1, 1):
+            call = ir.call("tl.cluster_dims", [ir.const(d) for d in self.cluster], span=self.span)
+            builder.emit(ir.evaluate(call, self.span))
         block_vars = self.variables[: len(self.blocks)]
         return block_vars[0] if len(block_vars) == 1 else tuple(block_vars)
 
@@ -105,6 +109,11 @@ def _threads(threads: Any) -> list[int]:
 
 def _kernel(what: str) -> Kernel:
     return require(what).need_kernel(what).data["kernel"]
+
+
+def kernel_of(what: str) -> Kernel:
+    """The kernel that is being written."""
+    return _kernel(what)
 
 
 def _dim(dim: Any, what: str) -> int:

@@ -10,7 +10,6 @@ from ..errors import UnsupportedError
 _INSTEAD = {
     "tma_gather4": "use T.copy of each row",
     "tma_scatter4": "use T.copy of each row",
-    "ClusterKernel": "use T.Kernel",
 }
 
 

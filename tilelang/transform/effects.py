@@ -91,6 +91,11 @@ def is_block_barrier(stmt: ir.Stmt) -> bool:
     return call is not None and ir.call_name(call) == BARRIER and not len(call.args)
 
 
+def is_cluster_barrier(stmt: ir.Stmt) -> bool:
+    """True for a barrier of all threads of the cluster."""
+    return isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.cluster_sync")
+
+
 def wait_depth(stmt: ir.Stmt) -> int | None:
     """How many groups `cp_async_wait<N>` leaves under way; None if the statement is no wait."""
     call = ordering_call(stmt)

@@ -18,7 +18,11 @@ DISABLE = "tl.disable_block_reordering"
 
 def heaviest_first(program: KernelProgram) -> KernelProgram:
     """Reverse a block axis along which the work grows; kernels in which blocks may wait for each other stay as they are."""
-    if program.config(DISABLE) or any(communicates(call) for call in ir.collect(program.body, ir.Call)):
+    if (
+        program.config(DISABLE)
+        or program.cluster != (1, 1, 1)
+        or any(communicates(call) for call in ir.collect(program.body, ir.Call))
+    ):
         return program
     binds = {b.var: b.value for b in ir.collect(program.body, ir.Bind)}
     extents = [_inlined(loop.extent, binds) for loop in ir.collect(program.body, ir.For)]

@@ -31,6 +31,7 @@ from .effects import (
     commit,
     expr_accesses,
     is_block_barrier,
+    is_cluster_barrier,
     is_collective,
     is_unit,
     ordering_call,
@@ -151,7 +152,7 @@ class _Walker:
         call = ordering_call(stmt)
         if isinstance(stmt, ir.Bind):
             self.binds[stmt.var] = ir.substitute(stmt.value, self.binds)
-        if call is None:
+        if call is None and not is_cluster_barrier(stmt):
             self.check_collective(stmt)
             accesses = unit_accesses(stmt, self.binds)
             op = as_tile_op(stmt)
@@ -159,6 +160,9 @@ class _Walker:
                 return self.touch(accesses, path, state)
             after = self.touch([replace(a, asynchronous=False) for a in accesses], path, state)
             return state_of(p for p in after.values() if not (p.access.write and p.key[0] == path))
+        if is_cluster_barrier(stmt):
+            self.check_barrier(stmt)
+            return self.ordered(state, False)
         if is_block_barrier(stmt):
             self.check_barrier(stmt)
             return self.ordered(state, False)

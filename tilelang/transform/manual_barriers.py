@@ -51,7 +51,8 @@ def initialise_barriers(program: KernelProgram) -> KernelProgram:
             inits.append(ir.evaluate(ir.call("tl.mbarrier_init", [at, ir.const(int(str(count)))], span=call.span), call.span))
     fence = ir.evaluate(ir.call("tl.fence_mbarrier_init"))
     first = ir.IfThenElse(ir.as_expr(program.tid) == 0, ir.seq([*inits, fence]), None, moved.calls[0].span)
-    meet = ir.evaluate(ir.call("tl.sync_threads"))
+    # Other blocks of the cluster may arrive at these barriers, or send copies that count there.
+    meet = ir.evaluate(ir.call("tl.cluster_sync" if moved.in_cluster else "tl.sync_threads"))
     body = _FenceArrivals(body).body(body)
     return replace(program, body=ir.seq([*moved.allocations, first, meet, body]))
 
@@ -68,6 +69,7 @@ class _Take(ir.Mutator):
         super().__init__()
         self.allocations: list[ir.Stmt] = []
         self.calls: list[ir.Call] = []
+        self.in_cluster = False
 
     def visit_AllocBuffer(self, node: ir.AllocBuffer) -> Any:
         if ir.scope_of(node.buffer) != "shared.barrier":
@@ -76,6 +78,9 @@ class _Take(ir.Mutator):
         return None
 
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
+        if ir.is_call(node.value, "tl.cluster_barriers"):
+            self.in_cluster = True
+            return None
         if not ir.is_call(node.value, INIT):
             return node
         self.calls.append(node.value)

@@ -86,6 +86,7 @@ class _Directives(ir.Mutator):
         self.preludes: list[str] = []
         self.min_blocks = 0
         self.keep_registers = False
+        self.cluster = (1, 1, 1)
         self.may_alias: set[str] = set()
 
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
@@ -97,6 +98,10 @@ class _Directives(ir.Mutator):
             return None
         if ir.is_call(node.value, "tl.keep_registers"):
             self.keep_registers = True
+            return None
+        if ir.is_call(node.value, "tl.cluster_dims"):
+            x, y, z = (ir.const_int(d) or 1 for d in node.value.args)
+            self.cluster = x, y, z
             return None
         if ir.is_call(node.value, "tl.may_alias"):
             self.may_alias.add(str(node.value.args[0].source.name))
@@ -124,10 +129,17 @@ def _make_program(launch: _Launch, name: str, host: HostProgram, target: Target,
     directives = _Directives()
     body = directives.body(ir.substitute(launch.body, fixed))
     ctx.device_tensors = {c.args[0].args[0].source for c in ir.collect(body, ir.Call) if ir.is_call(c, "tl.make_tensor")}
+    if directives.cluster != (1, 1, 1) and not target.limits.has_tma:
+        raise UnsupportedError(
+            f"clusters of blocks (cluster_dims) need sm_90 or newer; the target is {target.arch}",
+            fix="leave cluster_dims out",
+            span=ir.span_to_source(launch.span),
+        )
     program = KernelProgram(
         name, body, grid, block, block_vars, thread_vars, ctx, params,
         min_blocks=directives.min_blocks, prelude=tuple(directives.preludes), span=launch.span,
         may_alias=frozenset(directives.may_alias), keep_registers=directives.keep_registers,
+        cluster=directives.cluster,
     )  # fmt: skip
     return rasterize_blocks(program)
 

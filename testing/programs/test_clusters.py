@@ -1,0 +1,102 @@
+"""Clusters of blocks, and kernels that may start before the ones that they depend on have ended."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import tilelang
+import tilelang.language as T
+from testing.programs.launch import run
+from testing.programs.reference import random
+from tilelang.errors import ShapeError, UnsupportedError
+
+SM90 = {"kind": "cuda", "arch": "sm_90a"}
+
+
+def ranks(blocks, dims):
+    @T.prim_func
+    def main(A: T.Tensor((blocks, 4), "int32")):
+        with T.ClusterKernel(blocks, cluster_dims=dims, threads=32) as bx:
+            if T.get_thread_binding() == 0:
+                A[bx, 0] = T.block_rank_in_cluster()
+                A[bx, 1] = T.get_cluster_id()
+                A[bx, 2] = T.get_cluster_size()
+                A[bx, 3] = T.get_cluster_extent()
+            T.cluster_sync()
+
+    return main
+
+
+@pytest.mark.parametrize("dims", [2, (4, 1, 1)])
+def test_ranks(dims, device):
+    blocks, width = 8, 2 if dims == 2 else 4
+    out = run(ranks(blocks, dims), [], ((blocks, 4), "int32"), device=device, target=SM90)
+    expected = [[b % width, b // width, width, blocks // width] for b in range(blocks)]
+    assert out.tolist() == expected
+
+
+def gathered(n, width):
+    """Every block tells the first one of its cluster when its part is in global memory."""
+
+    @T.prim_func
+    def main(A: T.Tensor((n, 128), "float32"), W: T.Tensor((n, 128), "float32"), B: T.Tensor((n // width, 128), "float32")):
+        with T.Kernel(n, threads=128, cluster_dims=(width, 1, 1)) as bx:
+            done = T.alloc_cluster_barrier(128 * width)
+            tx = T.get_thread_binding()
+            W[bx, tx] = A[bx, tx] * 2
+            T.cluster_sync()
+            T.mbarrier_arrive(done, 0)
+            if T.block_rank_in_cluster() == 0:
+                T.mbarrier_wait_parity(done, 0)
+                total = T.alloc_var("float32", 0)
+                for i in T.serial(width):
+                    total += W[bx + i, tx]
+                B[bx // width, tx] = total
+            T.cluster_sync()
+
+    return main
+
+
+def test_arrivals_at_another_block(device):
+    n, width = 8, 4
+    a = random((n, 128), "float32", device)
+    _, out = run(gathered(n, width), [a], ((n, 128), "float32"), ((n // width, 128), "float32"), device=device, target=SM90)
+    torch.testing.assert_close(out, (a * 2).view(-1, width, 128).sum(1))
+
+
+def chained(n):
+    @T.prim_func
+    def main(A: T.Tensor((n,), "float32"), W: T.Tensor((n,), "float32"), B: T.Tensor((n,), "float32")):
+        with T.Kernel(T.ceildiv(n, 128), threads=128) as bx:
+            for i in T.Parallel(128):
+                W[bx * 128 + i] = A[bx * 128 + i] + 1
+            T.pdl_trigger()
+        with T.Kernel(T.ceildiv(n, 128), threads=128) as bx:
+            T.pdl_sync()
+            for i in T.Parallel(128):
+                B[bx * 128 + i] = W[bx * 128 + i] * 2
+
+    return main
+
+
+def test_dependent_launch(device):
+    a = random((300,), "float32", device)
+    _, out = run(chained(300), [a], ((300,), "float32"), ((300,), "float32"), device=device, target=SM90)
+    torch.testing.assert_close(out, (a + 1) * 2)
+
+
+def test_clusters_need_hopper():
+    with pytest.raises(UnsupportedError, match="cluster_dims"):
+        tilelang.compile(ranks(8, 2), target={"kind": "cuda", "arch": "sm_80"})
+
+
+def test_cluster_dims_are_positive():
+    with pytest.raises(ShapeError, match="cluster_dims"):
+
+        @T.prim_func
+        def main(A: T.Tensor((4,), "int32")):
+            with T.Kernel(4, cluster_dims=(0, 1)):
+                A[0] = 1
+
+        main.get()
