@@ -9,6 +9,7 @@ import tilelang
 import tilelang.language as T
 from testing.programs.launch import run
 from testing.programs.reference import assert_close, random
+from tilelang.errors import TileLangError, UnsupportedError
 
 SM90 = {"kind": "cuda", "arch": "sm_90a"}
 
@@ -184,3 +185,83 @@ def test_checker_finds_nothing(program):
     out = torch.empty(a.shape[0], b.shape[1], dtype=getattr(torch, kernel.params[2].dtype))
     report = kernel.check(a, b, out, schedules=2)
     assert not report.findings, str(report)
+
+
+def three_groups(M, N, one_thread):
+    """A warp or one elected thread brings tiles; two groups reduce halves of them, each with a barrier of its own."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), B: T.Tensor((2, N), "float32")):
+        with T.Kernel(1, threads=288) as _:
+            tiles = T.alloc_shared((M, N), "float32")
+            full = T.alloc_barrier(1 if one_thread else 32)
+            total = T.alloc_fragment((N,), "float32")
+            tx = T.get_thread_binding()
+            if tx < 128:
+                T.mbarrier_wait_parity(full, 0)
+                T.reduce_sum(tiles[: M // 2, :], total, dim=0)
+                T.copy(total, B[0, :])
+            elif tx < 256:
+                T.mbarrier_wait_parity(full, 0)
+                T.reduce_sum(tiles[M // 2 :, :], total, dim=0)
+                T.copy(total, B[1, :])
+            elif one_thread:
+                if T.shuffle_elect(32):
+                    T.tma_copy(A, tiles, barrier=full)
+                    T.mbarrier_arrive(full)
+            else:
+                T.tma_copy(A, tiles, barrier=full)
+                T.mbarrier_arrive(full)
+
+    return main
+
+
+@pytest.mark.parametrize("one_thread", [False, True])
+def test_three_groups(one_thread, device):
+    a = random((64, 32), "float32", device)
+    out = run(three_groups(64, 32, one_thread), [a], ((2, 32), "float32"), device=device, target=SM90)
+    x = a.double().view(2, 32, 32)
+    assert_close(out, x.sum(1), terms=32, scale=x.abs().sum(1))
+
+
+def body_of(write):
+    """A kernel of 256 threads with a tile and a barrier."""
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 64), "float16"), B: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1, threads=256) as _:
+            s = T.alloc_shared((64, 64), "float16")
+            bar = T.alloc_barrier(1)
+            write(A, B, s, bar)
+
+    return main
+
+
+@T.macro
+def load_without_barrier(A, B, s, bar):
+    T.tma_copy(A, s)
+
+
+@T.macro
+def no_such_group(A, B, s, bar):
+    with T.ws(2):
+        T.barrier_arrive(bar)
+
+
+@T.macro
+def converting(A, B, s, bar):
+    T.tma_copy(B, s, barrier=bar)
+
+
+@pytest.mark.parametrize(
+    "write, words", [(load_without_barrier, "barrier=bar"), (no_such_group, "2 warpgroups"), (converting, "TMA converts nothing")]
+)
+def test_misuse(write, words):
+    with pytest.raises(TileLangError) as caught:
+        tilelang.compile(body_of(write), target=SM90)
+    assert words in str(caught.value)
+
+
+def test_barriers_need_hopper():
+    with pytest.raises(UnsupportedError, match="T.alloc_barrier needs sm_90"):
+        tilelang.compile(copy_producer(64, 64, 64, 64, 64, 32), target={"kind": "cuda", "arch": "sm_80"})
