@@ -245,7 +245,7 @@ class JITImpl:
 
     def parse_cache_key(self, *args: Any, **kwargs: Any) -> Any:
         """What tells the kernel of these arguments from the function's others; `__tune_params` is no argument of its own."""
-        kwargs = {**kwargs, **kwargs.pop("__tune_params", {})}
+        kwargs |= kwargs.pop("__tune_params", {})
         return self.program_of(args, kwargs)[3]
 
     def clear_cache(self) -> None:
