@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Without an NVIDIA driver: the CPU build, since a plain `torch` brings gigabytes of CUDA libraries.
 TORCH := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo torch || echo torch==2.13.0)
 WORKERS ?= 2
-NATIVE := $(wildcard src/runtime/* src/simulator/* src/simulator/include/* src/simulator/include/tl/* src/device/tl/*) CMakeLists.txt
+NATIVE := $(wildcard src/runtime/* src/simulator/* src/simulator/checker/* src/simulator/include/* src/simulator/include/tl/* src/device/tl/* src/cython/*) CMakeLists.txt
 
 .PHONY: quickstart test lint build native clean
 

@@ -153,6 +153,15 @@ def test_programs_of_the_page(program, tmp_path):
     exec(compile(program, str(tmp_path / "program.py"), "exec"), {"__name__": "program"})
 
 
+def test_program_of_the_readme(tmp_path):
+    program = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0]
+    (tmp_path / "program.py").write_text(program)
+    given = {"a": torch.randn(1024, 1024, device=DEVICE).half(), "b": torch.randn(1024, 1024, device=DEVICE).half()}
+    namespace = {"__name__": "program", **given}
+    exec(compile(program, str(tmp_path / "program.py"), "exec"), namespace)
+    torch.testing.assert_close(namespace["c"], given["a"] @ given["b"], rtol=1e-2, atol=0.1)
+
+
 def test_tests_of_the_table_exist():
     for row in re.findall(r"^\| \w+ \|.*", PAGE, re.MULTILINE):
         file = ""
