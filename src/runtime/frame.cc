@@ -21,6 +21,19 @@ bool SameDType(DLDataType wanted, DLDataType got) {
   return wanted.code == kDLFloat8_e4m3fn && got.code == kDLFloat8_e4m3;
 }
 
+// Whether bytes may stand for elements of 4 bits, two in each.
+bool IsPacked(DLDataType got) {
+  return (got.bits == 8 && got.lanes == 1 && (got.code == kDLInt || got.code == kDLUInt)) || (got.bits * got.lanes == 8 && got.code == kDLFloat4_e2m1fn);
+}
+
+// Extents and strides in elements, of which a byte of the last axis may hold several.
+int64_t Extent(const Parameter& declared, const DLTensor& tensor, int axis) {
+  return tensor.shape[axis] * (axis == tensor.ndim - 1 ? declared.pack : 1);
+}
+int64_t Stride(const Parameter& declared, const DLTensor& tensor, int axis) {
+  return tensor.strides[axis] * (axis == tensor.ndim - 1 ? 1 : declared.pack);
+}
+
 void BindScalar(Frame* frame, int parameter, const ffi::AnyView& arg, int position) {
   const Plan& plan = *frame->plan;
   const Parameter& declared = plan.parameters[parameter];
@@ -64,7 +77,7 @@ void BindExtent(Frame* frame, int parameter, int axis, const Expression& express
     const Parameter& declared = plan.parameters[parameter];
     const DLTensor& tensor = *frame->tensors[parameter];
     std::string fix = is_stride ? Text("pass a tensor of strides ", DeclaredStrides(declared), ", or declare them as they are: ", ActualStrides(tensor))
-                                : Text("pass a tensor of shape ", DeclaredShape(declared), "; `", declared.name, "` is ", ActualShape(tensor));
+                                : Text("pass a tensor of shape ", DeclaredShape(declared), declared.pack > 1 ? " in elements, two in each byte of the last axis" : "", "; `", declared.name, "` is ", ActualShape(tensor), declared.pack > 1 ? " bytes" : "");
     Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", place(), " is ", actual, ", expected ", rule), fix);
   };
   if (expression.is_constant()) {
@@ -103,8 +116,8 @@ void BindStrides(Frame* frame, int parameter) {
   }
   int64_t compact = 1;
   for (int axis = tensor.ndim - 1; axis >= 0; --axis) {
-    int64_t actual = tensor.strides ? tensor.strides[axis] : compact;
-    compact *= tensor.shape[axis];
+    int64_t actual = tensor.strides ? Stride(declared, tensor, axis) : compact;
+    compact *= Extent(declared, tensor, axis);
     // The stride of an axis with one element is never used; frameworks put anything there.
     int symbol = declared.strides[axis].plain_symbol();
     bool unsolved = symbol >= 0 && !frame->known[symbol];
@@ -162,7 +175,11 @@ void BindTensor(Frame* frame, int parameter, const ffi::AnyView& arg, int positi
     frame->tensors[parameter] = nullptr;  // its shape says nothing
     return;
   }
-  if (!SameDType(declared.dtype, tensor->dtype)) {
+  if (declared.pack > 1 && !IsPacked(tensor->dtype)) {
+    Raise(kArgumentType, position, Text(ArgumentName(plan, parameter), " has dtype ", DTypeName(tensor->dtype), ", expected bytes of two ", declared.dtype_name, " each"),
+          "pass int8, uint8 or float4_e2m1fn_x2 with half the last extent, the even element in the low nibble");
+  }
+  if (declared.pack == 1 && !SameDType(declared.dtype, tensor->dtype)) {
     Raise(kArgumentType, position, Text(ArgumentName(plan, parameter), " has dtype ", DTypeName(tensor->dtype), ", expected ", declared.dtype_name),
           Text("pass `", declared.name, ".to(", TorchDType(declared), ")`"));
   }
@@ -171,7 +188,7 @@ void BindTensor(Frame* frame, int parameter, const ffi::AnyView& arg, int positi
           "reshape it, or declare the parameter with that rank");
   }
   CheckDevice(frame, parameter, *tensor, position, device_type);
-  for (int axis = 0; axis < tensor->ndim; ++axis) BindExtent(frame, parameter, axis, declared.shape[axis], tensor->shape[axis], false);
+  for (int axis = 0; axis < tensor->ndim; ++axis) BindExtent(frame, parameter, axis, declared.shape[axis], Extent(declared, *tensor, axis), false);
   BindStrides(frame, parameter);
   TakeAddress(frame, parameter, *tensor, position);
 }
@@ -185,8 +202,8 @@ void CheckCompound(const Frame& frame, int parameter) {
     const Expression& extent = declared.shape[axis];
     if (extent.is_constant() || extent.plain_symbol() >= 0) continue;
     int64_t expected = Resolve(frame, extent, Text(declared.name, ".shape[", axis, "]"));
-    if (tensor->shape[axis] == expected) continue;
-    Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", declared.name, ".shape[", axis, "] is ", tensor->shape[axis], ", expected ", extent.text(), " = ", expected),
+    if (Extent(declared, *tensor, axis) == expected) continue;
+    Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", declared.name, ".shape[", axis, "] is ", Extent(declared, *tensor, axis), ", expected ", extent.text(), " = ", expected),
           Text("pass a tensor of shape ", DeclaredShape(declared)));
   }
   if (!tensor->strides) return;
@@ -194,8 +211,8 @@ void CheckCompound(const Frame& frame, int parameter) {
     const Expression& stride = declared.strides[axis];
     if (stride.is_constant() || stride.plain_symbol() >= 0 || tensor->shape[axis] <= 1) continue;
     int64_t expected = Resolve(frame, stride, Text(declared.name, ".stride(", axis, ")"));
-    if (tensor->strides[axis] == expected) continue;
-    Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", declared.name, ".stride(", axis, ") is ", tensor->strides[axis], ", expected ", stride.text(), " = ", expected),
+    if (Stride(declared, *tensor, axis) == expected) continue;
+    Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", declared.name, ".stride(", axis, ") is ", Stride(declared, *tensor, axis), ", expected ", stride.text(), " = ", expected),
           Text("pass a tensor of strides ", DeclaredStrides(declared), ", or declare them as they are: ", ActualStrides(*tensor)));
   }
 }

@@ -37,6 +37,10 @@ ffi::Tensor Allocate(const std::vector<Expression>& shape, DLDataType dtype, con
     extents[i] = shape[i].is_constant() ? shape[i].constant() : Resolve(frame, shape[i], Text("the shape of `", name, "`"));
     if (extents[i] < 0) Raise(kArgument, -1, Text("`", name, "` would have the extent ", shape[i].text(), " = ", extents[i]));
   }
+  if (dtype.bits == 4) {  // two in a byte
+    extents[shape.size() - 1] = (extents[shape.size() - 1] + 1) / 2;
+    dtype = dtype.code == kDLFloat4_e2m1fn ? DLDataType{dtype.code, 4, 2} : DLDataType{dtype.code, 8, 1};
+  }
   if (TVMFFIEnvGetDLPackManagedTensorAllocator() == nullptr) {
     if (frame.device.device_type != kDLCPU) {
       Raise(kArgument, -1, Text("`", name, "` cannot be allocated on ", DeviceName(frame.device), ": no argument comes from a framework that allocates there"),

@@ -52,6 +52,7 @@ Parameter ParseParameter(const Tree& tree, std::vector<Symbol>* symbols) {
   result.name = Str(tree, "name");
   result.dtype_name = Str(tree, "dtype");
   result.dtype = ParseDType(result.dtype_name);
+  if (result.dtype.bits == 4) result.pack = 2;
   result.is_tensor = Str(tree, "kind") == "tensor";
   result.is_output = tree["output"].cast<bool>();
   result.is_used = tree["used"].cast<bool>();

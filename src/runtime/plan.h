@@ -23,6 +23,7 @@ struct Parameter {
   bool is_used = true;
   bool is_pointer = false;  // described by the kernel alone: an address or any tensor, nothing else is checked
   bool has_strides = false;
+  int pack = 1;  // elements in a byte of the last axis: 2 for types of 4 bits, which come as tensors of bytes
   int symbol = -1;  // scalars: the symbol that holds the value
   int64_t alignment = 1;
   std::vector<Expression> shape;

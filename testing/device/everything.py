@@ -36,7 +36,8 @@ def _casts() -> str:
         for t, words in (("tl::half_t", 4), ("tl::bfloat16_t", 4), ("int8_t", 2), *((t, 2) for t in FLOAT8))
         for bits in (1, 2, 4)
     )
-    return _kernel("casts", f"{body}\n{arrays}\n{unpacked}\n{tables}")
+    float4 = "  reinterpret_cast<uint8_t*>(out)[i] = tl::encode_float4(reinterpret_cast<const float*>(in)[i]);"
+    return _kernel("casts", f"{body}\n{arrays}\n{unpacked}\n{tables}\n{float4}")
 
 
 def _arithmetic() -> str:
@@ -302,6 +303,7 @@ def text(arch: int) -> str:
             "ldmatrix",
             "mma",
             "unpack",
+            "float4",
             "print",
             "mbarrier",
             "cluster",

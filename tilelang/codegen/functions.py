@@ -23,6 +23,7 @@ _FAMILIES = {
     "mma": "mma_m16n8k16 mma_m16n8k8 mma_m16n8k32 mma_m8n8k4 mma_ready",
     "wgmma": "wgmma_ss wgmma_rs wgmma_fence wgmma_commit wgmma_wait wgmma_pin wgmma_descriptor",
     "unpack": "unpack look_up",
+    "float4": "encode_float4",
     "dot": "dp4a",
     "random": "philox_init philox_next philox_uniform32 philox_uniform64 philox_normal32 philox_normal64",
     "vector": "lane pack load_as store_as load_read_only",

@@ -149,7 +149,8 @@ def make_plan(
         written.update(places[buf] for buf in buffer_use(program.body).written if buf in places)
         used.update(a.value for a in arguments if a.kind == "tensor" and isinstance(a.value, int))
         declared = [*params, *workspaces]
-        mapped = [next(i for i, p in enumerate(declared) if p.same_as(spec.tensor)) for spec in text.maps]
+        owners = [program.ctx.packed.get(spec.tensor, spec.tensor) for spec in text.maps]
+        mapped = [next(i for i, p in enumerate(declared) if p.same_as(owner)) for owner in owners]
         used.update(mapped)
         alignment.update({place: MAX_ALIGNMENT for place in mapped})
         x, y, z = (plan_expr(e, "the grid", program.span) for e in program.grid)

@@ -14,6 +14,10 @@ _NAMES = {
     "float8_e4m3fn": "tl::float8_e4m3_t",
     "float8_e4m3": "tl::float8_e4m3_t",
     "float8_e5m2": "tl::float8_e5m2_t",
+    # What a value of 4 bits is in a register (transform/sub_byte.py); in memory two share a byte.
+    "int4": "int8_t",
+    "uint4": "uint8_t",
+    "float4_e2m1fn": "uint8_t",
     "bool": "bool",
     "int32": "int",
     **{f"int{bits}": f"int{bits}_t" for bits in (8, 16, 64)},
@@ -27,6 +31,12 @@ STANDARD = frozenset(name for name, text in _NAMES.items() if not text.startswit
 def type_name(dtype: str, span: Any = None) -> str:
     """The C++ name of a dtype; DTypeError if device code has none."""
     element, _, lanes = dtype.partition("x")
+    if lanes and element in ("int4", "uint4", "float4_e2m1fn"):
+        raise DTypeError(
+            f"vectors of 4-bit elements ({dtype}) do not exist in device code",
+            fix=f"use {element} and a last axis of {lanes}, or load the bytes as uint8 or uint32",
+            span=span,
+        )
     if lanes:
         return f"tl::vec<{type_name(element, span)}, {lanes}>"
     try:

@@ -188,7 +188,7 @@ class EagerFunction:
             constants[name], origin[name] = int(value), "the keyword argument"
         for name, kind in found.tensors.items():
             tensor = tensors.get(name)
-            actual = None if tensor is None else _dimensions(tensor, name, len(kind.shape))
+            actual = None if tensor is None else _logical(_dimensions(tensor, name, len(kind.shape)), kind.dtype)
             for which, dims, index in (("shape", kind.shape, 0), ("stride", kind.strides or (), 1)):
                 for axis, dim in enumerate(dims):
                     constant = constant_name(dim)
@@ -276,6 +276,14 @@ def constant_name(extent: Any) -> str | None:
     if isinstance(extent, Expr) and extent.recipe is not None and len(extent.recipe) == 4:
         return extent.recipe[1]
     return None
+
+
+def _logical(dims: tuple[tuple[int, ...], tuple[int, ...]], kind: dtype) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shape and strides in elements of `kind`, of which a byte may hold two."""
+    shape, strides = dims
+    if kind.bits >= 8 or not shape:
+        return dims
+    return (*shape[:-1], 2 * shape[-1]), (*(2 * s for s in strides[:-1]), strides[-1])
 
 
 def _dimensions(tensor: Any, name: str, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tilelang.codegen.launch_plan import Expr, LaunchPlan
+from tilelang.language.dtypes import storage_name
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class KernelParam:
         """The torch dtype; imports torch."""
         import torch
 
-        return getattr(torch, "float8_e4m3fn" if self.dtype == "float8_e4m3" else self.dtype)
+        return getattr(torch, storage_name(self.dtype))
 
 
 def params_of(plan: LaunchPlan) -> list[KernelParam]:

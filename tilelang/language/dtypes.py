@@ -9,18 +9,18 @@ from ..errors import DTypeError
 
 _FLOATS = {
     "float16": 16, "bfloat16": 16, "float32": 32, "float64": 64,
-    "float8_e4m3fn": 8, "float8_e5m2": 8,
+    "float8_e4m3fn": 8, "float8_e5m2": 8, "float4_e2m1fn": 4,
 }  # fmt: skip
-_INTS = {f"{kind}{bits}": bits for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
+_INTS = {f"{kind}{bits}": bits for kind in ("int", "uint") for bits in (4, 8, 16, 32, 64)}
 _BITS = {**_FLOATS, **_INTS, "bool": 8}
 # e4m3 without "fn" is the same format as torch's float8_e4m3fn: one name in the IR.
 _ALIASES = {
     "float": "float32", "half": "float16", "double": "float64", "int": "int32", "uint": "uint32", "long": "int64",
-    "short": "int16", "float8_e4m3": "float8_e4m3fn", "boolean": "bool",
+    "short": "int16", "float4_e2m1": "float4_e2m1fn", "float8_e4m3": "float8_e4m3fn", "boolean": "bool",
 }  # fmt: skip
 _PYTHON = {int: "int32", float: "float32", bool: "bool"}
 _RANGE = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float32": 3.4028234663852886e38,
-          "float64": 1.7976931348623157e308, "float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}  # fmt: skip
+          "float64": 1.7976931348623157e308, "float8_e4m3fn": 448.0, "float8_e5m2": 57344.0, "float4_e2m1fn": 6.0}  # fmt: skip
 _VECTOR = re.compile(r"^([a-z0-9_]+?)x(\d+)$")
 
 
@@ -52,6 +52,12 @@ def _name_of(value: Any) -> str:
         f"{value!r} is not an element type of this version",
         fix="one of " + ", ".join(sorted(_BITS)) + ", or a vector of one such as float16x4",
     )
+
+
+def storage_name(name: str) -> str:
+    """torch's name of what holds elements of a type: of 4-bit ones two in a byte, the even one in the low nibble."""
+    packed = {"int4": "int8", "uint4": "uint8", "float4_e2m1fn": "float4_e2m1fn_x2", "float8_e4m3": "float8_e4m3fn"}
+    return packed.get(str.__str__(name), str.__str__(name))
 
 
 class dtype(str):
@@ -165,15 +171,15 @@ class dtype(str):
 
     @property
     def has_infinity(self) -> bool:
-        return self.is_float and str.__str__(self.element) != "float8_e4m3fn"
+        return self.is_float and str.__str__(self.element) not in ("float8_e4m3fn", "float4_e2m1fn")
 
     def as_torch(self) -> Any:
-        """The torch dtype of the same name."""
+        """The torch dtype of the same name; of 4-bit elements the one that holds two of them in a byte."""
         import torch
 
         if self.lanes > 1:
             raise DTypeError(f"{self} has no torch dtype", fix=f"use {self.element} and a last axis of {self.lanes}")
-        return getattr(torch, str.__str__(self))
+        return getattr(torch, storage_name(self))
 
 
 def _fresh_symbol(kind: dtype) -> Any:
@@ -186,4 +192,4 @@ def _fresh_symbol(kind: dtype) -> Any:
 
 
 NAMES: dict[str, dtype] = {name: dtype(name) for name in (*_BITS, *_ALIASES)}
-NAMES.update({f"{name}x{n}": dtype(f"{name}x{n}") for name in _BITS for n in (2, 4, 8, 16)})
+NAMES.update({f"{name}x{n}": dtype(f"{name}x{n}") for name, bits in _BITS.items() for n in (2, 4, 8, 16) if bits >= 8})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..errors import DTypeError
 from .dtypes import dtype
 
-_FLOAT_RANK = {"float8_e4m3fn": 0, "float8_e5m2": 0, "float16": 1, "bfloat16": 1, "float32": 2, "float64": 3}
+_FLOAT_RANK = {"float4_e2m1fn": -1, "float8_e4m3fn": 0, "float8_e5m2": 0, "float16": 1, "bfloat16": 1, "float32": 2, "float64": 3}
 
 
 def promote(a: dtype, b: dtype) -> dtype:

@@ -6,13 +6,19 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from tilelang.errors import ShapeError
+from tilelang.runtime.arguments import SUB_BYTE
 
 if TYPE_CHECKING:
     from tilelang.jit.param import KernelParam
 
+_ONES = {"int4": 0x11, "uint4": 0x11, "float4_e2m1fn": 0x22}  # two elements of value 1 in a byte
+
 
 class TensorSupplyType(Enum):
-    """How inputs are filled. Auto: small integers for integer types, uniform in [-1, 1) for floating ones."""
+    """How inputs are filled. Auto: small integers for integer types, uniform in [-1, 1) for floating ones.
+
+    Of 4-bit types every kind but Zero and One gives random codes.
+    """
 
     Integer = 1
     Uniform = 2
@@ -36,6 +42,11 @@ def supply_tensor(param: KernelParam, supply: TensorSupplyType, device: str) -> 
     if param.is_symbolic():
         raise ShapeError(f"`{param.name}` has the symbolic shape {param.shape}", fix="pass input_tensors")
     shape, dtype = tuple(e for e in param.shape if isinstance(e, int)), param.torch_dtype()
+    if param.dtype in SUB_BYTE:
+        bytes_ = {TensorSupplyType.Zero: (0, 1), TensorSupplyType.One: (_ONES[param.dtype], _ONES[param.dtype] + 1)}.get(
+            supply, (0, 256)
+        )
+        return torch.randint(*bytes_, (*shape[:-1], shape[-1] // 2), dtype=torch.uint8, device=device).view(dtype)
     if supply is TensorSupplyType.Auto:
         return _auto(shape, dtype, device)
     if supply is TensorSupplyType.Zero:

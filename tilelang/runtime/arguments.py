@@ -7,13 +7,15 @@ this module; the rules and the classes of errors are the launcher's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tilelang.codegen.launch_plan import Expr, LaunchPlan, Parameter
 from tilelang.errors import ArgumentError, ArgumentTypeError, DeviceMismatchError
 from tilelang.runtime.errors import describe_argument
 
+# Types of 4 bits: tensors hold them in bytes, two each.
+SUB_BYTE = ("int4", "uint4", "float4_e2m1fn")
 # As kSymbolLimit in src/runtime/frame.cc: 32-bit index arithmetic is proved up to here.
 _SYMBOL_LIMIT = 2**31 - 2**16
 
@@ -88,14 +90,17 @@ def solve_symbols(plan: LaunchPlan, shapes: Mapping[str, Sequence[Any]], scalars
     """Values of symbols, from scalars and from the plain symbols among extents; nothing is checked."""
     values = dict(scalars)
     for parameter in plan.parameters:
-        for expr, extent in zip(parameter.shape, shapes.get(parameter.name) or ()):
+        shape = shapes.get(parameter.name) or ()
+        if parameter.dtype in SUB_BYTE and shape:
+            shape = (*shape[:-1], 2 * shape[-1])
+        for expr, extent in zip(parameter.shape, shape):
             if isinstance(expr, str):
                 values.setdefault(expr, extent)
     return values
 
 
 def output_shapes(plan: LaunchPlan, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """The shape of every output in return order.
+    """The shape of every output in return order, as it is allocated: in bytes along the last axis for 4-bit elements.
 
     Raises
     ------
@@ -107,12 +112,13 @@ def output_shapes(plan: LaunchPlan, values: Mapping[str, Any]) -> list[tuple[Any
 
 def _shape_of(plan: LaunchPlan, parameter: Parameter, values: Mapping[str, Any]) -> tuple[Any, ...]:
     try:
-        return tuple(evaluate(extent, values) for extent in parameter.shape)
+        shape = tuple(evaluate(extent, values) for extent in parameter.shape)
     except KeyError as symbol:
         raise ArgumentError(
             f"`{symbol.args[0]}` is needed for the shape of `{parameter.name}` of `{plan.name}`, but no argument determines it",
             fix=f"pass a tensor that has `{symbol.args[0]}` as an extent, or make it a scalar parameter",
         ) from None
+    return (*shape[:-1], shape[-1] // 2) if parameter.dtype in SUB_BYTE else shape
 
 
 def bind_arguments(plan: LaunchPlan, args: Sequence[Any], views: Sequence[TensorView | None], device_type: str) -> dict[str, Any]:
@@ -161,12 +167,13 @@ def bind_arguments(plan: LaunchPlan, args: Sequence[Any], views: Sequence[Tensor
             raise ArgumentTypeError(
                 f"{where} is a tensor of {parameter.dtype}, got {describe_argument(value)}", fix="pass a tensor"
             )
+        view = logical_view(parameter, view)
         _check_tensor(where, parameter, view, device_type, device)
         device = view.device
         _bind_extents(where, plan, parameter, view, values, origin)
     for _, (parameter, _, view) in places:
         if view is not None and parameter.kind == "tensor":
-            _check_compound(plan, parameter, view, values)
+            _check_compound(plan, parameter, logical_view(parameter, view), values)
     return values
 
 
@@ -192,8 +199,24 @@ def _scalar(plan: LaunchPlan, parameter: Parameter, position: int, value: Any) -
     return int(value)
 
 
+_BYTES = ("int8", "uint8", "float4_e2m1fnx2", "float4_e2m1fn_x2")
+
+
+def logical_view(parameter: Parameter, view: TensorView) -> TensorView:
+    """The tensor in elements: one of bytes that stands for 4-bit elements has two of them in each byte of its last axis."""
+    if parameter.dtype not in SUB_BYTE or view.dtype not in _BYTES or not view.shape:
+        return view
+    strides = (*(2 * s for s in view.strides[:-1]), view.strides[-1])
+    return replace(view, dtype=parameter.dtype, shape=(*view.shape[:-1], 2 * view.shape[-1]), strides=strides)
+
+
 def _check_tensor(where: str, parameter: Parameter, view: TensorView, device_type: str, device: tuple[str, int] | None) -> None:
     if not same_dtype(parameter.dtype, view.dtype):
+        if parameter.dtype in SUB_BYTE:
+            raise ArgumentTypeError(
+                f"{where} has dtype {view.dtype}, expected bytes of two {parameter.dtype} each",
+                fix="pass int8, uint8 or float4_e2m1fn_x2 with half the last extent, the even element in the low nibble",
+            )
         raise ArgumentTypeError(f"{where} has dtype {view.dtype}, expected {parameter.dtype}", fix=f"convert `{parameter.name}`")
     if len(view.shape) != len(parameter.shape):
         raise ArgumentError(

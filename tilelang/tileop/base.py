@@ -48,6 +48,7 @@ class LoweringContext:
     at thread `first_thread` of the block.
     `tensor_maps` are the kernel's arguments for TMA, `stored_once` the tensors that TMA may write: one statement stores them, and
     nothing reads them.
+    `packed` leads from a parameter of bytes to the one of 4-bit elements that the function declares.
     """
 
     target: Target
@@ -67,6 +68,7 @@ class LoweringContext:
     stored_once: frozenset[ir.Var] = frozenset()
     device_tensors: set[ir.Var] = field(default_factory=set)
     first_thread: int = 0
+    packed: dict[ir.Var, ir.Var] = field(default_factory=dict)
 
     def copy(self) -> LoweringContext:
         """A context whose decisions are its own."""
@@ -251,6 +253,8 @@ def dtype_bits(dtype: str) -> int:
     for suffix in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3"):
         if dtype == suffix:
             return 8
+    if dtype == "float4_e2m1fn":
+        return 4
     element, _, lanes = dtype.partition("x")
     if lanes:
         return dtype_bits(element) * int(lanes)

@@ -32,6 +32,7 @@ from .kernel_program import KernelProgram
 from .lower_tile_operators import lower_producer, lower_tile_operators
 from .manual_barriers import initialise_barriers
 from .overlap_gemms import overlap_gemms
+from .pack_sub_byte import pack_sub_byte
 from .persist_blocks import persist_blocks
 from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
 from .pipelining.specialize import NotSpecialized
@@ -73,6 +74,7 @@ CUDA: tuple[Pass, ...] = (
     apply_safe_values,
     expand_reducers,
     check_semantics,
+    pack_sub_byte,
     bind_views,
     expand_private,
     group_threads,

@@ -164,7 +164,7 @@ class _Table:
         name = ir.call_name(expr)
         if name == "prim.if_then_else":
             return self._choice(*expr.args)
-        if name in ("tirx.reinterpret", "prim.reinterpret"):
+        if name in ("tl.reinterpret", "tirx.reinterpret", "prim.reinterpret"):
             return self._reinterpret(expr)
         if name.endswith((".shift_left", ".shift_right")):
             a, b = (self.of(e) for e in list(expr.args)[-2:])

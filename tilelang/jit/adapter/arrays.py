@@ -7,6 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from tilelang.language.dtypes import storage_name
+from tilelang.runtime.arguments import SUB_BYTE
+
 
 class ArrayLibrary(ABC):
     """One library's arrays.
@@ -143,14 +146,16 @@ def library_of(array: Any) -> ArrayLibrary | None:
 
 
 def torch_name(dtype: str) -> str:
-    """torch's name of a plan's element type."""
-    return "float8_e4m3fn" if dtype == "float8_e4m3" else dtype
+    """torch's name of what holds elements of a plan's type."""
+    return storage_name(dtype)
 
 
 def numpy_dtype(dtype: str) -> Any:
     """NumPy's dtype of a plan's element type; those that NumPy lacks are ml_dtypes'."""
     import numpy
 
+    if dtype in SUB_BYTE:
+        return numpy.dtype("int8" if dtype == "int4" else "uint8")  # ml_dtypes' own take a byte for each element
     try:
         return numpy.dtype(dtype)
     except TypeError:

@@ -31,6 +31,7 @@ _CODES = {
     "bool": (6, 8),
     "float8_e4m3fn": (10, 8),
     "float8_e5m2": (12, 8),
+    "float4_e2m1fn_x2": (1, 8),  # as bytes: the launcher counts two elements in each
 }
 
 
@@ -45,7 +46,7 @@ class CythonAdapter(Adapter):
         import torch
 
         launcher = Launcher(artifact.plan.without_outputs(), artifact.binary())
-        dtypes = {getattr(torch, name): code for name, code in _CODES.items()}
+        dtypes = {getattr(torch, name): code for name, code in _CODES.items() if hasattr(torch, name)}
         self._call = _extension().PackedFunction(launcher.function, dtypes, _current_stream)
         self._inputs = input_parameters(artifact.plan)
         self._device = "cuda" if artifact.kind == "cuda" else "cpu"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..check_semantics import check_semantics
 from ..expand_reducers import expand_reducers
 from ..flatten_buffers import flatten_buffers
+from ..pack_sub_byte import pack_sub_byte
 from ..pipeline import Pass
 from ..simplify import simplify
 from ..widen_indices import widen_indices
@@ -21,6 +22,7 @@ CPU: tuple[Pass, ...] = (
     # what the program says
     expand_reducers,
     check_semantics,
+    pack_sub_byte,
     # one thread runs the block
     assign_contributions,
     serialize_threads,
