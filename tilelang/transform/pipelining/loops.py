@@ -55,6 +55,11 @@ class AddVersion(ir.Mutator):
         target = self.versioned.get(node.source)
         return new if target is None else ir.load(target, [self.slot, *new.indices], node.span)
 
+    def visit_BufferStore(self, node: ir.BufferStore) -> Any:
+        new = self.descend(node)
+        target = self.versioned.get(node.buffer)
+        return new if target is None else ir.BufferStore(target, new.value, [self.slot, *new.indices], node.span)
+
     def visit_BufferRegion(self, node: ir.BufferRegion) -> Any:
         new = self.descend(node)
         target = self.versioned.get(node.source)
