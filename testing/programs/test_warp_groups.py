@@ -265,3 +265,9 @@ def test_misuse(write, words):
 def test_barriers_need_hopper():
     with pytest.raises(UnsupportedError, match="T.alloc_barrier needs sm_90"):
         tilelang.compile(copy_producer(64, 64, 64, 64, 64, 32), target={"kind": "cuda", "arch": "sm_80"})
+
+
+def test_moved_registers_have_a_launch_bound():
+    """Without one ptxas does not know how many registers a thread starts with, and ignores setmaxnreg."""
+    kernel = tilelang.compile(tma_producer(128, 64, 128, 128, 64, 32), target=SM90)
+    assert "__launch_bounds__(384, 1)" in kernel.get_kernel_source()

@@ -137,11 +137,16 @@ def _make_program(launch: _Launch, name: str, host: HostProgram, target: Target,
         )
     program = KernelProgram(
         name, body, grid, block, block_vars, thread_vars, ctx, params,
-        min_blocks=directives.min_blocks, prelude=tuple(directives.preludes), span=launch.span,
+        min_blocks=directives.min_blocks or int(_moves_registers(body)), prelude=tuple(directives.preludes), span=launch.span,
         may_alias=frozenset(directives.may_alias), keep_registers=directives.keep_registers,
         cluster=directives.cluster,
     )  # fmt: skip
     return rasterize_blocks(program)
+
+
+def _moves_registers(body: ir.Stmt) -> bool:
+    """True if the author moves registers: ptxas must know how many a thread starts with, which a second launch bound says."""
+    return any(ir.call_name(c).startswith("tl.set_max_registers") for c in ir.collect(body, ir.Call))
 
 
 def _host_error(stmt: ir.Stmt) -> UnsupportedError:
