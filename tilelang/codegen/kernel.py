@@ -167,7 +167,10 @@ def print_kernel(program: KernelProgram) -> KernelText:
     maps = {spec: buf for spec, buf in ctx.tensor_maps.items() if buf in use.buffers}
     parameters += [f"const __grid_constant__ tl::tensor_map {names.declare(buf, str(buf.name))}" for buf in maps.values()]
     parameters += [f"const {type_name(ir.dtype_of(s))} {names.declare(s, str(s.name))}" for s in symbols]
-    bound = f"{ctx.num_threads}, {program.min_blocks}" if program.min_blocks else str(ctx.num_threads)
+    # ptxas ignores setmaxnreg (C7508) where the launch bound does not say how many blocks share a multiprocessor.
+    trades = any(ir.call_name(call).startswith("tl.set_max_registers") for call in ir.collect(program.body, ir.Call))
+    min_blocks = program.min_blocks or (1 if trades else 0)
+    bound = f"{ctx.num_threads}, {min_blocks}" if min_blocks else str(ctx.num_threads)
     _declare_indices(printer, program, use.scalars)
     _declare_shared(printer, program, use)
     for buf in sorted((b for b in use.buffers if ir.scope_of(b) == "local" and b not in use.defined), key=lambda b: str(b.name)):

@@ -50,7 +50,6 @@ def join_roles(program: KernelProgram) -> KernelProgram:
         body=ir.seq([*arrays, *_initialise(program, consumers // WARP), roles]),
         block=(threads, 1, 1),
         producer=None,
-        min_blocks=program.min_blocks or (1 if take else 0),
     )
 
 
