@@ -35,6 +35,8 @@ def tma_copy(
         Of a load.
     leader_scope_threads : int, optional
         One thread of every so many issues; all threads that run the statement by default.
+    eviction_policy : {"evict_normal", "evict_first", "evict_last"}, optional
+        A hint for the L2 cache, which this version checks and does not pass on.
 
     Examples
     --------
@@ -48,6 +50,9 @@ def tma_copy(
         options[name] = value if options[name] is None else options[name]
     if cluster_mask is not None:
         raise UnsupportedError("T.tma_copy with cluster_mask is not in this version", fix="let every block load its own tile")
+    policy = options["eviction_policy"]
+    if policy not in (None, "evict_normal", "evict_first", "evict_last"):
+        raise SemanticError(f"eviction_policy={policy!r}", fix="one of evict_normal, evict_first, evict_last")
     scope = options["leader_scope_threads"]
     if scope is not None and (isinstance(scope, bool) or not isinstance(scope, int) or scope < 1 or scope % 32):
         raise SemanticError(f"leader_scope_threads={scope!r}", fix="a multiple of 32")
