@@ -116,6 +116,12 @@ def _tensor_map(spec: TensorMapSpec, place: int, span: Any) -> TensorMap:
     return TensorMap(place, ir.buffer_dtype(tensor), tuple(shape[::-1]), tuple(strides[-2::-1]), spec.box, spec.swizzle)
 
 
+def _stored_maps(program: KernelProgram) -> set[ir.Var]:
+    """The tensor maps through which TMA writes."""
+    stores = [c for c in ir.collect(program.body, ir.Call) if ir.call_name(c).startswith(("tl.tma_store", "tl.tma_reduce"))]
+    return {c.args[0].args[0].source for c in stores if ir.is_call(c.args[0], "tirx.address_of")}
+
+
 def make_plan(
     name: str,
     params: Sequence[ir.Var],
@@ -152,6 +158,8 @@ def make_plan(
         owners = [program.ctx.packed.get(spec.tensor, spec.tensor) for spec in text.maps]
         mapped = [next(i for i, p in enumerate(declared) if p.same_as(owner)) for owner in owners]
         used.update(mapped)
+        stored = _stored_maps(program)
+        written.update(place for spec, place in zip(text.maps, mapped) if program.ctx.tensor_maps[spec] in stored)
         alignment.update({place: MAX_ALIGNMENT for place in mapped})
         x, y, z = (plan_expr(e, "the grid", program.span) for e in program.grid)
         launches.append(
