@@ -6,6 +6,7 @@ python docs/generate_language.py --check   fails if docs/language.md is not what
 
 from __future__ import annotations
 
+import enum
 import inspect
 import re
 import sys
@@ -45,6 +46,8 @@ def module_of(value: Any) -> str:
 
 def signature_of(name: str, value: Any) -> str:
     """`T.name(...)`, without the annotations `Any`."""
+    if isinstance(value, enum.EnumMeta):  # how its call looks differs between versions of Python
+        return f"T.{name}(value)"
     try:
         text = str(inspect.signature(value))
     except (TypeError, ValueError):
