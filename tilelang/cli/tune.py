@@ -24,8 +24,9 @@ class _Seconds(click.ParamType):
         unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(value[-1:], None)
         try:
             return float(value if unit is None else value[:-1]) * (unit or 1.0)
-        except ValueError:
-            self.fail(f"{value!r} is not a time: write 60s, 2m or a number of seconds", param, ctx)
+        except ValueError as error:
+            text = f"{value!r} is not a time: write 60s, 2m or a number of seconds"
+            raise click.BadParameter(text, ctx=ctx, param=param) from error
 
 
 @click.command("tune")
