@@ -54,7 +54,7 @@ def test_global_allocation_inside_a_kernel():
 
 
 def test_types_without_device_code():
-    refused(TileLangError, "'int4'", 3, alloc((4,), "local", "int4")[1])
+    refused(TileLangError, "'float6_e3m2fn'", 3, alloc((4,), "local", "float6_e3m2fn")[1])
     refused(TileLangError, "'float6_e2m3fn'", 0, ir.noop(), [ir.buffer((4,), "float6_e2m3fn", "X")])
 
 
