@@ -126,8 +126,6 @@ def _unmappable(tensor: ir.Var, bits: int, ctx: LoweringContext) -> str | None:
     """Why a tensor has no tensor map; None if it has one."""
     if tensor in ctx.device_tensors:
         return f"the address of {tensor.name} is known on the device only"
-    if tensor in ctx.device_tensors:
-        return f"the host does not know where {tensor.name} lies"
     if tensor in ctx.tensors:
         return f"{tensor.name} has a layout of the author's own"
     if tensor in ctx.views:
