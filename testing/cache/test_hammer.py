@@ -126,7 +126,8 @@ def test_a_read_only_root(tmp_path):
         (open_folder / "tmp").chmod(0o777)
         run = hammer(open_folder, processes=8, kernels=10, unprivileged=True)
         assert run.count("begin") == Counter(range(10)) and set(run.count("got").values()) == {8}
-        assert run.output.count("kernels are kept in") == 8 and not list((open_folder / "root").iterdir())
+        # A process that came late finds every kernel in the temporary cache: it never had to write, and has nothing to say.
+        assert 1 <= run.output.count("kernels are kept in") <= 8 and not list((open_folder / "root").iterdir())
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("TILELANG_HAMMER_SEEDS", "3"))))

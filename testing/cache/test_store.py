@@ -298,7 +298,11 @@ def test_our_own_sources_are_in_the_key(tmp_path):
 
     shutil.copytree(PACKAGE, tmp_path / "tilelang", ignore=shutil.ignore_patterns("__pycache__", "lib"))
     shutil.copytree(PACKAGE.parent / "src", tmp_path / "tilelang" / "src")
-    code = "import tilelang.cache.fingerprint as f; print(f.__file__, f.compiler_fingerprint())"
+    # The finder of an editable install comes before the path: without it, the copy is found.
+    code = (
+        "import sys; sys.meta_path = [f for f in sys.meta_path if isinstance(f, type)]\n"
+        "import tilelang.cache.fingerprint as f; print(f.__file__, f.compiler_fingerprint())"
+    )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TILELANG_CACHE_DIR": str(tmp_path / "cache")}
 
     def fingerprint():
