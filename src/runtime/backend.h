@@ -4,6 +4,7 @@
 #include <dlpack/dlpack.h>
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ class Backend {
     (void)map, (void)request, (void)out;
     Raise(kDefect, -1, Text("`", kernel, "` has a tensor map, which its target knows nothing of"));
   }
+  // Sets memory of the device to zero before the launches that follow on the stream.
+  virtual void Clear(void* address, size_t bytes, void* /*stream*/) { std::memset(address, 0, bytes); }
   virtual void Launch(void* session, size_t kernel, const uint32_t grid[3], void** args, void* stream) = 0;
 };
 

@@ -54,6 +54,12 @@ class CudaBackend : public Backend {
     if (result != cuda::kSuccess) driver.Check(result, Text("encoding a tensor map of `", kernel, "`").c_str());
   }
 
+  void Clear(void* address, size_t bytes, void* stream) override {
+    const Driver& driver = Driver::Get();
+    cuda::Result result = driver.MemsetAsync(address, 0, bytes, static_cast<cuda::Stream>(stream));
+    if (result != cuda::kSuccess) driver.Check(result, "clearing a workspace");
+  }
+
   void Launch(void* session, size_t kernel, const uint32_t grid[3], void** args, void* stream) override {
     const Kernel& what = kernels_[kernel];
     cuda::LaunchConfig config{};
@@ -63,15 +69,29 @@ class CudaBackend : public Backend {
     }
     config.shared_bytes = what.shared_bytes;
     config.stream = static_cast<cuda::Stream>(stream);
-    cuda::LaunchAttribute attribute{};
+    cuda::LaunchAttribute attributes[3] = {};
+    config.attributes = attributes;
     if (what.cluster[0] * what.cluster[1] * what.cluster[2] > 1) {
+      cuda::LaunchAttribute& attribute = attributes[config.attribute_count++];
       attribute.id = cuda::kClusterDimension;
       attribute.value.cluster = {what.cluster[0], what.cluster[1], what.cluster[2]};
-      config.attributes = &attribute;
-      config.attribute_count = 1;
+    }
+    if (what.cooperative) {
+      cuda::LaunchAttribute& attribute = attributes[config.attribute_count++];
+      attribute.id = cuda::kCooperative;
+      attribute.value.flag = 1;
+    }
+    if (what.overlaps) {
+      cuda::LaunchAttribute& attribute = attributes[config.attribute_count++];
+      attribute.id = cuda::kProgrammaticSerialization;
+      attribute.value.flag = 1;
     }
     const Driver& driver = Driver::Get();
     cuda::Result result = driver.LaunchKernelEx(&config, static_cast<DeviceImage*>(session)->functions[kernel], args, nullptr);
+    if (result == cuda::kTooManyCooperativeBlocks) {
+      Raise(kResource, -1, Text("the ", uint64_t{grid[0]} * grid[1] * grid[2], " blocks of `", what.name, "`, which meet in T.sync_grid, do not fit on the GPU together"),
+            "launch fewer blocks, at most those that run at once, and let each process several tiles");
+    }
     if (result != cuda::kSuccess) driver.Check(result, Text("launching `", what.name, "`").c_str());
   }
 

@@ -30,6 +30,7 @@ Driver Open() {
   Resolve(library, "cuModuleGetFunction", &driver.ModuleGetFunction);
   Resolve(library, "cuFuncSetAttribute", &driver.FuncSetAttribute);
   Resolve(library, "cuLaunchKernelEx", &driver.LaunchKernelEx);
+  Resolve(library, "cuMemsetD8Async", &driver.MemsetAsync);
   Resolve(library, "cuTensorMapEncodeTiled", &driver.TensorMapEncodeTiled);
   if (driver.Init(0) != kSuccess) Raise(kUnavailable, -1, "the CUDA driver answers, but finds no usable GPU", fix);
   return driver;

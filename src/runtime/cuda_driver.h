@@ -14,6 +14,7 @@ using Stream = struct StreamHandle*;
 
 inline constexpr Result kSuccess = 0;
 inline constexpr Result kNoBinaryForGpu = 209;
+inline constexpr Result kTooManyCooperativeBlocks = 720;  // CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE
 inline constexpr int kPromoteTo256Bytes = 3;  // CUtensorMapL2promotion
 
 enum FunctionAttribute { kMaxDynamicSharedBytes = 8, kNonPortableClusterAllowed = 14 };
@@ -27,9 +28,11 @@ struct LaunchAttribute {
     struct {
       unsigned x, y, z;
     } cluster;
+    int flag;
   } value;
 };
-inline constexpr unsigned kClusterDimension = 4;
+// CUlaunchAttributeID. kProgrammaticSerialization: the launch may start before those that it depends on have ended.
+enum LaunchAttributeKind : unsigned { kCooperative = 2, kClusterDimension = 4, kProgrammaticSerialization = 6 };
 
 struct LaunchConfig {
   unsigned grid[3], block[3], shared_bytes;
@@ -51,6 +54,7 @@ struct Driver {
   Result (*ModuleGetFunction)(Function*, Module, const char* name);
   Result (*FuncSetAttribute)(Function, int attribute, int value);
   Result (*LaunchKernelEx)(const LaunchConfig*, Function, void** params, void** extra);
+  Result (*MemsetAsync)(void* address, unsigned char value, size_t bytes, Stream);
   Result (*TensorMapEncodeTiled)(void* map, int type, uint32_t rank, void* address, const uint64_t* extents, const uint64_t* byte_strides,
                                  const uint32_t* box, const uint32_t* element_strides, int interleave, int swizzle, int promotion, int fill);
 

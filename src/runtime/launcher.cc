@@ -176,15 +176,16 @@ class Launcher {
   }
 
   void LaunchAll(const Frame& frame, void* session) const {
+    void* stream = frame.device.device_type == kDLCUDA ? TVMFFIEnvGetStream(kDLCUDA, frame.device.device_id) : nullptr;
     // Freed when the launches are queued: the framework's allocator reuses memory in stream order.
     std::vector<ffi::Tensor> workspaces;
     for (size_t i = 0; i < plan_.workspaces.size(); ++i) {
       const Workspace& workspace = plan_.workspaces[i];
       workspaces.push_back(Allocate(workspace.shape, workspace.dtype, workspace.name, frame));
       frame.addresses[plan_.parameters.size() + i] = workspaces.back().data_ptr();
-      if (frame.watched) backend_->WatchMemory(workspaces.back().data_ptr(), ffi::GetDataSize(workspaces.back()), workspace.name, true);
+      if (workspace.zeroed) backend_->Clear(workspaces.back().data_ptr(), ffi::GetDataSize(workspaces.back()), stream);
+      if (frame.watched) backend_->WatchMemory(workspaces.back().data_ptr(), ffi::GetDataSize(workspaces.back()), workspace.name, !workspace.zeroed);
     }
-    void* stream = frame.device.device_type == kDLCUDA ? TVMFFIEnvGetStream(kDLCUDA, frame.device.device_id) : nullptr;
     for (size_t k = 0; k < plan_.kernels.size(); ++k) LaunchOne(frame, session, k, stream);
   }
 

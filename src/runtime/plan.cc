@@ -115,6 +115,8 @@ Kernel ParseKernel(const Tree& tree, const Plan& plan) {
   Kernel result;
   result.name = Str(tree, "name");
   result.shared_bytes = static_cast<uint32_t>(tree["shared_bytes"].cast<int64_t>());
+  result.cooperative = tree["cooperative"].cast<bool>();
+  result.overlaps = tree["overlaps"].cast<bool>();
   List grid = tree["grid"].cast<List>(), block = tree["block"].cast<List>(), cluster = tree["cluster"].cast<List>();
   for (int i = 0; i < 3; ++i) {
     result.grid[i] = Expression::Parse(grid[i], plan.symbols);
@@ -161,7 +163,7 @@ Plan Plan::Parse(const Tree& tree) {
   }
   for (const ffi::Any& item : tree["workspaces"].cast<List>()) {
     Tree entry = item.cast<Tree>();
-    plan.workspaces.push_back({Str(entry, "name"), ParseDType(Str(entry, "dtype")), ParseExpressions(entry["shape"], plan.symbols)});
+    plan.workspaces.push_back({Str(entry, "name"), ParseDType(Str(entry, "dtype")), ParseExpressions(entry["shape"], plan.symbols), entry["zeroed"].cast<bool>()});
     plan.max_rank = std::max(plan.max_rank, plan.workspaces.back().shape.size());
   }
   for (const ffi::Any& item : tree["kernels"].cast<List>()) plan.kernels.push_back(ParseKernel(item.cast<Tree>(), plan));

@@ -45,6 +45,8 @@ struct Kernel {
   std::array<Expression, 3> grid;
   std::array<uint32_t, 3> block{};
   std::array<uint32_t, 3> cluster{};
+  bool cooperative = false;  // all blocks of the grid run together
+  bool overlaps = false;     // may start before the launches that it depends on have ended
   uint32_t shared_bytes = 0;
   std::vector<KernelArgument> arguments;
   std::vector<TensorMap> maps;
@@ -54,6 +56,7 @@ struct Workspace {
   std::string name;
   DLDataType dtype{};
   std::vector<Expression> shape;
+  bool zeroed = false;
 };
 
 struct Plan {

@@ -89,6 +89,7 @@ class SimulatorBackend : public Backend {
     LaunchOptions options;
     for (int i = 0; i < 3; ++i) options.grid[i] = grid[i], options.block[i] = what.block[i], options.cluster[i] = what.cluster[i];
     options.shared_bytes = what.shared_bytes;
+    options.cooperative = what.cooperative ? 1 : 0;
     if (launch_(entries_[kernel], args, &options, report.data(), report.size()) != 0) {
       report.resize(std::char_traits<char>::length(report.c_str()));
       Raise(kSimulation, -1, report);

@@ -31,12 +31,22 @@ int cuTensorMapEncodeTiled(void*, int, unsigned, void*, const uint64_t*, const u
                            int, int, int) {
   return 0;
 }
+int cuMemsetD8Async(void*, unsigned char value, size_t bytes, void* stream) {
+  sprintf(line, "clear %d bytes to %d stream %d", (int)bytes, value, (int)(intptr_t)stream);
+  say(line);
+  return 0;
+}
 int cuLaunchKernelEx(const Config* c, void*, void** args, void**) {
+  for (unsigned i = 0; i < c->count; ++i) {
+    if (c->attributes[i].id == 4) continue;
+    sprintf(line, "attribute %u = %u", c->attributes[i].id, c->attributes[i].x);
+    say(line);
+  }
   sprintf(line, "launch grid %u %u %u block %u shared %u stream %d cluster %u of %u: address %lld n %d",
           c->g[0], c->g[1], c->g[2], c->b[0], c->shared, (int)(intptr_t)c->stream, c->count ? c->attributes[0].x : 1,
           c->count ? c->attributes[0].id : 0, *(long long*)args[0], *(int*)args[1]);
   say(line);
-  return c->b[0] == 13 ? 700 : 0;
+  return c->b[0] == 13 ? 700 : c->b[0] == 17 ? 720 : 0;
 }
 }
 """

@@ -98,6 +98,16 @@ def test_shared_memory_and_clusters(run):
     assert any("grid 4 1 1" in line and "cluster 2 of 4:" in line for line in asked)
 
 
+def test_cooperative_and_overlapping_launches(run):
+    printed, asked = run(
+        "Launcher(plan(cooperative=True), Binary.cuda(b'cubin'))(CudaTensor(1), None)\n"
+        "Launcher(plan(overlaps=True, cluster=(2, 1, 1), grid=(4, 1, 1)), Binary.cuda(b'cubin'))(CudaTensor(1), None)\n"
+        "attempt(Launcher(plan(cooperative=True, block=(17, 1, 1)), Binary.cuda(b'cubin')), CudaTensor(4), None)\n"
+    )
+    assert [line for line in asked if line.startswith("attribute")] == ["attribute 2 = 1", "attribute 6 = 1", "attribute 2 = 1"]
+    assert printed[0].startswith("ResourceError") and "T.sync_grid" in printed[0]
+
+
 def test_errors(run):
     printed, _ = run(
         "kernel = Launcher(plan(), Binary.cuda(b'cubin'))\n"

@@ -35,7 +35,7 @@ _FAMILIES = {
     "tma": "tma_load tma_store tma_prefetch",
     "bulk_group": "bulk_commit bulk_wait bulk_wait_read",
     "cluster": "cluster_sync cluster_arrive cluster_arrive_relaxed cluster_wait cluster_rank grid_launch_dependents"
-    " grid_dependency_wait",
+    " grid_dependency_wait grid_sync",
     "registers": "set_max_registers_increase set_max_registers_decrease",
 }
 HEADER_OF = {name: f"tl/{family}.h" for family, names in _FAMILIES.items() for name in names.split()}

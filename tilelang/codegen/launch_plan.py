@@ -66,7 +66,11 @@ class TensorMap:
 
 @dataclass(frozen=True)
 class KernelLaunch:
-    """One `__global__` function and how it is launched; launches of a plan run in order on one stream."""
+    """One `__global__` function and how it is launched; launches of a plan run in order on one stream.
+
+    All blocks of a `cooperative` launch run at once. One that `overlaps` may start before the launches that it depends on have
+    ended: it waits for them itself.
+    """
 
     name: str
     grid: tuple[Expr, Expr, Expr]
@@ -75,15 +79,18 @@ class KernelLaunch:
     arguments: tuple[KernelArgument, ...]
     cluster: tuple[int, int, int] = (1, 1, 1)
     tensor_maps: tuple[TensorMap, ...] = ()
+    cooperative: bool = False
+    overlaps: bool = False
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """A global buffer that the launcher allocates for the duration of the call (`T.alloc_global`)."""
+    """A global buffer that the launcher allocates for the duration of the call (`T.alloc_global`), `zeroed` if that is so."""
 
     name: str
     dtype: str
     shape: tuple[Expr, ...]
+    zeroed: bool = False
 
 
 @dataclass(frozen=True)

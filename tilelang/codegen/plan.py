@@ -129,6 +129,7 @@ def make_plan(
     programs: Sequence[KernelProgram],
     texts: Sequence[KernelText],
     pointers: Collection[str] = (),
+    zeroed: Collection[str] = (),
 ) -> LaunchPlan:
     """The launch plan of a compiled function, with no outputs yet.
 
@@ -140,6 +141,8 @@ def make_plan(
         The launches after all passes, and what was printed for each.
     pointers : collection of str
         Parameters that the caller may pass as addresses.
+    zeroed : collection of str
+        Workspaces that start as zero.
     """
     used: set[int] = set()
     written: set[int] = set()
@@ -170,6 +173,8 @@ def make_plan(
                 shared_bytes=program.shared_plan.total_bytes if program.shared_plan is not None else 0,
                 arguments=arguments,
                 cluster=program.cluster,
+                cooperative=program.cooperative,
+                overlaps=program.overlaps,
                 tensor_maps=tuple(_tensor_map(spec, place, program.span) for spec, place in zip(text.maps, mapped)),
             )
         )
@@ -188,7 +193,10 @@ def make_plan(
         symbols=_symbols(params, workspaces, [e for p in programs for e in p.grid], texts, pointers),
         workspaces=tuple(
             Workspace(
-                str(w.name), ir.buffer_dtype(w), tuple(plan_expr(s, f"the shape of `{w.name}`", w.span) for s in w.ty.shape)
+                str(w.name),
+                ir.buffer_dtype(w),
+                tuple(plan_expr(s, f"the shape of `{w.name}`", w.span) for s in w.ty.shape),
+                str(w.name) in zeroed,
             )
             for w in workspaces
         ),

@@ -65,6 +65,7 @@ from .cluster import (
     get_cluster_size,
     pdl_sync,
     pdl_trigger,
+    sync_grid,
 )
 from .copy import copy
 from .debug import assume, device_assert, evaluate, print

@@ -1,4 +1,4 @@
-"""Clusters of blocks: their shape, barriers among them; launches that overlap."""
+"""Clusters of blocks: their shape, barriers among them and of the grid; launches that overlap."""
 
 from __future__ import annotations
 
@@ -159,6 +159,24 @@ def _axis(dim: int, what: str) -> int:
     if dim not in (0, 1, 2):
         raise ShapeError(f"{what}({dim!r}): the dimension is 0, 1 or 2")
     return int(dim)
+
+
+def sync_grid() -> None:
+    """Wait for all threads of all blocks of the grid; what they wrote to global memory is seen then.
+
+    A kernel that calls it is launched cooperatively: all its blocks run at once, so that there may be no more of them than the
+    GPU holds (the launch says so). All threads of the block come by together.
+
+    Raises
+    ------
+    ResourceError
+        At the launch, when the blocks do not fit on the GPU together.
+
+    Examples
+    --------
+    >>> T.sync_grid()
+    """
+    statement("tl.sync_grid", (), None, "T.sync_grid")
 
 
 def pdl_trigger() -> None:

@@ -91,9 +91,9 @@ def is_block_barrier(stmt: ir.Stmt) -> bool:
     return call is not None and ir.call_name(call) == BARRIER and not len(call.args)
 
 
-def is_cluster_barrier(stmt: ir.Stmt) -> bool:
-    """True for a barrier of all threads of the cluster."""
-    return isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.cluster_sync")
+def is_wider_barrier(stmt: ir.Stmt) -> bool:
+    """True for a barrier of all threads of the cluster, or of the grid."""
+    return isinstance(stmt, ir.Evaluate) and any(ir.is_call(stmt.value, n) for n in ("tl.cluster_sync", "tl.grid_sync"))
 
 
 def wait_depth(stmt: ir.Stmt) -> int | None:

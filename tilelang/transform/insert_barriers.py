@@ -31,9 +31,9 @@ from .effects import (
     commit,
     expr_accesses,
     is_block_barrier,
-    is_cluster_barrier,
     is_collective,
     is_unit,
+    is_wider_barrier,
     ordering_call,
     unit_accesses,
     wait,
@@ -152,7 +152,7 @@ class _Walker:
         call = ordering_call(stmt)
         if isinstance(stmt, ir.Bind):
             self.binds[stmt.var] = ir.substitute(stmt.value, self.binds)
-        if call is None and not is_cluster_barrier(stmt):
+        if call is None and not is_wider_barrier(stmt):
             self.check_collective(stmt)
             accesses = unit_accesses(stmt, self.binds)
             op = as_tile_op(stmt)
@@ -160,7 +160,7 @@ class _Walker:
                 return self.touch(accesses, path, state)
             after = self.touch([replace(a, asynchronous=False) for a in accesses], path, state)
             return state_of(p for p in after.values() if not (p.access.write and p.key[0] == path))
-        if is_cluster_barrier(stmt):
+        if is_wider_barrier(stmt):
             self.check_barrier(stmt)
             return self.ordered(state, False)
         if is_block_barrier(stmt):

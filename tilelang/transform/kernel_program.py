@@ -76,6 +76,10 @@ class KernelProgram:
         Parameters that may overlap others.
     keep_registers : bool
         Warpgroups trade no registers unless the author's code does.
+    cooperative : bool
+        All blocks run at once, as T.sync_grid needs.
+    overlaps : bool
+        May start before the launches that it depends on have ended (T.pdl_sync).
     """
 
     name: str
@@ -96,6 +100,8 @@ class KernelProgram:
     spare_bytes: int = 0
     may_alias: frozenset[str] = frozenset()
     keep_registers: bool = False
+    cooperative: bool = False
+    overlaps: bool = False
 
     @property
     def tid(self) -> ir.Var:

@@ -44,7 +44,8 @@ def persist_blocks(program: KernelProgram) -> KernelProgram:
         return program
     grid = [e for e in extents if e is not None]
     tiles = prod(grid)
-    if tiles <= workers or program.min_blocks > 1 or program.cluster != (1, 1, 1) or not _is_large_product(program):
+    fixed = program.min_blocks > 1 or program.cluster != (1, 1, 1) or program.cooperative
+    if tiles <= workers or fixed or not _is_large_product(program):
         return program
     return _persistent(program, grid, tiles, workers)
 

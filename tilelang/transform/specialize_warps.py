@@ -32,6 +32,8 @@ def specialize_warps(program: KernelProgram) -> KernelProgram:
         threads = program.block[0]
         if has_manual_barriers(program.body) or any(map(group_of, ir.collect(program.body, ir.IfThenElse))):
             raise NotSpecialized("the author divides the block's threads and orders them")
+        if any(_is_wider_arrival(call) for call in ir.collect(program.body, ir.Call)):
+            raise NotSpecialized("all threads of the cluster or the grid meet, a producer's among them")
         if program.block[1:] != (1, 1) or threads % WARP or threads + PRODUCER_THREADS > limits.max_threads:
             shape = " x ".join(map(str, program.block))
             raise NotSpecialized(f"a block of {shape} threads has no room for a producer warpgroup")
@@ -45,6 +47,10 @@ def specialize_warps(program: KernelProgram) -> KernelProgram:
     return replace(
         program, ctx=attempt, body=launch.consumer, producer=launch.producer, rings=rings, spare_bytes=launch.spare_bytes
     )
+
+
+def _is_wider_arrival(call: ir.Call) -> bool:
+    return ir.call_name(call).startswith("tl.cluster_arrive") or ir.call_name(call) in ("tl.cluster_sync", "tl.grid_sync")
 
 
 def _has_pipeline(program: KernelProgram) -> bool:

@@ -25,6 +25,7 @@ class HostProgram:
     workspaces: list[ir.Var] = field(default_factory=list)
     launches: list[KernelProgram] = field(default_factory=list)
     pointers: frozenset[str] = frozenset()
+    zeroed: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -139,7 +140,7 @@ def _make_program(launch: _Launch, name: str, host: HostProgram, target: Target,
         name, body, grid, block, block_vars, thread_vars, ctx, params,
         min_blocks=directives.min_blocks or int(_moves_registers(body)), prelude=tuple(directives.preludes), span=launch.span,
         may_alias=frozenset(directives.may_alias), keep_registers=directives.keep_registers,
-        cluster=directives.cluster,
+        cluster=directives.cluster, cooperative=_calls(body, "tl.grid_sync"), overlaps=_calls(body, "tl.grid_dependency_wait"),
     )  # fmt: skip
     return rasterize_blocks(program)
 
@@ -147,6 +148,37 @@ def _make_program(launch: _Launch, name: str, host: HostProgram, target: Target,
 def _moves_registers(body: ir.Stmt) -> bool:
     """True if the author moves registers: ptxas must know how many a thread starts with, which a second launch bound says."""
     return any(ir.call_name(c).startswith("tl.set_max_registers") for c in ir.collect(body, ir.Call))
+
+
+def _calls(body: ir.Stmt, name: str) -> bool:
+    return any(ir.call_name(c) == name for c in ir.collect(body, ir.Call))
+
+
+class _GridBarriers(ir.Mutator):
+    """Gives each T.sync_grid the counter through which the blocks meet."""
+
+    def __init__(self, counter: ir.Var) -> None:
+        super().__init__()
+        self.counter = counter
+
+    def visit_Evaluate(self, node: ir.Evaluate) -> ir.Stmt:
+        if not ir.is_call(node.value, "tl.sync_grid"):
+            return node
+        address = ir.address_of(ir.load(self.counter, [ir.const(0)]))
+        return ir.evaluate(ir.call("tl.grid_sync", [address], span=node.span), node.span)
+
+
+def _bind_grid_barriers(nests: list[_Launch], host: HostProgram) -> None:
+    """One counter serves all launches: a barrier leaves it as the next one needs it."""
+    if not any(_calls(nest.body, "tl.sync_grid") for nest in nests):
+        return
+    taken = {str(p.name) for p in (*host.params, *host.workspaces)}
+    name = next(n for n in ("grid_counter", *(f"grid_counter_{k}" for k in range(len(taken) + 1))) if n not in taken)
+    counter = ir.buffer((1,), "uint32", name)
+    host.workspaces.append(counter)
+    host.zeroed = frozenset((name,))
+    for nest in nests:
+        nest.body = _GridBarriers(counter).body(nest.body)
 
 
 def _host_error(stmt: ir.Stmt) -> UnsupportedError:
@@ -196,6 +228,7 @@ def split_launches(func: ir.PrimFunc, target: Target, configs: Mapping[str, Any]
         raise SemanticError(
             f"`{name}` launches nothing", fix="write its work under `with T.Kernel(...)`", span=ir.span_to_source(func.span)
         )
+    _bind_grid_barriers(nests, host)
     for number, nest in enumerate(nests):
         suffix = f"_{number}" if len(nests) > 1 else ""
         program = _make_program(nest, f"{name}_kernel{suffix}", host, target, configs)

@@ -28,9 +28,10 @@ class CupyAdapter(NvrtcAdapter):
         super().__init__(artifact, options)
         self._cupy = importlib.import_module("cupy")
         for kernel in self.plan.kernels:
-            if kernel.cluster != (1, 1, 1):
+            if kernel.cluster != (1, 1, 1) or kernel.cooperative:
+                what = "clusters" if kernel.cluster != (1, 1, 1) else "a cooperative grid"
                 raise UnsupportedError(
-                    f"`{kernel.name}` launches clusters, which CuPy's RawKernel cannot", fix="leave out jit=CupyJit()"
+                    f"`{kernel.name}` launches {what}, which CuPy's RawKernel cannot", fix="leave out jit=CupyJit()"
                 )
 
     def _run(self, device: int, addresses: list[int], values: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tilelang.codegen.launch_plan import KernelArgument, KernelLaunch
+from tilelang.codegen.launch_plan import KernelArgument, KernelLaunch, Workspace
 from tilelang.errors import ArgumentError, ResourceError
 from tilelang.jit.adapter.arrays import torch_name
 from tilelang.jit.adapter.base import Adapter, register
@@ -53,7 +53,7 @@ class NvrtcAdapter(Adapter):
             self._empty(shape, self.plan.parameters[i].dtype, device)
             for shape, i in zip(output_shapes(self.plan, values), self.plan.outputs)
         ]
-        workspaces = [self._empty([evaluate(e, values) for e in w.shape], w.dtype, device) for w in self.plan.workspaces]
+        workspaces = [self._workspace(w, values, device) for w in self.plan.workspaces]
         given, made = iter(views), iter(outputs)
         found = [next(made) if p.output else next(given) for p in self.plan.parameters]
         addresses = [self._address(tensor) for tensor in (*found, *workspaces)]
@@ -85,6 +85,12 @@ class NvrtcAdapter(Adapter):
         import torch
 
         return torch.empty(tuple(shape), dtype=getattr(torch, torch_name(dtype)), device=torch.device("cuda", device))
+
+    def _workspace(self, workspace: Workspace, values: Mapping[str, Any], device: int) -> Any:
+        made = self._empty([evaluate(e, values) for e in workspace.shape], workspace.dtype, device)
+        if workspace.zeroed:
+            made.zero_()
+        return made
 
     @staticmethod
     def _address(tensor: Any) -> int:
@@ -131,14 +137,36 @@ class NvrtcAdapter(Adapter):
         config.gridDimX, config.gridDimY, config.gridDimZ = grid
         config.blockDimX, config.blockDimY, config.blockDimZ = kernel.block
         config.sharedMemBytes, config.hStream = kernel.shared_bytes, stream
-        if kernel.cluster != (1, 1, 1):
-            attribute = driver.CUlaunchAttribute()
-            attribute.id = driver.CUlaunchAttributeID.CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
-            attribute.value.clusterDim.x, attribute.value.clusterDim.y, attribute.value.clusterDim.z = kernel.cluster
-            config.attrs, config.numAttrs = [attribute], 1
+        attributes = _attributes(kernel)
+        if attributes:
+            config.attrs, config.numAttrs = attributes, len(attributes)
         slots = [pack(argument, addresses, values) for argument in kernel.arguments]
         pointers = (ctypes.c_void_p * max(1, len(slots)))(*(ctypes.addressof(slot) for slot in slots))
         checked(driver.cuLaunchKernelEx(config, function, ctypes.addressof(pointers), 0), f"launching `{kernel.name}`")
+
+
+def _attributes(kernel: KernelLaunch) -> list[Any]:
+    """What a launch has beside its grid and block."""
+    from cuda.bindings import driver
+
+    kinds = driver.CUlaunchAttributeID
+    found = []
+    if kernel.cluster != (1, 1, 1):
+        cluster = driver.CUlaunchAttribute()
+        cluster.id = kinds.CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
+        cluster.value.clusterDim.x, cluster.value.clusterDim.y, cluster.value.clusterDim.z = kernel.cluster
+        found.append(cluster)
+    if kernel.cooperative:
+        cooperative = driver.CUlaunchAttribute()
+        cooperative.id = kinds.CU_LAUNCH_ATTRIBUTE_COOPERATIVE
+        cooperative.value.cooperative = 1
+        found.append(cooperative)
+    if kernel.overlaps:
+        overlap = driver.CUlaunchAttribute()
+        overlap.id = kinds.CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
+        overlap.value.programmaticStreamSerializationAllowed = 1
+        found.append(overlap)
+    return found
 
 
 def grid_of(kernel: KernelLaunch, values: Mapping[str, Any]) -> tuple[int, ...] | None:
