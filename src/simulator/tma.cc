@@ -125,6 +125,12 @@ void take_map(AsyncOperation& operation, const void* map, int rank, const int32_
   if (operation.map.mark != TensorMap::valid_mark) refuse(what, operation.site, "there is no tensor map at %p", map);
   if (operation.map.rank != rank) refuse(what, operation.site, "%d coordinates for a tensor map of rank %d", rank, operation.map.rank);
   if (operation.map.im2col() != im2col) refuse(what, operation.site, "the tensor map is %s", im2col ? "a tiled one" : "one for im2col");
+  // No document states it; an H100 ends such a kernel with "illegal instruction".
+  const int size = element_bytes(operation.map.type);
+  if (static_cast<int64_t>(coordinates[0]) * size % 16) {
+    refuse(what, operation.site, "coordinate %d of dimension 0 is %lld bytes into the row: it must be a multiple of 16 bytes", coordinates[0],
+           static_cast<long long>(coordinates[0]) * size);
+  }
   operation.tensor = true;
   operation.im2col = im2col;
   operation.bytes = box_bytes(operation.map);
@@ -257,6 +263,10 @@ void tl_sim_tensor_store(const void* map, const void* shared, int rank, const in
   auto store = new_operation(AsyncKind::store, site);
   take_map(*store, map, rank, coordinates, im2col != 0, "TMA store");
   store->operation = static_cast<BulkOperation>(operation);
+  // CUDA C++ Programming Guide, "Negative indices and out of bounds": parts of a stored box may be outside, its corner not below.
+  for (int d = 0; d < rank; ++d) {
+    if (coordinates[d] < 0) refuse("TMA store", site, "coordinate %d of dimension %d: the corner of a stored box must not be negative", coordinates[d], d);
+  }
   if (operation >= 0 && !can_reduce(store->operation, store->type)) {
     refuse("TMA reduction", site, "operation %d is not defined for the map's data type %d", operation, store->type);
   }

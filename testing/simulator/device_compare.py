@@ -6,54 +6,34 @@ On a machine with an sm_90 GPU, g++, numpy, ml_dtypes, pytest and cuda-bindings 
 
 One line of JSON a program: name, whether the results are identical, how many of how many outputs differ, and where the first
 one does. Functions that GPU and CPU compute by different approximations say so, with their largest distance in units of the
-last place. `--simulator` runs the simulator's half alone (also without a GPU); further arguments are regular expressions that
+last place. Programs run in processes of their own, some at a time: one that ends its process or the GPU's context costs itself
+alone. `--simulator` runs the simulator's half alone (also without a GPU); further arguments are regular expressions that
 choose programs. The last line is a summary.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
+import os
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from testing.simulator.gpu import Device
+from testing.simulator.gpu import CudaError, Device
+from testing.simulator.isolation import isolated
 from testing.simulator.probes import PROBES, Probe, Tile, copied
-from testing.simulator.programs import program
+from tilelang.errors import SimulationError
 from tilelang.simulator import SimulatedModule, TensorMap, compile_kernel, load_library
 
-_PER_TEXT = 24  # programs in one compilation: few, so that many run at once
-
-
-def _programs() -> list[Probe]:
-    """The warp-specialised programs, as probes."""
-
-    def gemm(rng):
-        a, b = (rng.standard_normal((rows, 136)).astype(np.float16) for rows in (200, 264))
-        c = np.full((200, 264), np.nan, np.float16)
-        tiles = [Tile(a, (128, 64), 128), Tile(b, (128, 64), 128), Tile(c, (64, 64), 128)]
-        return [*tiles, 3, 3, 6, c]
-
-    def cluster(rng):
-        a, b = (rng.standard_normal((128, 320)).astype(np.float16) for _ in range(2))
-        return [Tile(a, (64, 64), 128), Tile(b, (64, 64), 128), np.full((128, 128), np.nan, np.float16), 128, 5]
-
-    ws = program("gemm_ws").replace("int32_t tiles) {", "int32_t tiles, tl::half_t*) {")
-    pair = program("gemm_cluster")
-
-    def named(text: str, name: str) -> str:
-        return text.replace("\ngemm(", f"\n{name}(").replace("(gemm)", f"({name})")
-
-    return [
-        Probe("gemm_ws", named(ws, "gemm_ws"), (), gemm, (6,), grid=4, block=384, shared=163840 + 64),
-        Probe("gemm_cluster", named(pair, "gemm_cluster"), (), cluster, (2,), 2, 256, 6 * 8192 + 32, 2),
-    ]
+_PER_TEXT = 24  # programs in one compilation and one process: few, so that many run at once
+_BY_NAME = {probe.name: probe for probe in PROBES}
 
 
 class Batch:
@@ -92,11 +72,9 @@ def simulate(module: SimulatedModule, probe: Probe) -> list[np.ndarray]:
             return TensorMap(array.ctypes.data, array.dtype.name, array.shape[::-1], strides, value.box, im2col=value.im2col)
         return TensorMap.of(value.array, value.box, **options)
 
-    grid = (1, probe.grid) if probe.name == "gemm_cluster" else (probe.grid,)
-    cluster = (1, probe.cluster) if probe.name == "gemm_cluster" else (probe.cluster,)
     module.launch(
-        probe.name, grid, (probe.block,), [argument(v) for v in arguments],
-        shared_bytes=probe.shared, cluster=cluster, numerics="hardware",
+        probe.name, probe.grid, (probe.block,), [argument(v) for v in arguments],
+        shared_bytes=probe.shared, cluster=probe.cluster, numerics="hardware",
     )  # fmt: skip
     return [arguments[i] for i in probe.outputs]
 
@@ -104,8 +82,7 @@ def simulate(module: SimulatedModule, probe: Probe) -> list[np.ndarray]:
 def on_device(device: Device, module: Any, probe: Probe) -> list[np.ndarray]:
     """The program's results on the GPU."""
     arguments = copied(probe.arguments())
-    grid = (1, probe.grid) if probe.name == "gemm_cluster" else (probe.grid,)
-    device.launch(module, probe.name, grid, (probe.block,), arguments, probe.shared)
+    device.launch(module, probe.name, probe.grid, (probe.block,), arguments, probe.shared)
     return [arguments[i] for i in probe.outputs]
 
 
@@ -131,45 +108,61 @@ def compare(probe: Probe, ours: list[np.ndarray], theirs: list[np.ndarray]) -> d
     return row
 
 
+def failure(name: str, error: object) -> dict[str, Any]:
+    """The line of a program without a result."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return {"name": name, "identical": False, "error": lines[0][:300]}
+
+
+def rows(names: list[str], *, gpu: bool) -> Iterator[dict[str, Any]]:
+    """A line for each program, compiled together; ends after the first that the GPU fails, for its context is then lost."""
+    batch = Batch([_BY_NAME[name] for name in names])
+    device = Device() if gpu else None
+    try:
+        with ThreadPoolExecutor() as pool:
+            cubin = pool.submit(device.compile, batch.text) if device else None
+            simulated = batch.simulated()
+            on_gpu = device.load(cubin.result()) if device and cubin else None
+    except Exception as error:  # a text that does not compile: its programs are reported, other texts go on
+        yield from (failure(name, error) for name in names)
+        return
+    for probe in batch.probes:
+        try:
+            ours = simulate(simulated, probe)
+        except SimulationError as error:
+            yield failure(probe.name, error)
+            continue
+        if device is None:
+            yield {"name": probe.name, "simulated": True, "outputs": sum(x.size for x in ours)}
+            continue
+        try:
+            theirs = on_device(device, on_gpu, probe)
+        except CudaError as error:
+            yield failure(probe.name, error)
+            return
+        yield compare(probe, ours, theirs)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("patterns", nargs="*", help="regular expressions; a program runs if its name matches one")
     parser.add_argument("--simulator", action="store_true", help="run the simulator's half alone")
+    parser.add_argument("--jobs", type=int, default=min(8, os.cpu_count() or 1), help="processes at once")
     options = parser.parse_args()
-    chosen = [p for p in [*_programs(), *PROBES] if not options.patterns or any(re.search(x, p.name) for x in options.patterns)]
+    chosen = [p for p in PROBES if not options.patterns or any(re.search(x, p.name) for x in options.patterns)]
     start = time.perf_counter()
     load_library()  # builds it where there is none
-    device = None if options.simulator else Device()
-    work = batches(chosen)
-    same = total = failed = 0
-    with ThreadPoolExecutor() as pool:
-        cubins = [pool.submit(device.compile, batch.text) if device else None for batch in work]
-        modules = [pool.submit(batch.simulated) for batch in work]
-        for batch, cubin, module in zip(work, cubins, modules):
-            error, on_gpu = "", None
-            try:
-                simulated = module.result()
-                on_gpu = device.load(cubin.result()) if device and cubin else None
-            except Exception as failure:  # a text that does not compile: its programs are reported, the others go on
-                error = str(failure).strip().splitlines()[0][:200] if str(failure).strip() else type(failure).__name__
-            for probe in batch.probes:
-                total += 1
-                try:
-                    if error:
-                        raise RuntimeError(error)
-                    ours = simulate(simulated, probe)
-                    if device is None:
-                        row = {"name": probe.name, "simulated": True, "outputs": sum(x.size for x in ours)}
-                    else:
-                        row = compare(probe, ours, on_device(device, on_gpu, probe))
-                        same += row["identical"]
-                except Exception as failure:
-                    failed += 1
-                    row = {"name": probe.name, "identical": False, "error": str(failure).splitlines()[0][:300]}
-                print(json.dumps(row), flush=True)
-    seconds = round(time.perf_counter() - start, 1)
-    print(json.dumps({"programs": total, "identical": same, "failed": failed, "seconds": seconds}), flush=True)
-    return 1 if failed else 0
+    groups = [[probe.name for probe in batch.probes] for batch in batches(chosen)]
+    run = functools.partial(rows, gpu=not options.simulator)
+    results = isolated(run, groups, failure, jobs=options.jobs, report=lambda row: print(json.dumps(row), flush=True))
+    summary = {
+        "programs": len(results),
+        "identical": sum(bool(row.get("identical")) for row in results),
+        "failed": sum("error" in row for row in results),
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+    print(json.dumps(summary), flush=True)
+    return 1 if summary["failed"] else 0
 
 
 if __name__ == "__main__":

@@ -11,10 +11,14 @@ from testing.simulator.probes.probe import Tile
 from tilelang.simulator import source_root
 
 
+class CudaError(RuntimeError):
+    """A call of the driver or of NVRTC failed."""
+
+
 def _check(result):
     status, *values = result
     if int(status):
-        raise RuntimeError(str(status))
+        raise CudaError(str(status))
     return values[0] if values else None
 
 
@@ -38,7 +42,7 @@ class Device:
         if int(status):
             log = bytearray(_check(nvrtc.nvrtcGetProgramLogSize(handle)))
             nvrtc.nvrtcGetProgramLog(handle, log)
-            raise RuntimeError(log.decode())
+            raise CudaError(log.decode())
         cubin = bytearray(_check(nvrtc.nvrtcGetCUBINSize(handle)))
         nvrtc.nvrtcGetCUBIN(handle, cubin)
         return bytes(cubin)

@@ -93,7 +93,8 @@ def test_load_of_every_rank(build, rng, rank, dtype, time, seed):
     shape = (3, 4, 5, 6, 64)[-rank:]
     box = (2, 3, 2, 3, 32)[-rank:]
     array = rng.integers(0, 100, shape).astype(dtype)
-    for start in ([0] * rank, [-1] * rank, [s - 1 for s in shape]):
+    step = 16 // array.itemsize
+    for start in ([0] * rank, [-1] * (rank - 1) + [-step], [s - 1 for s in shape[:-1]] + [64 - step]):
         expected = _expected_box(array, start, box, [1] * rank, 0)
         got = _load(build, _load_text(rank), TensorMap.of(array, box), start[::-1], expected.nbytes, time=time, seed=seed)
         assert np.array_equal(got.view(dtype).reshape(expected.shape), expected)
@@ -148,7 +149,7 @@ def test_clipped_store(build, rng, rank, time, seed):
     shape = (3, 4, 5, 6, 64)[-rank:]
     box = (2, 3, 2, 3, 32)[-rank:]
     data = rng.integers(0, 100, box).astype(np.int32)
-    for start in ([0] * rank, [-1] * rank, [s - 1 for s in shape]):
+    for start in ([0] * rank, [1] * (rank - 1) + [4], [s - 1 for s in shape[:-1]] + [60]):
         array = np.full(shape, -7, np.int32)
         expected = array.copy()
         for index in itertools.product(*map(range, box)):
@@ -288,6 +289,28 @@ def test_refused_maps():
         TensorMap(array.ctypes.data + 8, "float16", (64, 8), (128,), (64, 8))
     with pytest.raises(SimulationError, match="NaN"):
         TensorMap.of(np.zeros((8, 64), np.int32), (8, 16), fill_nan=True)
+
+
+def test_where_a_box_may_start(build):
+    """16 bytes apart along a row; a stored box not below 0: an H100 answers others with "illegal instruction"."""
+    array = np.zeros((16, 32), np.float16)
+    map = TensorMap.of(array, (16, 16))
+    with pytest.raises(SimulationError, match="TMA load: coordinate -4 of dimension 0 is -8 bytes into the row"):
+        _load(build, _load_text(2), map, (-4, 0), 512)
+    data = np.zeros((16, 16), np.float16)
+    with pytest.raises(SimulationError, match="TMA store: coordinate 9 of dimension 0 is 18 bytes into the row"):
+        _store(build, 2, map, (9, 0), data)
+    with pytest.raises(SimulationError, match="coordinate -1 of dimension 1: the corner of a stored box must not be negative"):
+        _store(build, 2, map, (8, -1), data)
+
+
+def test_a_tensor_may_end_between_chunks(build, rng):
+    array = rng.standard_normal(61).astype(np.float32)
+    got = _load(build, _load_text(1), TensorMap.of(array, (32,)), (48,), 128).view(np.float32)
+    assert np.array_equal(got, np.concatenate([array[48:], np.zeros(19, np.float32)]))
+    whole, data = np.full(64, -7, np.float32), rng.standard_normal(32).astype(np.float32)
+    _store(build, 1, TensorMap.of(whole[:61], (32,)), (48,), data)
+    assert np.array_equal(whole, np.concatenate([np.full(48, -7), data[:13], np.full(3, -7)]).astype(np.float32))
 
 
 def test_misuse_is_reported(build):

@@ -7,6 +7,7 @@ import torch
 
 import tilelang
 import tilelang.language as T
+from tilelang.errors import UnsupportedError
 
 HOPPER = {"kind": "cuda", "arch": "sm_90a"}
 
@@ -139,3 +140,44 @@ def test_a_loop_that_runs_again_keeps_its_phases():
             torch.testing.assert_close(out[i, t], part @ part.T, rtol=1e-3, atol=1e-3 * 20)
     report = kernel.check(a, counts, out, schedules=2)
     assert not report.findings, report
+
+
+def shifted(first, to):
+    """Tiles that start `first` columns into A and go to row `to` of B on: neither need be where TMA can start."""
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 320), "float16"), B: T.Tensor((128, 256), "float16")):
+        with T.Kernel(4, threads=128) as bx:
+            As = T.alloc_shared((64, 64), "float16")
+            for k in T.Pipelined(1, num_stages=2):
+                T.copy(A[0, (bx + k) * 64 + first], As)
+                T.copy(As, B[to * bx, bx * 64])
+
+    return main
+
+
+@pytest.mark.parametrize("first, to, loads, stores", [(0, 0, 1, 1), (8, 8, 1, 1), (1, 0, 0, 1), (4, 1, 0, 1), (0, -1, 1, 0)])
+def test_where_boxes_start(first, to, loads, stores):
+    """16 bytes apart along a row, and stored ones not below 0; the hardware calls others an illegal instruction."""
+    a, b = torch.randn(64, 320).half(), torch.full((128, 256), -7.0).half()
+    expected = b.clone()
+    for bx in range(4):
+        rows = [r for r in range(64) if r + to * bx >= 0]
+        expected[[r + to * bx for r in rows], bx * 64 : bx * 64 + 64] = a[rows, bx * 64 + first : bx * 64 + first + 64]
+    kernel = tilelang.compile(shifted(first, to), target=HOPPER, execution_backend="simulator")
+    kernel(a, b)
+    assert torch.equal(b, expected)
+    text = kernel.get_kernel_source()
+    assert (text.count("tl::tma_load("), text.count("tl::tma_store(")) == (loads, stores)
+
+
+def test_an_explicit_copy_says_where_it_cannot_start():
+    @T.prim_func
+    def main(A: T.Tensor((64, 72), "float16")):
+        with T.Kernel(1, threads=128):
+            As = T.alloc_shared((64, 64), "float16")
+            full = T.alloc_barrier(1)
+            T.tma_copy(A[0, 4], As, barrier=full)
+
+    with pytest.raises(UnsupportedError, match="A does not start on a multiple of 8 elements"):
+        tilelang.compile(main, target=HOPPER, execution_backend="simulator")

@@ -1,7 +1,8 @@
 // Tensor copies between global and shared memory by tensor maps (PTX ISA 9.7.9.25.5 "cp.async.bulk.tensor"). One thread
-// issues; coordinates are element indices, innermost first; shared addresses are aligned to 128 bytes. Loads add the bytes of
-// the whole box to what `barrier`, in the same block as `smem`, has received; elements outside the tensor arrive as zeros (or
-// NaN, as encoded), and are not stored. Stores and reductions belong to the thread's bulk group (<tl/bulk.h>).
+// issues; coordinates are element indices, innermost first: that one on a multiple of 16 bytes, those of stores not below 0.
+// Shared addresses are aligned to 128 bytes. Loads add the bytes of the whole box to what `barrier`, in the same block as
+// `smem`, has received; elements outside the tensor arrive as zeros (or NaN, as encoded), and are not stored. Stores and
+// reductions belong to the thread's bulk group (<tl/bulk.h>).
 #pragma once
 #include <tl/bulk_group.h>
 #include <tl/tma_access.h>

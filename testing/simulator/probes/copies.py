@@ -25,7 +25,7 @@ def _poison(count: int) -> np.ndarray:
 
 
 def _load(name: str, tile, start, *, call="tma_load", count=None) -> Probe:
-    """`tile(rng)`: the tensor map; `start`: coordinates, innermost first."""
+    """`tile(rng)`: the tensor map; `start`: coordinates, innermost first, which on a multiple of 16 bytes."""
     sample = tile(np.random.default_rng(0))
     steps = sample.element_strides or [1] * len(sample.box)
     count = count or int(np.prod([-(-b // s) for b, s in zip(sample.box, steps)])) * sample.array.itemsize
@@ -78,12 +78,17 @@ def _tensor_maps() -> list[Probe]:
 
     for rank in range(1, 6):
         tile = of(_SHAPE[-rank:], _BOX[-rank:])
-        for label, start in (("inside", [0] * rank), ("below", [-1] * rank), ("beyond", [s - 1 for s in _SHAPE[-rank:][::-1]])):
-            probes += [_load(f"tma_load_{rank}d_{label}", tile, start), _store(f"tma_store_{rank}d_{label}", tile, start)]
+        beyond = [60, *(s - 1 for s in _SHAPE[-rank:-1][::-1])]
+        for label, start in (("inside", [0] * rank), ("below", [-4] + [-1] * (rank - 1)), ("beyond", beyond)):
+            probes.append(_load(f"tma_load_{rank}d_{label}", tile, start))
+            if label != "below":  # a stored box must not start below 0
+                probes.append(_store(f"tma_store_{rank}d_{label}", tile, start))
+    ragged = of((61,), (32,))  # ends between two 16-byte chunks
+    probes += [_load("tma_load_ragged", ragged, [48]), _store("tma_store_ragged", ragged, [48])]
     for dtype in ("uint8", "uint16", "uint32", "int32", "uint64", "int64", "float16", "bfloat16", "float64"):
         probes += [
-            _load(f"tma_load_{dtype}", of((20, 96), (8, 32), dtype), (40, 16)),
-            _store(f"tma_store_{dtype}", of((20, 96), (8, 32), dtype), (40, 16)),
+            _load(f"tma_load_{dtype}", of((20, 96), (8, 32), dtype), (80, 16)),
+            _store(f"tma_store_{dtype}", of((20, 96), (8, 32), dtype), (80, 16)),
         ]
     for swizzle in (32, 64, 128):
         for dtype in ("float16", "float32"):
@@ -148,7 +153,6 @@ def _linear() -> list[Probe]:
                     _HEADERS,
                     lambda rng, t=dtype: [random_values(rng, t, 32), random_values(rng, t, 32)],
                     (1,),
-                    grid=1,
                     shared=256,
                 )
             )
@@ -218,7 +222,7 @@ def _mbarriers() -> list[Probe]:
             + f"  const uint32_t rank = tl::cluster_rank(), peer = rank ^ 1;\n  if (i == 0) {{\n    tl::mbarrier_init(bar, {count});\n    tl::fence_mbarrier_init();\n  }}\n  tl::cluster_sync();\n  {statements}\n  tl::sync_warp();\n  out[32 * rank + i] = s[31 - i];\n  tl::cluster_sync();"
         )
         text = kernel(f"cluster_{name}", "const uint32_t* in, uint32_t* out", body, before="__cluster_dims__(2, 1, 1)")
-        probes.append(Probe(f"cluster_{name}", text, _HEADERS, make, (1,), grid=2, cluster=2, shared=1032))
+        probes.append(Probe(f"cluster_{name}", text, _HEADERS, make, (1,), grid=(2,), cluster=(2,), shared=1032))
     return probes
 
 

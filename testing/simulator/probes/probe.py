@@ -42,10 +42,10 @@ class Probe:
     headers: tuple[str, ...]
     make: Callable[[np.random.Generator], list[Any]]
     outputs: tuple[int, ...]
-    grid: int = 1
+    grid: tuple[int, ...] = (1,)
     block: int = 32
     shared: int = 0
-    cluster: int = 1
+    cluster: tuple[int, ...] = (1,)
     approximate: bool = False  # a function that GPU and CPU compute by different approximations
 
     def arguments(self) -> list[Any]:

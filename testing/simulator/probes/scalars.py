@@ -36,7 +36,7 @@ def _elementwise(
         return [*inputs, np.zeros(_COUNT, dtype_of(target))]
 
     return Probe(
-        name, kernel(name, parameters, body), tuple(headers), make, (operands,), grid=_COUNT // 128, block=128, **options
+        name, kernel(name, parameters, body), tuple(headers), make, (operands,), grid=(_COUNT // 128,), block=128, **options
     )
 
 
@@ -56,7 +56,7 @@ def _casts() -> list[Probe]:
                 ("math",),
                 lambda rng, t=to: [_hard(rng, "float32"), np.zeros(_COUNT, dtype_of(t))],
                 (1,),
-                grid=_COUNT // 512,
+                grid=(_COUNT // 512,),
                 block=128,
             )
         )
@@ -127,7 +127,13 @@ def _atomics() -> list[Probe]:
         text = kernel(name, f"const {cpp}* x, {cpp}* out", body)
         probes.append(
             Probe(
-                name, text, ("atomic",), lambda rng, t=dtype: [_small(rng, t, 512), _small(rng, t, 32)], (1,), grid=4, block=128
+                name,
+                text,
+                ("atomic",),
+                lambda rng, t=dtype: [_small(rng, t, 512), _small(rng, t, 32)],
+                (1,),
+                grid=(4,),
+                block=128,
             )
         )
     for dtype, n in (("float32", 2), ("float32", 4), ("float16", 2), ("bfloat16", 2)):

@@ -43,8 +43,13 @@ class BoxCopy:
     bytes: int
 
     @staticmethod
-    def of(tensor: ir.BufferRegion, tile: ir.BufferRegion, layout: Any, ctx: LoweringContext) -> BoxCopy | str:
-        """The boxes of a copy of equal regions (extents of 1 dropped) in global and shared memory, or why there are none."""
+    def of(
+        tensor: ir.BufferRegion, tile: ir.BufferRegion, layout: Any, ctx: LoweringContext, *, promised: bool = False
+    ) -> BoxCopy | str:
+        """The boxes of a copy of equal regions (extents of 1 dropped) in global and shared memory, or why there are none.
+
+        `promised`: the author answers for the alignment of a start that is known on the device only.
+        """
         source, target = tensor.source, tile.source
         dtype, bits = ir.buffer_dtype(source), dtype_bits(ir.buffer_dtype(source))
         if ir.buffer_dtype(target) != dtype:
@@ -65,6 +70,9 @@ class BoxCopy:
         columns = pairs.get(last)
         if columns != rank - 1:
             return f"the last dimension of {target.name} does not run along the last one of {source.name}"
+        obstacle = _misaligned(tensor, bits, promised, ctx)
+        if obstacle is not None:
+            return obstacle
         box = [1] * rank
         walks: list[Walk] = []
         for dim in range(len(shape)):
@@ -139,6 +147,29 @@ def _unmappable(tensor: ir.Var, bits: int, ctx: LoweringContext) -> str | None:
     for dim, stride in enumerate(strides[:-1]):
         if not ir.can_prove(ir.as_expr(stride * (bits // 8) % rules.ALIGNMENT == 0), analyzer):
             return f"the stride of dimension {dim} of {tensor.name} is not provably a multiple of {rules.ALIGNMENT} bytes"
+    return None
+
+
+def _misaligned(tensor: ir.BufferRegion, bits: int, promised: bool, ctx: LoweringContext) -> str | None:
+    """Why a box cannot start in its row; the hardware takes a box that starts between 16 bytes for an illegal instruction."""
+    step = rules.ALIGNMENT * 8 // bits
+    rest = ir.as_expr(tensor.region[-1].min % step)
+    analyzer = ctx.analyzer()
+    if promised and not ir.can_prove(rest != 0, analyzer):
+        return None
+    if ir.can_prove(rest == 0, analyzer):
+        return None
+    how = "does not" if promised else "does not provably"
+    place = f"a multiple of {step} elements ({rules.ALIGNMENT} bytes) in its last dimension"
+    return f"the region of {tensor.source.name} {how} start on {place}"
+
+
+def below_zero(tensor: ir.BufferRegion, ctx: LoweringContext) -> str | None:
+    """Why a box cannot be stored here: its corner may be negative, which only loads allow."""
+    analyzer = ctx.analyzer()
+    for dim, r in enumerate(tensor.region):
+        if not ir.can_prove(ir.as_expr(r.min >= 0), analyzer):
+            return f"the region of {tensor.source.name} may start below 0 in dimension {dim}, where TMA does not store"
     return None
 
 

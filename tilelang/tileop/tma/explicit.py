@@ -71,7 +71,7 @@ class ExplicitTensorCopy(TileOp):
             If TMA cannot do this copy, with the reason.
         """
         tensor, tile = (self.src, self.dst) if self.is_load else (self.dst, self.src)
-        found = BoxCopy.of(tensor, tile, ctx.shared_layout(tile.source), ctx)
+        found = BoxCopy.of(tensor, tile, ctx.shared_layout(tile.source), ctx, promised=True)
         if isinstance(found, str):
             raise UnsupportedError(
                 f"TMA cannot do this T.tma_copy: {found}",

@@ -10,7 +10,7 @@ from typing import Any
 
 from ... import ir
 from ..base import LoweringContext
-from .box import BoxCopy
+from .box import BoxCopy, below_zero
 
 DISABLE = "tl.disable_tma_lower"
 
@@ -25,7 +25,7 @@ def tensor_store(src: ir.BufferRegion, dst: ir.BufferRegion, ctx: LoweringContex
         return f"{dst.source.name} is read, or stored elsewhere too"
     if ctx.first_thread:
         return "it is the work of threads that do not start the block"
-    return BoxCopy.of(dst, src, ctx.shared_layout(src.source), ctx)
+    return below_zero(dst, ctx) or BoxCopy.of(dst, src, ctx.shared_layout(src.source), ctx)
 
 
 def lower_tensor_store(boxes: BoxCopy, ctx: LoweringContext, span: Any) -> ir.Stmt:
