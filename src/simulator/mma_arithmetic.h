@@ -95,29 +95,45 @@ void multiply_double(const MmaOperands* lanes) {
   }
 }
 
-// The same in hardware numerics: K is summed in blocks of at most 16. (For 8-bit floats an H100 gives the bits of two blocks of
-// 16 by the rule of half precision, not those of the narrow sums of wgmma.)
+// The same in hardware numerics: one block of K.
 template <class DecodeA, class DecodeB, class Accumulator>
 void multiply_hardware(const MmaOperands* lanes) {
-  constexpr int P = DecodeA::per_register, K = 8 * P, Block = K < 16 ? K : 16;
-  alignas(64) float a[K / Block][16][Block], b[K][8], c[16][8], raw_a[4 * P], raw_b[2 * P];
+  constexpr int P = DecodeA::per_register, K = 8 * P;
+  alignas(64) float a[16][K], b[K][8], c[16][8], raw_a[4 * P], raw_b[2 * P];
   for (int lane = 0; lane < lanes_per_warp; ++lane) {
     const int group = lane / 4, t = lane % 4;
     DecodeA::template run<4 * P>(raw_a, lanes[lane].a);
     DecodeB::template run<2 * P>(raw_b, lanes[lane].b);
-    for (int i = 0; i < 4 * P; ++i) {
-      const int k = t * P + i % P + i / (2 * P) * 4 * P;
-      a[k / Block][group + i / P % 2 * 8][k % Block] = raw_a[i];
-    }
+    for (int i = 0; i < 4 * P; ++i) a[group + i / P % 2 * 8][t * P + i % P + i / (2 * P) * 4 * P] = raw_a[i];
     for (int i = 0; i < 2 * P; ++i) b[t * P + i % P + i / P * 4 * P][group] = raw_b[i];
     for (int upper = 0; upper < 2; ++upper) Accumulator::load(c[group + 8 * upper] + 2 * t, lanes[lane].c, 2 * upper);
   }
-  for (int block = 0; block < K / Block; ++block) {
-    fused_product<Block, 25, 24, Accumulator::half, 8>(16, 8, &a[block][0][0], DecodeA::lowest_exponent, &b[block * Block][0],
-                                                       DecodeB::lowest_exponent, 8, &c[0][0], 8, true);
-  }
+  fused_product<K, 25, 24, Accumulator::half, 8>(16, 8, &a[0][0], DecodeA::lowest_exponent, &b[0][0], DecodeB::lowest_exponent, 8, &c[0][0], 8, true);
   for (int lane = 0; lane < lanes_per_warp; ++lane) {
     for (int upper = 0; upper < 2; ++upper) Accumulator::store(lanes[lane].c, 2 * upper, c[lane / 4 + 8 * upper] + lane % 4 * 2);
+  }
+}
+
+// 8-bit floats: Hopper's mma.sync has none. ptxas (13.0, sm_90a) converts them to halves; from each register the lower two of four
+// values of k make a first HMMA.16816 that starts at zero, the upper two a second one upon it, and FADD brings the accumulator.
+template <class DecodeA, class DecodeB>
+void multiply_hardware_float8(const MmaOperands* lanes) {
+  constexpr int half_lowest = DecodeHalf::lowest_exponent;
+  alignas(64) float a[2][16][16], b[2][16][8], sum[16][8], raw_a[16], raw_b[8];
+  for (int lane = 0; lane < lanes_per_warp; ++lane) {
+    const int group = lane / 4, t = lane % 4;
+    DecodeA::template run<16>(raw_a, lanes[lane].a);
+    DecodeB::template run<8>(raw_b, lanes[lane].b);
+    // Within a block the order of k is free: the sum is exact.
+    for (int i = 0; i < 16; ++i) a[i % 4 / 2][group + i / 4 % 2 * 8][i / 8 * 8 + t * 2 + i % 2] = raw_a[i];
+    for (int i = 0; i < 8; ++i) b[i % 4 / 2][i / 4 * 8 + t * 2 + i % 2][group] = raw_b[i];
+  }
+  for (int block = 0; block < 2; ++block) {
+    fused_product<16, 25, 24, false, 8>(16, 8, &a[block][0][0], half_lowest, &b[block][0][0], half_lowest, 8, &sum[0][0], 8, block == 1);
+  }
+  for (int lane = 0; lane < lanes_per_warp; ++lane) {
+    float* c = static_cast<float*>(lanes[lane].c);
+    for (int i = 0; i < 4; ++i) c[i] += sum[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2];
   }
 }
 
@@ -131,8 +147,8 @@ void multiply_hardware(const MmaOperands* lanes) {
      multiply<E5m2, E5m2, Plain>, multiply_double},                                                                 \
     {multiply_hardware<DecodeHalf, DecodeHalf, Plain>, multiply_hardware<DecodeHalf, DecodeHalf, AsHalf>,           \
      multiply_hardware<DecodeBfloat16, DecodeBfloat16, Plain>, multiply_hardware<DecodeTf32, DecodeTf32, Plain>,    \
-     TL_SIM_MMA_INTEGERS, multiply_hardware<E4m3, E4m3, Plain>, multiply_hardware<E4m3, E5m2, Plain>,               \
-     multiply_hardware<E5m2, E4m3, Plain>, multiply_hardware<E5m2, E5m2, Plain>, multiply_double}                   \
+     TL_SIM_MMA_INTEGERS, multiply_hardware_float8<E4m3, E4m3>, multiply_hardware_float8<E4m3, E5m2>,               \
+     multiply_hardware_float8<E5m2, E4m3>, multiply_hardware_float8<E5m2, E5m2>, multiply_double}                   \
   }
 
 }  // namespace

@@ -80,3 +80,17 @@ def test_functions(build, rng, kind):
             tolerance = 4e-15 if fmt is None else 2.0 ** (2 - fmt.precision)
             want = want if fmt is None else fmt.round(want)
             np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance / 100, err_msg=name)
+
+
+def test_copysign_takes_the_sign_of_nan(build):
+    text = """#include <tl/core.h>
+#include <tl/math.h>
+extern "C" __global__ void k(const tl::half_t* x, const tl::half_t* y, tl::half_t* z) {
+  z[threadIdx.x] = tl::copysign(x[threadIdx.x], y[threadIdx.x]);
+}
+TL_ENTRY(k)"""
+    x = np.array([1.5, -1.5, np.inf, 0], np.float16)
+    y = np.array([0xFE00, 0x7E00, 0xFC01, 0x8000], np.uint16).view(np.float16)
+    z = np.zeros(4, np.float16)
+    build(text, "k").launch("k", (1,), (4,), [x, y, z])
+    assert np.array_equal(z.view(np.uint16), np.array([-1.5, 1.5, -np.inf, -0.0], np.float16).view(np.uint16))

@@ -54,8 +54,21 @@ TL_MATH_BINARY(atan2)
 TL_MATH_BINARY(pow)
 TL_MATH_BINARY(fmod)
 TL_MATH_BINARY(hypot)
-TL_MATH_BINARY(copysign)
 #undef TL_MATH_BINARY
+
+// On bits for narrow types: the GPU drops the sign of a half that is NaN where it becomes a float.
+template <class T>
+TL_FUNC T copysign(T x, T y) {
+  static_assert(is_float<T>, "copysign takes floating types");
+  if constexpr (is_same<T, double>) {
+    return TL_LIBRARY_DOUBLE(copysign)(x, y);
+  } else if constexpr (is_same<T, float>) {
+    return TL_LIBRARY_FLOAT(copysign)(x, y);
+  } else {
+    constexpr unsigned sign = 1u << (sizeof(T) * 8 - 1);
+    return T::from_bits(static_cast<typename T::storage>((x.bits & ~sign) | (y.bits & sign)));
+  }
+}
 
 // a*b + c with one rounding.
 template <class T>
