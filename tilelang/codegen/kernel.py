@@ -14,7 +14,7 @@ from ..transform.kernel_program import KernelProgram
 from .functions import reads_only
 from .names import Names
 from .stmt import StmtPrinter
-from .types import type_name
+from .types import SMALL_FLOATS, type_name
 
 _AXES = "xyz"
 
@@ -180,6 +180,8 @@ def print_kernel(program: KernelProgram) -> KernelText:
     text = "\n".join([head, *printer.lines, "}", f"TL_ENTRY({program.name})"])
     if "tl::vec<" in text:
         printer.use("tl/vector.h")
+    if any(name in text for name in SMALL_FLOATS):
+        printer.use("tl/small_float.h")
     return KernelText(text, frozenset(printer.headers), buffers, symbols, tuple(maps))
 
 

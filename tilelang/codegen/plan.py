@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import ir
 from ..errors import ArgumentError, SemanticError, UnsupportedError
+from ..language.dtypes import WITHOUT_TORCH
 from ..tileop.base import TensorMapSpec
 from ..transform.kernel_program import KernelProgram
 from .alignment import MAX_ALIGNMENT, required_alignment
@@ -69,7 +70,8 @@ def _parameter(var: ir.Var, used: bool, alignment: int, written: bool) -> Parame
         return Parameter(name, "scalar", ir.dtype_of(var), used=used, written=False)
     shape = tuple(plan_expr(s, f"the shape of `{name}`", var.span) for s in var.ty.shape)
     strides = tuple(plan_expr(s, f"the strides of `{name}`", var.span) for s in var.ty.strides) if len(var.ty.strides) else None
-    return Parameter(name, "tensor", ir.buffer_dtype(var), shape, strides, used=used, alignment=alignment, written=written)
+    held = "uint8" if ir.buffer_dtype(var) in WITHOUT_TORCH else ir.buffer_dtype(var)
+    return Parameter(name, "tensor", held, shape, strides, used=used, alignment=alignment, written=written)
 
 
 def _symbols(

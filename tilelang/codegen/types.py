@@ -6,6 +6,10 @@ from typing import Any
 
 from ..errors import DTypeError
 
+# Formats that convert in software: <tl/small_float.h>.
+_SMALL_FLOATS = (
+    "float8_e8m0fnu", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e4m3b11fnuz", "float8_e3m4", "float6_e2m3fn", "float6_e3m2fn",
+)  # fmt: skip
 _NAMES = {
     "float32": "float",
     "float64": "double",
@@ -14,6 +18,7 @@ _NAMES = {
     "float8_e4m3fn": "tl::float8_e4m3_t",
     "float8_e4m3": "tl::float8_e4m3_t",
     "float8_e5m2": "tl::float8_e5m2_t",
+    **{name: f"tl::{name.removesuffix('fnu').removesuffix('fn')}_t" for name in _SMALL_FLOATS},
     # What a value of 4 bits is in a register (transform/sub_byte.py); in memory two share a byte.
     "int4": "int8_t",
     "uint4": "uint8_t",
@@ -23,6 +28,7 @@ _NAMES = {
     **{f"int{bits}": f"int{bits}_t" for bits in (8, 16, 64)},
     **{f"uint{bits}": f"uint{bits}_t" for bits in (8, 16, 32, 64)},
 }
+SMALL_FLOATS = tuple(_NAMES[name] for name in _SMALL_FLOATS)
 PROMOTED_INTEGERS = frozenset(("int8", "int16", "uint8", "uint16"))  # C++ computes these as int
 FLOATS = frozenset(name for name in _NAMES if "float" in name)
 STANDARD = frozenset(name for name, text in _NAMES.items() if not text.startswith("tl::"))

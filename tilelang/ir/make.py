@@ -15,6 +15,7 @@ from .nodes import (
     BufferRegion,
     Call,
     CallEffectKind,
+    Cast,
     Evaluate,
     Expr,
     FloatImm,
@@ -80,6 +81,8 @@ def call_name(node: Call) -> str:
 
 def const(value: int | float | bool, dtype: str = "int32") -> Expr:
     """A constant of scalar dtype."""
+    if "fnu" in dtype and value < 0:  # TVM takes these formats for unsigned
+        return Cast(dtype, tirx.const(float(value), "float32"))
     return tirx.const(value, dtype)
 
 

@@ -9,18 +9,25 @@ from ..errors import DTypeError
 
 _FLOATS = {
     "float16": 16, "bfloat16": 16, "float32": 32, "float64": 64,
-    "float8_e4m3fn": 8, "float8_e5m2": 8, "float4_e2m1fn": 4,
+    "float8_e4m3fn": 8, "float8_e5m2": 8, "float8_e8m0fnu": 8, "float8_e4m3fnuz": 8, "float8_e5m2fnuz": 8,
+    "float8_e4m3b11fnuz": 8, "float8_e3m4": 8, "float6_e2m3fn": 6, "float6_e3m2fn": 6, "float4_e2m1fn": 4,
 }  # fmt: skip
 _INTS = {f"{kind}{bits}": bits for kind in ("int", "uint") for bits in (4, 8, 16, 32, 64)}
 _BITS = {**_FLOATS, **_INTS, "bool": 8}
-# e4m3 without "fn" is the same format as torch's float8_e4m3fn: one name in the IR.
+# e4m3 without "fn" is the same format as torch's float8_e4m3fn: one name in the IR. Matrix instructions read float32 tiles as
+# tfloat32, which is no format in memory.
 _ALIASES = {
     "float": "float32", "half": "float16", "double": "float64", "int": "int32", "uint": "uint32", "long": "int64",
-    "short": "int16", "float4_e2m1": "float4_e2m1fn", "float8_e4m3": "float8_e4m3fn", "boolean": "bool",
+    "short": "int16", "tfloat32": "float32", "float4_e2m1": "float4_e2m1fn", "float8_e4m3": "float8_e4m3fn", "boolean": "bool",
 }  # fmt: skip
+# An element takes a byte, which torch has no floating type for: tensors of uint8 hold the codes.
+WITHOUT_TORCH = ("float8_e4m3b11fnuz", "float8_e3m4", "float6_e2m3fn", "float6_e3m2fn")
+_WITH_INFINITY = ("float16", "bfloat16", "float32", "float64", "float8_e5m2", "float8_e3m4")
 _PYTHON = {int: "int32", float: "float32", bool: "bool"}
 _RANGE = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float32": 3.4028234663852886e38,
-          "float64": 1.7976931348623157e308, "float8_e4m3fn": 448.0, "float8_e5m2": 57344.0, "float4_e2m1fn": 6.0}  # fmt: skip
+          "float64": 1.7976931348623157e308, "float8_e4m3fn": 448.0, "float8_e5m2": 57344.0, "float8_e8m0fnu": 2.0**127,
+          "float8_e4m3fnuz": 240.0, "float8_e5m2fnuz": 57344.0, "float8_e4m3b11fnuz": 30.0, "float8_e3m4": 15.5,
+          "float6_e2m3fn": 7.5, "float6_e3m2fn": 28.0, "float4_e2m1fn": 6.0}  # fmt: skip
 _VECTOR = re.compile(r"^([a-z0-9_]+?)x(\d+)$")
 
 
@@ -56,7 +63,7 @@ def _name_of(value: Any) -> str:
 
 def storage_name(name: str) -> str:
     """torch's name of what holds elements of a type: of 4-bit ones two in a byte, the even one in the low nibble."""
-    packed = {"int4": "int8", "uint4": "uint8", "float4_e2m1fn": "float4_e2m1fn_x2", "float8_e4m3": "float8_e4m3fn"}
+    packed = {**dict.fromkeys(WITHOUT_TORCH, "uint8"), "int4": "int8", "uint4": "uint8", "float4_e2m1fn": "float4_e2m1fn_x2", "float8_e4m3": "float8_e4m3fn"}
     return packed.get(str.__str__(name), str.__str__(name))
 
 
@@ -128,6 +135,7 @@ class dtype(str):
 
     @property
     def bytes(self) -> int:
+        """Bytes that a value takes; one of 6 bits takes a whole byte."""
         return (self.bits + 7) // 8
 
     itemsize = bytes
@@ -166,12 +174,12 @@ class dtype(str):
     def min(self) -> int | float:
         """The most negative finite value."""
         if self.is_float:
-            return -self.max
+            return 2.0**-127 if str.__str__(self.element) == "float8_e8m0fnu" else -self.max  # e8m0: positive powers only
         return 0 if self.is_unsigned or self.is_bool else -(2 ** (self.element.bits - 1))
 
     @property
     def has_infinity(self) -> bool:
-        return self.is_float and str.__str__(self.element) not in ("float8_e4m3fn", "float4_e2m1fn")
+        return str.__str__(self.element) in _WITH_INFINITY
 
     def as_torch(self) -> Any:
         """The torch dtype of the same name; of 4-bit elements the one that holds two of them in a byte."""
@@ -192,4 +200,4 @@ def _fresh_symbol(kind: dtype) -> Any:
 
 
 NAMES: dict[str, dtype] = {name: dtype(name) for name in (*_BITS, *_ALIASES)}
-NAMES.update({f"{name}x{n}": dtype(f"{name}x{n}") for name, bits in _BITS.items() for n in (2, 4, 8, 16) if bits >= 8})
+NAMES.update({f"{name}x{n}": dtype(f"{name}x{n}") for name, bits in _BITS.items() for n in (2, 4, 8, 16, 32, 64) if bits >= 8})

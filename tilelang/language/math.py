@@ -232,6 +232,10 @@ def cast(value: Any, dtype: Any, round: str = "", sat: bool = True, rbits: Any =
     expr = as_expr(value, "the operand of T.cast")
     if not expr.dtype.is_float or kind.is_bool:
         return convert(expr, kind)  # exact, or to nearest whatever is asked
+    if str(kind.element) in _NEAREST_ONLY:
+        raise DTypeError(
+            f"T.cast to {kind} with round={round!r}, sat={sat}", fix="leave them out: it rounds to nearest and saturates"
+        )
     if mode == "rs" and not kind.is_float:
         raise DTypeError(f"stochastic rounding to {kind}", fix="it rounds to narrower floats")
     name = f"dtype:{kind.element}"
@@ -243,6 +247,11 @@ def cast(value: Any, dtype: Any, round: str = "", sat: bool = True, rbits: Any =
     return apply("call", ("tl.cast_rounded", str(kind), expr, template), kind, cost=100)
 
 
+# Formats that no instruction converts to with another rounding.
+_NEAREST_ONLY = (
+    "float8_e8m0fnu", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e4m3b11fnuz", "float8_e3m4", "float6_e2m3fn",
+    "float6_e3m2fn", "float4_e2m1fn",
+)  # fmt: skip
 _CAST_MODES = ("rn", "rz", "ru", "rd", "rna", "rs")
 
 
@@ -262,7 +271,7 @@ def reinterpret(value: Any, dtype: Any, span: Any = None) -> Expr:
     if dtype == "handle":  # a pointer made of bits: the null handle of T.attr
         return as_expr(value, "the operand of T.reinterpret")
     expr, kind = as_expr(value, "the operand of T.reinterpret"), _as_dtype(dtype)
-    if expr.dtype.bits != kind.bits:
+    if expr.dtype.bits != kind.bits and not (expr.dtype.bytes == kind.bytes == 1 and 6 in (expr.dtype.bits, kind.bits)):
         raise DTypeError(
             f"T.reinterpret of {expr.dtype} ({expr.dtype.bits} bits) as {kind} ({kind.bits} bits)", fix="the sizes must be equal"
         )

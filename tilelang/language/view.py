@@ -95,5 +95,5 @@ def from_data(data: Any, shape: tuple[Extent, ...], of: _dtype, strides: tuple[E
 
 
 def _bits(shape: tuple[Extent, ...], of: _dtype) -> Extent:
-    total: Any = reduce(mul, shape, of.bits * of.lanes)
+    total: Any = reduce(mul, shape, of.bits if of.bits != 6 else 8)
     return total if isinstance(total, Expr) else int(total)

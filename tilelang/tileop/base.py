@@ -247,15 +247,13 @@ def scratch_of(call: ir.Call) -> ir.Var | None:
 
 
 def dtype_bits(dtype: str) -> int:
-    """Bits of a dtype name, all lanes of a vector; bool takes a byte of memory."""
+    """Bits of a dtype name in memory, all lanes of a vector; bool and elements of 6 bits take a byte."""
     if dtype == "bool":
         return 8
-    for suffix in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3"):
-        if dtype == suffix:
-            return 8
-    if dtype == "float4_e2m1fn":
-        return 4
     element, _, lanes = dtype.partition("x")
     if lanes:
         return dtype_bits(element) * int(lanes)
+    if element.startswith("float"):  # the digits behind the underscore say how the bits are used
+        element = element.partition("_")[0]
+        element = "8" if element == "float6" else element  # in memory a whole byte
     return int("".join(c for c in element.removeprefix("b") if c.isdigit()))

@@ -49,7 +49,7 @@ inline constexpr bool has_pair_conversion =
 #elif __CUDA_ARCH__ < 890
     is_narrow_float<To> && sizeof(To) == 2;
 #else
-    is_narrow_float<To>;
+    is_narrow_float<To> && (sizeof(To) == 2 || is_same<To, float8_e4m3_t> || is_same<To, float8_e5m2_t>);
 #endif
 
 }  // namespace detail

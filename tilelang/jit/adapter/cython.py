@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tilelang.target import Target
 
 _EXTENSION = PACKAGE / "lib" / "tilelang_cython.abi3.so"
-# DLPack's codes: int 0, uint 1, float 2, bfloat 4, bool 6, e4m3fn 10, e5m2 12
+# DLPack's codes: int 0, uint 1, float 2, bfloat 4, bool 6, e4m3fn 10, e4m3fnuz 11, e5m2 12, e5m2fnuz 13, e8m0fnu 14
 _CODES = {
     **{f"int{bits}": (0, bits) for bits in (8, 16, 32, 64)},
     **{f"uint{bits}": (1, bits) for bits in (8, 16, 32, 64)},
@@ -31,6 +31,9 @@ _CODES = {
     "bool": (6, 8),
     "float8_e4m3fn": (10, 8),
     "float8_e5m2": (12, 8),
+    "float8_e4m3fnuz": (11, 8),
+    "float8_e5m2fnuz": (13, 8),
+    "float8_e8m0fnu": (14, 8),
     "float4_e2m1fn_x2": (1, 8),  # as bytes: the launcher counts two elements in each
 }
 
