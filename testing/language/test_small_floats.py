@@ -101,7 +101,8 @@ def around(values):
     values = np.unique(values[np.isfinite(values)]).astype(np.float64)
     middles = ((values[1:] + values[:-1]) / 2).astype(np.float32)
     points = np.concatenate([values.astype(np.float32), middles])
-    return np.unique(np.concatenate([points, np.nextafter(points, np.float32(np.inf)), np.nextafter(points, np.float32(-np.inf))]))
+    up, down = (np.nextafter(points, np.float32(end)) for end in (np.inf, -np.inf))
+    return np.unique(np.concatenate([points, up, down]))
 
 
 @pytest.mark.parametrize("dtypes", THREES, ids=str)

@@ -63,7 +63,10 @@ def _name_of(value: Any) -> str:
 
 def storage_name(name: str) -> str:
     """torch's name of what holds elements of a type: of 4-bit ones two in a byte, the even one in the low nibble."""
-    packed = {**dict.fromkeys(WITHOUT_TORCH, "uint8"), "int4": "int8", "uint4": "uint8", "float4_e2m1fn": "float4_e2m1fn_x2", "float8_e4m3": "float8_e4m3fn"}
+    packed = {
+        **dict.fromkeys(WITHOUT_TORCH, "uint8"),
+        **{"int4": "int8", "uint4": "uint8", "float4_e2m1fn": "float4_e2m1fn_x2", "float8_e4m3": "float8_e4m3fn"},
+    }
     return packed.get(str.__str__(name), str.__str__(name))
 
 
