@@ -18,9 +18,13 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual DLDeviceType device_type() const = 0;
-  // Makes `device` ready for launches on this thread; the returned handle goes to Launch and End.
-  virtual void* Begin(int device) = 0;
-  virtual void End(void* session) noexcept = 0;
+  // A device made ready for launches on this thread.
+  struct Session {
+    void* device = nullptr;  // the back end's own
+    bool entered = false;    // End has something to undo
+  };
+  virtual Session Begin(int device) = 0;
+  virtual void End(Session session) noexcept = 0;
   // Whether somebody watches the launches of this thread and wants to know what memory they may touch. If so: ForgetMemory at
   // the start of a call, then every tensor with its exact extent; `fresh`: nothing has been written there yet.
   virtual bool watches_memory() const { return false; }
@@ -33,7 +37,7 @@ class Backend {
   }
   // Sets memory of the device to zero before the launches that follow on the stream.
   virtual void Clear(void* address, size_t bytes, void* /*stream*/) { std::memset(address, 0, bytes); }
-  virtual void Launch(void* session, size_t kernel, const uint32_t grid[3], void** args, void* stream) = 0;
+  virtual void Launch(const Session& session, size_t kernel, const uint32_t grid[3], void** args, void* stream) = 0;
 };
 
 // `cubin` holds every kernel of the plan; it is loaded on a device at the first launch there.

@@ -25,8 +25,8 @@ class CpuBackend : public Backend {
   }
 
   DLDeviceType device_type() const override { return kDLCPU; }
-  void* Begin(int) override { return nullptr; }
-  void End(void*) noexcept override {}
+  Session Begin(int) override { return {}; }
+  void End(Session) noexcept override {}
 
   // The CPU's pipeline makes no tensor maps: its plans ask for none.
   void EncodeMap(const TensorMap&, const MapRequest&, const std::string& kernel, EncodedMap*) override {
@@ -34,7 +34,7 @@ class CpuBackend : public Backend {
   }
 
   // The interpreter lock is not held here: tvm-ffi releases it around every call.
-  void Launch(void*, size_t kernel, const uint32_t grid[3], void** args, void*) override {
+  void Launch(const Session&, size_t kernel, const uint32_t grid[3], void** args, void*) override {
     char report[1024];
     if (entries_[kernel](args, grid, report, sizeof report) != 0) Raise(kExecution, -1, report);
   }

@@ -32,16 +32,20 @@ class CudaBackend : public Backend {
 
   DLDeviceType device_type() const override { return kDLCUDA; }
 
-  void* Begin(int device) override {
+  Session Begin(int device) override {
     if (device < 0 || device >= kMaxDevices) Raise(kDriver, -1, Text("device cuda:", device, " is beyond the ", kMaxDevices, " that the launcher keeps"));
     DeviceImage* image = images_[device].load(std::memory_order_acquire);
     if (image == nullptr) image = Load(device);
     const Driver& driver = Driver::Get();
+    cuda::Context current = nullptr;
+    driver.Check(driver.CtxGetCurrent(&current), "cuCtxGetCurrent");
+    if (current == image->context) return {image, false};  // as nearly always: frameworks make it current
     driver.Check(driver.CtxPush(image->context), "cuCtxPushCurrent");
-    return image;
+    return {image, true};
   }
 
-  void End(void*) noexcept override {
+  void End(Session session) noexcept override {
+    if (!session.entered) return;
     cuda::Context popped;
     Driver::Get().CtxPop(&popped);
   }
@@ -60,7 +64,7 @@ class CudaBackend : public Backend {
     if (result != cuda::kSuccess) driver.Check(result, "clearing a workspace");
   }
 
-  void Launch(void* session, size_t kernel, const uint32_t grid[3], void** args, void* stream) override {
+  void Launch(const Session& session, size_t kernel, const uint32_t grid[3], void** args, void* stream) override {
     const Kernel& what = kernels_[kernel];
     cuda::LaunchConfig config{};
     for (int i = 0; i < 3; ++i) {
@@ -87,7 +91,7 @@ class CudaBackend : public Backend {
       attribute.value.flag = 1;
     }
     const Driver& driver = Driver::Get();
-    cuda::Result result = driver.LaunchKernelEx(&config, static_cast<DeviceImage*>(session)->functions[kernel], args, nullptr);
+    cuda::Result result = driver.LaunchKernelEx(&config, static_cast<DeviceImage*>(session.device)->functions[kernel], args, nullptr);
     if (result == cuda::kTooManyCooperativeBlocks) {
       Raise(kResource, -1, Text("the ", uint64_t{grid[0]} * grid[1] * grid[2], " blocks of `", what.name, "`, which meet in T.sync_grid, do not fit on the GPU together"),
             "launch fewer blocks, at most those that run at once, and let each process several tiles");

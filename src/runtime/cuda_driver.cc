@@ -24,6 +24,7 @@ Driver Open() {
   Resolve(library, "cuDeviceGet", &driver.DeviceGet);
   Resolve(library, "cuDeviceGetAttribute", &driver.DeviceGetAttribute);
   Resolve(library, "cuDevicePrimaryCtxRetain", &driver.PrimaryRetain);
+  Resolve(library, "cuCtxGetCurrent", &driver.CtxGetCurrent);
   Resolve(library, "cuCtxPushCurrent_v2", &driver.CtxPush);
   Resolve(library, "cuCtxPopCurrent_v2", &driver.CtxPop);
   Resolve(library, "cuModuleLoadData", &driver.ModuleLoadData);

@@ -48,6 +48,7 @@ struct Driver {
   Result (*DeviceGet)(int* device, int ordinal);
   Result (*DeviceGetAttribute)(int* value, int attribute, int device);
   Result (*PrimaryRetain)(Context*, int device);
+  Result (*CtxGetCurrent)(Context*);
   Result (*CtxPush)(Context);
   Result (*CtxPop)(Context*);
   Result (*ModuleLoadData)(Module*, const void* image);

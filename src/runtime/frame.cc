@@ -201,7 +201,7 @@ void CheckCompound(const Frame& frame, int parameter) {
   for (size_t axis = 0; axis < declared.shape.size(); ++axis) {
     const Expression& extent = declared.shape[axis];
     if (extent.is_constant() || extent.plain_symbol() >= 0) continue;
-    int64_t expected = Resolve(frame, extent, Text(declared.name, ".shape[", axis, "]"));
+    int64_t expected = Resolve(frame, extent, [&] { return Text(declared.name, ".shape[", axis, "]"); });
     if (Extent(declared, *tensor, axis) == expected) continue;
     Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", declared.name, ".shape[", axis, "] is ", Extent(declared, *tensor, axis), ", expected ", extent.text(), " = ", expected),
           Text("pass a tensor of shape ", DeclaredShape(declared)));
@@ -210,7 +210,7 @@ void CheckCompound(const Frame& frame, int parameter) {
   for (size_t axis = 0; axis < declared.strides.size(); ++axis) {
     const Expression& stride = declared.strides[axis];
     if (stride.is_constant() || stride.plain_symbol() >= 0 || tensor->shape[axis] <= 1) continue;
-    int64_t expected = Resolve(frame, stride, Text(declared.name, ".stride(", axis, ")"));
+    int64_t expected = Resolve(frame, stride, [&] { return Text(declared.name, ".stride(", axis, ")"); });
     if (Stride(declared, *tensor, axis) == expected) continue;
     Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", declared.name, ".stride(", axis, ") is ", Stride(declared, *tensor, axis), ", expected ", stride.text(), " = ", expected),
           Text("pass a tensor of strides ", DeclaredStrides(declared), ", or declare them as they are: ", ActualStrides(*tensor)));
@@ -219,13 +219,9 @@ void CheckCompound(const Frame& frame, int parameter) {
 
 }  // namespace
 
-int64_t Resolve(const Frame& frame, const Expression& expression, const std::string& what) {
-  int symbol = expression.Unknown(frame.known);
-  if (symbol >= 0) {
-    Raise(kArgument, -1, Text("`", frame.plan->symbols[symbol].name, "` is needed for ", what, " of `", frame.plan->name, "`, but no argument of this call determines it"),
-          Text("pass a tensor that has `", frame.plan->symbols[symbol].name, "` as an extent (None determines nothing), or make it a scalar parameter"));
-  }
-  return expression.Evaluate(frame.values);
+void RaiseUndetermined(const Frame& frame, int symbol, const std::string& what) {
+  Raise(kArgument, -1, Text("`", frame.plan->symbols[symbol].name, "` is needed for ", what, " of `", frame.plan->name, "`, but no argument of this call determines it"),
+        Text("pass a tensor that has `", frame.plan->symbols[symbol].name, "` as an extent (None determines nothing), or make it a scalar parameter"));
 }
 
 void BindArguments(Frame* frame, const ffi::AnyView* args, int count, DLDeviceType device_type) {

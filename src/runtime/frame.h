@@ -25,7 +25,14 @@ struct Frame {
 // `device_type` is the only kind of device that the back end can read.
 void BindArguments(Frame* frame, const tvm::ffi::AnyView* args, int count, DLDeviceType device_type);
 
-// The value of `expression`, or an error that says which argument would have determined it; `what` names its use.
-int64_t Resolve(const Frame& frame, const Expression& expression, const std::string& what);
+[[noreturn]] void RaiseUndetermined(const Frame& frame, int symbol, const std::string& what);
+
+// The value of `expression`, or an error that says which argument would have determined it; `what()` names its use.
+template <typename What>
+int64_t Resolve(const Frame& frame, const Expression& expression, const What& what) {
+  int symbol = expression.Unknown(frame.known);
+  if (symbol >= 0) RaiseUndetermined(frame, symbol, what());
+  return expression.Evaluate(frame.values);
+}
 
 }  // namespace tilelang::runtime

@@ -61,8 +61,8 @@ class SimulatorBackend : public Backend {
   ~SimulatorBackend() override { dlclose(library_); }
 
   DLDeviceType device_type() const override { return kDLCPU; }
-  void* Begin(int) override { return nullptr; }
-  void End(void*) noexcept override {}
+  Session Begin(int) override { return {}; }
+  void End(Session) noexcept override {}
 
   bool watches_memory() const override { return watching_ != nullptr && watching_() != 0; }
   void ForgetMemory() override { forget_memory_(); }
@@ -83,7 +83,7 @@ class SimulatorBackend : public Backend {
   }
 
   // The interpreter lock is not held here: tvm-ffi releases it around every call.
-  void Launch(void*, size_t kernel, const uint32_t grid[3], void** args, void*) override {
+  void Launch(const Session&, size_t kernel, const uint32_t grid[3], void** args, void*) override {
     std::string report(1 << 16, '\0');
     const Kernel& what = kernels_[kernel];
     LaunchOptions options;

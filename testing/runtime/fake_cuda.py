@@ -18,6 +18,9 @@ int cuGetErrorString(int, const char** text) { *text = "an illegal memory access
 int cuDeviceGet(int* device, int ordinal) { *device = ordinal; return 0; }
 int cuDeviceGetAttribute(int* value, int attribute, int) { *value = attribute == 97 ? 227 << 10 : 9; return 0; }
 int cuDevicePrimaryCtxRetain(void** context, int device) { *context = (void*)(intptr_t)(100 + device); return 0; }
+static void* current = 0;
+int cuCtxGetCurrent(void** context) { *context = current; return 0; }
+int cuCtxSetCurrent(void* context) { current = context; return 0; }
 int cuCtxPushCurrent_v2(void* context) { sprintf(line, "push %d", (int)(intptr_t)context); say(line); return 0; }
 int cuCtxPopCurrent_v2(void**) { say("pop"); return 0; }
 int cuModuleLoadData(void** module, const void* image) {
@@ -71,6 +74,23 @@ class _Managed(ctypes.Structure):
     _fields_ = [("tensor", _DLTensor), ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p)]
 
 
+class _ManagedVersioned(ctypes.Structure):
+    _fields_ = [
+        ("major", ctypes.c_uint32),
+        ("minor", ctypes.c_uint32),
+        ("context", ctypes.c_void_p),
+        ("deleter", ctypes.c_void_p),
+        ("flags", ctypes.c_uint64),
+        ("tensor", _DLTensor),
+    ]
+
+
+def _capsule(address: int, name: bytes):
+    make = ctypes.pythonapi.PyCapsule_New
+    make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    return make(address, name, None)
+
+
 class CudaTensor:
     """A float32 vector at a made-up address; nothing reads it."""
 
@@ -82,6 +102,76 @@ class CudaTensor:
         return (2, self._managed.tensor.device_id)
 
     def __dlpack__(self, **_options):
-        make = ctypes.pythonapi.PyCapsule_New
-        make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-        return make(ctypes.addressof(self._managed), b"dltensor", None)
+        return _capsule(ctypes.addressof(self._managed), b"dltensor")
+
+
+class ExchangedTensor(CudaTensor):
+    """The same from a framework with DLPack's table of C functions: it computes on stream 7 of each device."""
+
+    made: list[_ManagedVersioned] = []
+
+
+_Allocate = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.POINTER(_DLTensor),
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p),
+)
+_ToObject = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p))
+_ToTensor = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.POINTER(_DLTensor))
+_Stream = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int32, ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p))
+
+
+@_Allocate
+def _allocate(prototype, out, context, set_error):
+    wanted = prototype.contents
+    if wanted.shape[0] > 1000:
+        set_error(context, b"RuntimeError", b"out of made-up memory")
+        return -1
+    made = _ManagedVersioned(1, 0, None, None, 0, wanted)
+    made.tensor.data = 1 << 16
+    ExchangedTensor.made.append(made)
+    out[0] = ctypes.addressof(made)
+    return 0
+
+
+@_ToObject
+def _to_object(managed, out):
+    tensor = ctypes.cast(managed, ctypes.POINTER(_ManagedVersioned)).contents.tensor
+    made = ExchangedTensor(tensor.shape[0], device=tensor.device_id, address=tensor.data)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
+    out[0] = id(made)
+    return 0
+
+
+@_ToTensor
+def _to_tensor(array, out):
+    out[0] = array._managed.tensor
+    return 0
+
+
+@_Stream
+def _stream(device_type, device, out):
+    out[0] = 7
+    return 0
+
+
+class _Table(ctypes.Structure):
+    _fields_ = [
+        ("major", ctypes.c_uint32),
+        ("minor", ctypes.c_uint32),
+        ("previous", ctypes.c_void_p),
+        ("allocate", _Allocate),
+        ("from_object", ctypes.c_void_p),
+        ("to_object", _ToObject),
+        ("to_tensor", _ToTensor),
+        ("stream", _Stream),
+    ]
+
+
+_NAME = b"dlpack_exchange_api"  # a capsule keeps the address, not the bytes
+_newer = _Table(2, 0)
+_table = _Table(1, 3, None, _allocate, None, _to_object, _to_tensor, _stream)
+_newer.previous = ctypes.addressof(_table)  # callers of version 1 walk the chain
+ExchangedTensor.__dlpack_c_exchange_api__ = _capsule(ctypes.addressof(_newer), _NAME)

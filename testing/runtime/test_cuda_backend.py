@@ -11,8 +11,11 @@ import pytest
 from testing.runtime.fake_cuda import DRIVER
 
 PROGRAM = """
-import tvm_ffi
-from testing.runtime.fake_cuda import CudaTensor
+import ctypes
+import dataclasses
+import sys
+
+from testing.runtime.fake_cuda import CudaTensor, ExchangedTensor
 from tilelang.codegen.launch_plan import KernelArgument, KernelLaunch, LaunchPlan, Parameter
 from tilelang.errors import TileLangError
 from tilelang.runtime import Binary, Launcher
@@ -67,6 +70,7 @@ def run(fake_driver, tmp_path):
 
 def test_launches(run):
     printed, asked = run(
+        "import tvm_ffi\n"
         "kernel = Launcher(plan(), Binary.cuda(b'cubin'))\n"
         "kernel(CudaTensor(100), None)\n"
         "kernel(CudaTensor(0), None)\n"
@@ -130,3 +134,39 @@ def test_errors(run):
         printed, ["cuda:1", "multiple of 16", "not compiled for", "illegal memory access", "307200 bytes", "not a multiple"]
     ):
         assert words in line
+
+
+def test_a_context_that_is_current_is_left_alone(run):
+    _, asked = run(
+        "kernel = Launcher(plan(), Binary.cuda(b'cubin'))\n"
+        "kernel(CudaTensor(1), None)\n"
+        "ctypes.CDLL('libcuda.so.1').cuCtxSetCurrent(ctypes.c_void_p(100))\n"
+        "kernel(CudaTensor(1), None)\n"
+        "kernel(CudaTensor(0, device=1), None)\n"
+    )
+    launch = "launch grid 1 1 1 block 64 shared 0 stream 0 cluster 1 of 0: address 4096 n 1"
+    assert asked == ["push 100", "load", "pop", "push 100", launch, "pop", launch, "push 101", "load", "pop", "push 101", "pop"]
+
+
+def test_tensors_that_are_read_in_c(run):
+    """Frameworks with DLPack's table of functions: its stream, its allocator; nothing of tvm-ffi's Python is imported."""
+    printed, asked = run(
+        "a, b = plan().parameters\n"
+        "made = dataclasses.replace(plan(), parameters=(a, dataclasses.replace(b, output=True)), outputs=(1,))\n"
+        "kernel = Launcher(made, Binary.cuda(b'cubin'))\n"
+        "out = kernel(ExchangedTensor(100, device=1))\n"
+        "print(type(out).__name__, out._managed.tensor.device_id, out._shape[0], out._managed.tensor.data)\n"
+        "attempt(kernel, ExchangedTensor(1001))\n"
+        "attempt(kernel, ExchangedTensor(4, byte_offset=4))\n"
+        "Launcher(plan(), Binary.cuda(b'cubin')).bind(ExchangedTensor(5), None, result='bound')()\n"
+        "print('tvm_ffi' in sys.modules)\n"
+    )
+    assert printed[0] == "ExchangedTensor 1 100 65536"
+    assert printed[1].startswith("ResourceError") and "out of made-up memory" in printed[1]
+    assert printed[2].startswith("ArgumentError") and "multiple of 16" in printed[2]
+    assert printed[3] == "False"
+    launches = [line for line in asked if line.startswith("launch")]
+    assert launches == [
+        "launch grid 2 1 1 block 64 shared 0 stream 7 cluster 1 of 0: address 4096 n 100",
+        "launch grid 1 1 1 block 64 shared 0 stream 7 cluster 1 of 0: address 4096 n 5",
+    ]

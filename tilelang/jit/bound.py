@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tilelang.errors import ArgumentError
-from tilelang.runtime.errors import NativeError, explain
 from tilelang.runtime.launcher import Launcher
 
 if TYPE_CHECKING:
@@ -39,33 +40,33 @@ class BoundKernel:
             )
         self._plan = plan.without_outputs() if given else plan
         self._names = [p.name for p in self._plan.parameters if not p.output]
-        self._results = [arguments[name] for name in outputs] if given else []
+        made = [arguments[name] for name in outputs] if given else []
+        self._result = None if not made else made[0] if len(made) == 1 else made
         self._free = [name for name in self._names if name not in arguments]
-        self._launcher = Launcher(self._plan, kernel.artifact.binary())
+        launcher = Launcher(self._plan, kernel.artifact.binary())
         self._launch: Callable[..., Any] = (
-            self._merged if self._free else self._launcher.bind(*(arguments[name] for name in self._names))
+            functools.partial(self._merged, launcher)
+            if self._free
+            else launcher.bind(*(arguments[name] for name in self._names), result=self._result)
         )
 
-    def _merged(self, *args: Any) -> Any:
+    def _merged(self, launcher: Launcher, *args: Any) -> Any:
         if len(args) != len(self._free):
             raise ArgumentError(
                 f"`{self._plan.name}` misses {len(self._free)} argument(s) ({', '.join(self._free)}), got {len(args)}",
                 fix="pass what is not bound, in this order",
             )
         free = iter(args)
-        return self._launcher(*(self.arguments[name] if name in self.arguments else next(free) for name in self._names))
+        result = launcher(*(self.arguments[name] if name in self.arguments else next(free) for name in self._names))
+        return result if self._result is None else self._result
 
-    def __call__(self, *args: Any) -> Any:
-        """Run the kernel on what is bound and, in signature order, on what is not."""
-        try:
-            result = self._launch(*args)
-        except NativeError as error:
-            failure = explain(error, args)
-        else:
-            if self._results:
-                return self._results[0] if len(self._results) == 1 else list(self._results)
-            return list(result) if len(self._plan.outputs) > 1 else result
-        raise failure
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: Any) -> Any:
+            """Run the kernel on what is bound and, in signature order, on what is not."""
+
+    else:  # read by the interpreter itself: a method here would cost as much as the whole call
+        __call__ = property(operator.attrgetter("_launch"), doc="Run the kernel on what is bound, and on what is not.")
 
     def __repr__(self) -> str:
         return f"<BoundKernel {self._plan.name}({', '.join(self._free)})>"

@@ -82,12 +82,10 @@ class JITKernel(KernelWrapper):
         SimulationError
             When the simulator finds the kernel at fault.
         """
-        if kwargs:
-            args = self._by_position(args, kwargs)
-        return self._call(*args)
+        return self._call(*args, **kwargs) if kwargs else self._call(*args)
 
-    def _first_call(self, *args: Any) -> Any:
-        return self.torch_function(*args)
+    def _first_call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.torch_function(*args, **kwargs)
 
     @functools.cached_property
     def adapter(self) -> Adapter:
@@ -123,30 +121,21 @@ class JITKernel(KernelWrapper):
 
     @property
     def torch_function(self) -> Callable[..., Any]:
-        """What `__call__` ends in: takes arguments by position only."""
-        function = self.adapter.function
-        self._call = self._moving(function) if self.options.auto_device and self.artifact.kind == "cuda" else function
+        """What `__call__` ends in."""
+        # Tensors are moved only after the launcher has refused them: other calls pay nothing.
+        moves = self.options.auto_device and self.artifact.kind == "cuda"
+        self._call = self.adapter.entry(self._by_position, self._moved if moves else None)
         return self._call
 
-    def _moving(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function`, which moves tensors only after the launcher has refused them: other calls pay nothing."""
+    def _moved(self, refused: DeviceMismatchError, args: tuple) -> Any:
+        from tilelang.jit.auto_device import call_moved
 
-        def call(*args: Any) -> Any:
-            try:
-                return function(*args)
-            except DeviceMismatchError as error:
-                refused = error
-            from tilelang.jit.auto_device import call_moved
-
-            return call_moved(self, function, args, refused)
-
-        return call
+        return call_moved(self, self.adapter.entry(self._by_position, None), args, refused)
 
     @property
     def raw_function(self) -> Any:
-        """The native function behind the adapter, for callers of its C interface; None where there is none."""
-        launcher = getattr(self.adapter, "function", None)
-        return getattr(launcher, "function", None)
+        """The program as a tvm-ffi function, for callers of that interface; None where the backend has none."""
+        return self.adapter.raw_function
 
     def bind(self, *args: Any, **kwargs: Any) -> BoundKernel:
         """Fix arguments, by position or by name; outputs by name only.

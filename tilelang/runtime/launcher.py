@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from tilelang.codegen.launch_plan import LaunchPlan
-from tilelang.errors import ArgumentTypeError
+from tilelang.errors import ArgumentTypeError, DeviceMismatchError
 from tilelang.runtime.errors import NativeError, explain
-from tilelang.runtime.library import load_runtime
+from tilelang.runtime.library import load_functions, load_runtime
+
+Named = Callable[[tuple, dict[str, Any]], tuple]
+Recover = Callable[[DeviceMismatchError, tuple], Any]
 
 
 @dataclass(frozen=True)
@@ -43,39 +48,78 @@ class Binary:
 class Launcher:
     """Calls a compiled program: checks arguments, allocates outputs, launches on the framework's current stream.
 
+    Tensors of frameworks with DLPack's exchange table (torch), numbers and None are read in C. Other arguments (NumPy arrays,
+    anything else with `__dlpack__`) take the general way, through tvm-ffi.
+
     Parameters
     ----------
     plan : LaunchPlan
         What the program expects and launches.
     binary : Binary
         Where its kernels are.
-
-    Attributes
-    ----------
-    function : callable
-        The native entry, without Python on its path; it raises `NativeError` where calling the Launcher raises one of
-        `tilelang.errors`.
     """
 
     def __init__(self, plan: LaunchPlan, binary: Binary) -> None:
         self.plan, self.binary = plan, binary
         # Without a tensor among the arguments nothing says on which device to run, so a tensor without elements does.
-        anchored = not any(p.kind == "tensor" and not p.output for p in plan.parameters)
-        runtime, tree = load_runtime(), _freeze(asdict(plan))
+        self._anchored = not any(p.kind == "tensor" and not p.output for p in plan.parameters)
+        self._several = len(plan.outputs) > 1
+        runtime, tree = load_runtime(), asdict(plan)
         try:
             if binary.kind == "cuda":
-                functions = runtime.cuda_launcher(tree, anchored, binary.cubin)
+                self._program = runtime.load_cuda(tree, binary.cubin)
             elif binary.kind == "cpu":
-                functions = runtime.cpu_launcher(tree, anchored, binary.library)
+                self._program = runtime.load_cpu(tree, binary.library)
             else:
-                functions = runtime.simulator_launcher(tree, anchored, binary.library, binary.runtime or _simulator_runtime())
+                self._program = runtime.load_simulator(tree, binary.library, binary.runtime or _simulator_runtime())
         except NativeError as error:
             raise explain(error, ()) from None
-        self._native, self._bind = functions
-        self.function = functools.partial(_call_anchored, self._native, binary.device_type) if anchored else self._native
-        self._several = len(plan.outputs) > 1
+        self._call = self.entry()
 
-    def __call__(self, *args):
+    def __call__(self, *args: Any) -> Any:
+        return self._call(*args)
+
+    def entry(self, named: Named | None = None, recover: Recover | None = None) -> Callable[..., Any]:
+        """A function of the program's arguments, without Python on its way as long as nothing goes wrong.
+
+        Parameters
+        ----------
+        named : callable, optional
+            Puts (positional arguments, keyword arguments) into order; without it, keywords are an error.
+        recover : callable, optional
+            Answers a call with a tensor on another device, given the error and its arguments; without it, that is an error.
+        """
+
+        def refused(record: str, args: tuple) -> Any:
+            failure = explain(NativeError(record), args)
+            if recover is not None and isinstance(failure, DeviceMismatchError):
+                return recover(failure, args)
+            raise failure
+
+        def general(*args: Any) -> Any:
+            try:
+                return self._general(args)
+            except DeviceMismatchError as error:
+                if recover is None:
+                    raise
+                failure = error
+            return recover(failure, args)
+
+        return self._program.call(refused, general, named or _no_keywords)
+
+    @functools.cached_property
+    def _functions(self) -> Any:
+        """call(arguments...), and bind(arguments...), of tvm-ffi."""
+        return load_functions().launcher_functions(self._program.handle(), self._anchored)
+
+    @property
+    def function(self) -> Any:
+        """The program as a tvm-ffi function; it raises `NativeError` where a Launcher raises one of `tilelang.errors`."""
+        native = self._functions[0]
+        return functools.partial(_call_anchored, native, self.binary.device_type) if self._anchored else native
+
+    def _general(self, args: tuple) -> Any:
+        failure: Exception
         try:
             result = self.function(*args)
         except NativeError as error:
@@ -86,28 +130,42 @@ class Launcher:
             return list(result) if self._several else result
         raise failure
 
-    def bind(self, *args):
+    def bind(self, *args: Any, result: Any = None) -> Callable[[], Any]:
         """Check a call's arguments once.
 
         Returns
         -------
         callable
-            Launches on the current stream of the arguments' framework. It holds the arguments: their memory stays taken, and
-            what is written into them later is what the kernel reads.
+            Launches on the current stream of the arguments' framework, and returns `result` or, where that is None, the outputs
+            that it allocates. It holds the arguments: their memory stays taken, and what is written into them later is what the
+            kernel reads.
         """
+        try:
+            bound = self._program.bind(args, result, _raise_explained)
+        except NativeError as error:
+            failure = explain(error, args)
+        else:
+            return self._bind_general(args, result) if bound is None else bound
+        raise failure
+
+    def _bind_general(self, args: tuple, result: Any) -> Callable[[], Any]:
         import tvm_ffi
 
         held = [tvm_ffi.from_dlpack(value) if hasattr(value, "__dlpack__") else value for value in args]
         anchor = next((value for value in args if hasattr(value, "__dlpack__")), None)
         try:
-            function = self._bind(*held)
+            function = self._functions[1](*held)
         except NativeError as error:
-            failure = explain(error, args)
-        else:
-            if anchor is None:
-                return functools.partial(_call_anchored, function, self.binary.device_type)
-            return functools.partial(function, anchor)
-        raise failure
+            raise explain(error, args) from None
+
+        def call() -> Any:
+            try:
+                made = function(anchor) if anchor is not None else _call_anchored(function, self.binary.device_type)
+            except NativeError as error:
+                raise explain(error, args) from None
+            return result if result is not None else list(made) if self._several else made
+
+        return call
 
     def _refused(self, args: tuple, error: Exception) -> Exception:
         """The exception for an argument that its own framework would not hand over (sparse, meta, conjugated, complex)."""
@@ -135,15 +193,16 @@ def _simulator_runtime() -> str:
     return str(library_path())
 
 
-def _call_anchored(native, device_type: str, *args):
+def _call_anchored(native: Callable, device_type: str, *args: Any) -> Any:
     import torch
 
     device = torch.device("cuda", torch.cuda.current_device()) if device_type == "cuda" else torch.device("cpu")
     return native(*args, torch.empty(0, device=device))
 
 
-def _freeze(value):
-    """Lists as tuples, which tvm-ffi passes as arrays."""
-    if isinstance(value, dict):
-        return {key: _freeze(item) for key, item in value.items()}
-    return tuple(_freeze(item) for item in value) if isinstance(value, (list, tuple)) else value
+def _no_keywords(args: tuple, kwargs: dict[str, Any]) -> tuple:
+    raise ArgumentTypeError(f"a launcher takes no keyword arguments, got `{next(iter(kwargs))}`", fix="pass it by position")
+
+
+def _raise_explained(record: str, args: tuple) -> Any:
+    raise explain(NativeError(record), args)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from tilelang.errors import ArgumentError
+from tilelang.errors import ArgumentError, DeviceMismatchError
 from tilelang.jit.availability import Availability
 
 if TYPE_CHECKING:
     from tilelang.cache import Artifact
     from tilelang.jit.options import CompileOptions
+    from tilelang.runtime.launcher import Named, Recover
     from tilelang.target import Target
 
 
@@ -60,6 +61,11 @@ class Adapter(ABC):
         The output, a list of several, or None when there is none.
         """
 
+    @property
+    def raw_function(self) -> Any:
+        """The program as a tvm-ffi function, for callers of that interface; None where there is none."""
+        return None
+
     def expect_all(self, args: tuple) -> None:
         """Refuse a call with too few or too many arguments."""
         inputs = [p.name for p in self.plan.parameters if not p.output]
@@ -69,10 +75,29 @@ class Adapter(ABC):
                 fix="pass each parameter that is not an output, in this order",
             )
 
-    @property
-    def function(self) -> Callable[..., Any]:
-        """The shortest way to the binary: takes arguments by position, raises what a call raises."""
-        return self.__call__
+    def entry(self, named: Named, recover: Recover | None) -> Callable[..., Any]:
+        """The shortest way to the binary, which a kernel's calls go.
+
+        Parameters
+        ----------
+        named : callable
+            Puts (positional arguments, keyword arguments) into order.
+        recover : callable, optional
+            Answers a call with a tensor on another device, given the error and the arguments; None: that is an error.
+        """
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if kwargs:
+                args = named(args, kwargs)
+            try:
+                return self(*args)
+            except DeviceMismatchError as error:
+                if recover is None:
+                    raise
+                refused = error
+            return recover(refused, args)
+
+        return call
 
 
 _ADAPTERS: dict[str, type[Adapter]] = {}

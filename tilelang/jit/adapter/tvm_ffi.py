@@ -10,6 +10,7 @@ from tilelang.jit.adapter.base import Adapter, register
 if TYPE_CHECKING:
     from tilelang.cache import Artifact
     from tilelang.jit.options import CompileOptions
+    from tilelang.runtime.launcher import Named, Recover
     from tilelang.target import Target
 
 
@@ -30,9 +31,13 @@ class TvmFfiAdapter(Adapter):
     def __call__(self, *args: Any) -> Any:
         return self._launcher(*args)
 
+    def entry(self, named: Named, recover: Recover | None) -> Callable[..., Any]:
+        own = getattr(self._launcher, "entry", None)  # a watching launcher has none
+        return super().entry(named, recover) if own is None else own(named, recover)
+
     @property
-    def function(self) -> Callable[..., Any]:
-        return self._launcher
+    def raw_function(self) -> Any:
+        return getattr(self._launcher, "function", None)
 
 
 def load_launcher(artifact: Artifact) -> Any:
