@@ -2,9 +2,9 @@
 
     python benchmark/launch_host.py [--rounds 40]
 
-The launch plans are those of `benchmark/launch.py`; the "kernels" are empty functions of a shared object, so that what is left is
-reading and checking arguments, allocating outputs and finding the stream. On a GPU, the driver's launch comes on top, for torch.add
-as well. Every figure is the minimum over many short rounds in turn: the machine's other work must not count.
+The launch plans are those of `benchmark/launch.py`; the "kernels" are empty functions of a shared object, so that what is left
+is reading and checking arguments, allocating outputs and finding the stream. On a GPU, the driver's launch comes on top, for
+torch.add as well. Every figure is the minimum over many short rounds in turn: the machine's other work must not count.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def plan(name: str, tensors: int, scalars: int, output: bool = True) -> LaunchPl
     parameters.append(Parameter("C", "tensor", "float32", ("n",), output=output))
     arguments = [KernelArgument(p.kind if p.kind == "tensor" else "symbol", i if p.kind == "tensor" else p.name, p.dtype)
                  for i, p in enumerate(parameters)]  # fmt: skip
-    kernel = KernelLaunch(name, (["ceildiv", "n", 128], 1, 1), (128, 1, 1), 0, (*arguments, KernelArgument("symbol", "n", "int32")))
+    arguments.append(KernelArgument("symbol", "n", "int32"))
+    kernel = KernelLaunch(name, (["ceildiv", "n", 128], 1, 1), (128, 1, 1), 0, tuple(arguments))
     symbols = {"n": "int32", **{f"s{i}": "float32" for i in range(scalars)}}
     return LaunchPlan(name, tuple(parameters), (kernel,), symbols, (len(parameters) - 1,) if output else ())
 
