@@ -62,6 +62,13 @@ struct Thread : tl_sim_thread {
   bool wgmma_fenced;
   bool cluster_arrived, cluster_owes_wait, grid_arrived;  // arrived: until the phase completes
   uint32_t spins;
+  // The registers that the observer asks to hear of; of others, plain accesses are not told.
+  struct Extent {
+    const char *low, *high;
+  };
+  static constexpr int most_observed = 4;
+  Extent observed[most_observed];
+  int observed_count;
   std::unique_ptr<char[]> context_storage;
 };
 

@@ -158,6 +158,7 @@ void start_thread(Block& block, int index) {
   thread.wgmma_fenced = false;
   thread.cluster_arrived = thread.cluster_owes_wait = thread.grid_arrived = false;
   thread.spins = 0;
+  thread.observed_count = 0;
   if (context_storage && !thread.context_storage) thread.context_storage.reset(new char[context_storage]);
   // Tops of stacks at equal offsets would share a few sets of the first-level cache: spread them.
   size_t colour = static_cast<size_t>(index % 64) * 576;

@@ -54,6 +54,12 @@ void Checker::block_begin(Block& block) {
   state->begin(block, number, alive_.empty() ? number : alive_.front()->birth);
   alive_.push_back(state.get());
   current_ = state.get();
+  if (checks_ & (check_init | check_misuse)) {
+    for (Thread& thread : block.threads) {
+      thread.observed[0] = {nullptr, reinterpret_cast<const char*>(UINTPTR_MAX)};
+      thread.observed_count = 1;
+    }
+  }
 }
 
 void Checker::block_end(Block& block) {

@@ -100,6 +100,7 @@ class Checker final : public Observer {
   // checker_registers.cc
   void touch_registers(const Actor&, const void* address, size_t bytes);
   void check_fenced(const Actor&, const void* address, size_t bytes);
+  void observe_in_flight(const BlockState&, Thread&) const;
 
   // checker_report.cc
   void report_race(const Actor&, const Target&, const Record&, size_t offset, bool unfenced);

@@ -9,6 +9,7 @@ void Checker::touch_registers(const Actor& actor, const void* address, size_t by
   auto base = static_cast<const char*>(address);
   auto& in_flight = actor.state.in_flight[static_cast<size_t>(actor.thread.index)];
   const bool of_agent = actor.column >= actor.state.columns.threads;
+  const bool tracked = of_agent || !in_flight.empty();
   if (checks_ & check_race) {
     // Operations of one agent end in order: the latest stands for those before it.
     auto same = [&](const BlockState::InFlight& o) { return o.base == base && o.bytes == bytes && o.column == actor.column && o.writes == actor.writes; };
@@ -31,6 +32,7 @@ void Checker::touch_registers(const Actor& actor, const void* address, size_t by
       }
     }
   }
+  if (tracked) observe_in_flight(actor.state, actor.thread);
   if (!actor.state.registers.holds(address)) return;
   if (actor.writes && !of_agent && (checks_ & check_misuse) && actor.thread.wgmma_fenced) {
     actor.state.registers.changed(address, bytes, static_cast<size_t>(actor.thread.index));
@@ -40,11 +42,41 @@ void Checker::touch_registers(const Actor& actor, const void* address, size_t by
   else if (actor.state.registers.unwritten(address, bytes)) report_unwritten_registers(actor.thread, actor.site);
 }
 
+// What a thread's own accesses can meet are registers in flight; only a log of all writes has to hear of others.
+void Checker::observe_in_flight(const BlockState& state, Thread& thread) const {
+  if (checks_ & (check_init | check_misuse)) return;
+  thread.observed_count = 0;
+  for (const BlockState::InFlight& owner : state.in_flight[static_cast<size_t>(thread.index)]) {
+    const char *low = owner.base, *high = owner.base + owner.bytes;
+    int i = 0;
+    while (i < thread.observed_count && (low > thread.observed[i].high || high < thread.observed[i].low)) ++i;
+    if (i == Thread::most_observed) --i;  // too many: one grows over what lies between
+    Thread::Extent& extent = thread.observed[i];
+    if (i == thread.observed_count) {
+      extent = {low, high};
+      ++thread.observed_count;
+    } else {
+      extent = {std::min(extent.low, low), std::max(extent.high, high)};
+    }
+  }
+}
+
 void Checker::registers(Thread& thread, const void* address, size_t bytes, Access access, Site site) {
   BlockState& state = state_of(*thread.block);
-  bool fences = (checks_ & check_misuse) && thread.wgmma_fenced && access == Access::write;
-  if (!(checks_ & check_init) && !fences && state.in_flight[static_cast<size_t>(thread.index)].empty()) return;
-  touch_registers({thread, state, state, static_cast<uint32_t>(thread.index), 0, 0, compact_site(site), access == Access::write}, address, bytes);
+  const auto index = static_cast<size_t>(thread.index);
+  const auto low = static_cast<const char*>(address);
+  for (const BlockState::InFlight& owner : state.in_flight[index]) {
+    if (low >= owner.base + owner.bytes || low + bytes <= owner.base) continue;
+    touch_registers({thread, state, state, static_cast<uint32_t>(index), 0, 0, compact_site(site), access == Access::write}, address, bytes);
+    return;
+  }
+  if (!(checks_ & (check_init | check_misuse)) || !state.registers.holds(address)) return;
+  if (access == Access::write) {
+    if ((checks_ & check_misuse) && thread.wgmma_fenced) state.registers.changed(address, bytes, index);
+    if (checks_ & check_init) state.registers.written(address, bytes);
+  } else if ((checks_ & check_init) && state.registers.unwritten(address, bytes)) {
+    report_unwritten_registers(thread, compact_site(site));
+  }
 }
 
 void Checker::wgmma_fence(Thread& thread) { state_of(*thread.block).registers.fence(static_cast<size_t>(thread.index)); }

@@ -13,8 +13,16 @@ inline void observe(void* address, size_t bytes, Access access, const void* prog
   if (!observer) return;
   // Stacks are apart by more than they are long: what lies so closely above this frame is a local array of this thread.
   auto above = static_cast<size_t>(static_cast<char*>(address) - static_cast<char*>(__builtin_frame_address(0)));
-  if (above < StackPool::guard) observer->registers(*thread, address, bytes, access, site_of(program_counter));
-  else observer->access(*thread, address, bytes, access, site_of(program_counter));
+  if (above >= StackPool::guard) {
+    observer->access(*thread, address, bytes, access, site_of(program_counter));
+    return;
+  }
+  const auto low = static_cast<const char*>(address);
+  for (int i = 0; i < thread->observed_count; ++i) {
+    if (low >= thread->observed[i].high || low + bytes <= thread->observed[i].low) continue;
+    observer->registers(*thread, address, bytes, access, site_of(program_counter));
+    return;
+  }
 }
 
 Order order_of(int order) {  // of __ATOMIC_*

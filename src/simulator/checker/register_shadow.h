@@ -39,6 +39,7 @@ class RegisterShadow {
     } range[most];
     int count = 0;
     int next = 0;  // the range to give up when there are too many
+    int last = 0;  // the range that grew last
   };
   static constexpr unsigned char pattern = 0xfe;
   const char* base_ = nullptr;
