@@ -97,16 +97,6 @@ def test_engines_can_be_switched_off(configs, word):
     assert f"tl::{word}" not in kernel.get_kernel_source()
 
 
-def test_persistent_blocks():
-    """More tiles than multiprocessors: every block computes several."""
-    M, N, K = 128 * 12 - 8, 256 * 12 - 16, 96
-    a, b = torch.randn(M, K).half(), torch.randn(N, K).half()
-    program = product(M, N, K, 128, 256, 32, threads=256, stages=2)
-    kernel, c = run(program, a, b, (M, N), torch.float16, **{"tl.enable_persistent_blocks": True})
-    assert any("persistent blocks" in str(remark) for remark in kernel.remarks)
-    torch.testing.assert_close(c.float(), a.float() @ b.float().T, rtol=2e-2, atol=2e-2)
-
-
 def test_a_loop_that_runs_again_keeps_its_phases():
     """A ring inside another loop, with trip counts that depend on data."""
     blocks, tiles, K = 3, 4, 64

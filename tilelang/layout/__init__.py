@@ -1,6 +1,6 @@
 """Layouts of register tiles (`Fragment`), shared tiles (`SharedLayout`) and permuted tensors (`TensorLayout`)."""
 
-from .fragment import Factor, Fragment, agree, covers, local, packed_factors, runs, thread, unpacked_factors
+from .fragment import Factor, Fragment, agree, covers, local, packed_factors, piece_factors, runs, thread, unpacked_factors
 from .shared import MappedLayout, SharedLayout
 from .tensor import TensorLayout
 from .user import (
@@ -33,6 +33,7 @@ __all__ = [
     "make_quarter_bank_swizzled_layout",
     "make_swizzled_layout",
     "packed_factors",
+    "piece_factors",
     "runs",
     "shared_from_function",
     "thread",

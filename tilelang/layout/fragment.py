@@ -304,6 +304,36 @@ def packed_factors(factors: Sequence[Factor], pack: int) -> tuple[Factor, ...] |
     return (*counted[:-1], rest) if rest.extent > 1 else tuple(counted[:-1])
 
 
+def piece_factors(factors: Sequence[Factor], block: Any, extent: int) -> tuple[tuple[Factor, ...], Any] | None:
+    """The digits inside block number `block` (int or expression) of `extent` indices, and the block's first register.
+
+    None if blocks do not begin and end where digits do, or if threads choose among them.
+    """
+    inner: list[Factor] = []
+    count = 1
+    rest = [f for f in factors if f.extent > 1]
+    while rest and count < extent:
+        f = rest.pop()
+        wanted = extent // count
+        if extent % count or (wanted % f.extent if wanted >= f.extent else f.is_thread or f.extent % wanted):
+            return None
+        if wanted >= f.extent:
+            inner.insert(0, f)
+            count *= f.extent
+        else:
+            inner.insert(0, replace(f, extent=wanted))
+            rest.append(replace(f, extent=f.extent // wanted, stride=f.stride * wanted))
+            count *= wanted
+    if count != extent or any(f.is_thread for f in rest):
+        return None
+    offset: Any = 0
+    for k, f in enumerate(reversed(rest)):
+        digit = block if k == len(rest) - 1 else block % f.extent
+        offset = digit * f.stride + offset
+        block = block // f.extent
+    return tuple(inner), offset
+
+
 def unpacked_factors(factors: Sequence[Factor], pack: int) -> tuple[Factor, ...]:
     """The digits of an index of which `pack` values share each position that `factors` count."""
     counted = [f for f in factors if f.extent > 1]

@@ -47,7 +47,7 @@ class LoweringContext:
     Inside a statement of a group of threads (`transform/thread_group.py`) `tid` and `num_threads` are the group's, which starts
     at thread `first_thread` of the block.
     `tensor_maps` are the kernel's arguments for TMA, `stored_once` the tensors that TMA may write: one statement stores them, and
-    nothing reads them.
+    nothing reads them; of those, `stored_apart` get no element twice from one block.
     `packed` leads from a parameter of bytes to the one of 4-bit elements that the function declares.
     """
 
@@ -66,6 +66,7 @@ class LoweringContext:
     constraints: list[Any] = field(default_factory=list)
     tensor_maps: dict[TensorMapSpec, ir.Var] = field(default_factory=dict)
     stored_once: frozenset[ir.Var] = frozenset()
+    stored_apart: frozenset[ir.Var] = frozenset()
     device_tensors: set[ir.Var] = field(default_factory=set)
     first_thread: int = 0
     packed: dict[ir.Var, ir.Var] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import ir
-from ..layout import Factor, Fragment, local, thread
+from ..layout import Factor, Fragment, local, piece_factors, thread
 from ..transform.loop_nest import LoopNest
 from ..transform.parallel_nest import ParallelNest
 from ..transform.vector_width import is_aligned
@@ -26,7 +26,8 @@ class MatrixCopy:
     """A legal ldmatrix or stmatrix copy.
 
     `blocks` are the register digits (dimension, position) that one instruction covers, most significant first; their
-    extents multiply to 1, 2 or 4 and their registers are adjacent.
+    extents multiply to 1, 2 or 4 and their registers are adjacent. `first_register` is where the part of the fragment that
+    the copy touches begins.
     """
 
     nest: ParallelNest
@@ -36,6 +37,7 @@ class MatrixCopy:
     shared_indices: tuple[Any, ...]
     blocks: tuple[tuple[int, int], ...]
     load: bool
+    first_register: Any = 0
 
     @staticmethod
     def of(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> MatrixCopy | None:
@@ -51,9 +53,10 @@ class MatrixCopy:
         if load and isinstance(store.value, ir.Cast) or not load and not ctx.target.limits.has_stmatrix:
             return None
         use = nest.uses[fragment]
-        if len(nest.extents) < 2 or not use.plain or any(kind != "loop" for kind, _ in use.index or ()):
+        index = use.index or ()
+        if len(nest.extents) < 2 or not use.plain or any(kind not in ("loop", "piece") for kind, _ in index):
             return None
-        if [v for _, v in use.index or ()] != list(range(len(nest.extents))):
+        if [v if kind == "loop" else v[0] for kind, v in index] != list(range(len(nest.extents))):
             return None
         rows, columns = layout.dims[-2], layout.dims[-1]
         if not rows or rows[-1] != _ROW or columns[-2:] != _COLUMN or ctx.num_threads % 32 or layout.num_threads % 32:
@@ -64,10 +67,11 @@ class MatrixCopy:
         start = [ir.substitute(i, {nest.vars[-1]: 0}) for i in indices]
         if not is_aligned(shared, start, 8, nest.extents[-1], analyzer, ctx) or not _steps_by_one(nest, indices, analyzer):
             return None
-        if layout.dims != ctx.fragments[fragment].dims:
+        touched = _touched(ctx.fragments[fragment], index, nest.extents)
+        if touched is None or layout.dims != touched[0]:
             return None
         layout = _split_blocks(layout)
-        return MatrixCopy(nest, layout, fragment, shared, tuple(indices), _adjacent_blocks(layout), load)
+        return MatrixCopy(nest, layout, fragment, shared, tuple(indices), _adjacent_blocks(layout), load, touched[1])
 
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
         """One instruction for every combination of the remaining register digits."""
@@ -77,7 +81,8 @@ class MatrixCopy:
         lane = ctx.tid % 32
         # Outer digits loop; block digits and the row digit come from the lane for addresses, and are 0 for registers.
         outer = LoopNest(self._without_blocks(), ctx.tid, ctx.num_threads)
-        registers = outer.register_index(_strip(self.layout, self.blocks), self.nest.uses[self.fragment].index or ())
+        dims = [("loop", d) for d in range(len(self.layout.dims))]
+        registers = ir.simplify(self.first_register + outer.register_index(_strip(self.layout, self.blocks), dims))
         at = dict(zip(self.nest.vars, self._addresses(outer, lane)))
         analyzer = ctx.analyzer(outer.ranges)
         address = ir.address_of(
@@ -145,6 +150,19 @@ def _strip(layout: Fragment, digits: Any) -> Fragment:
         shape[d] = -(-shape[d] // dims[d][k].extent)
         dims[d][k] = Factor(1, "local", 0)
     return Fragment(tuple(shape), tuple(tuple(f) for f in dims), layout.replication)
+
+
+def _touched(fragment: Fragment, index: Any, extents: tuple[int, ...]) -> tuple[tuple[tuple[Factor, ...], ...], Any] | None:
+    """The digits of a fragment that a nest counts, of whole dimensions or of parts, and the first register."""
+    dims: list[tuple[Factor, ...]] = []
+    first: Any = 0
+    for factors, (kind, value) in zip(fragment.dims, index):
+        part = piece_factors(factors, value[1], extents[value[0]]) if kind == "piece" else (factors, 0)
+        if part is None:
+            return None
+        dims.append(part[0])
+        first = first + part[1]
+    return tuple(dims), first
 
 
 def _split_blocks(layout: Fragment) -> Fragment:

@@ -6,7 +6,7 @@ A *unit* is a tile operator, a whole `T.Parallel` (or vectorised) nest, or a lea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -142,6 +142,28 @@ def unit_accesses(stmt: ir.Stmt, binds: Mapping[ir.Var, Any] | None = None) -> l
         if isinstance(stmt, ir.For) and stmt.kind == ir.ForKind.PARALLEL:
             found = [replace(a, own=False) for a in found]
     return [a.with_ranges(rg.known(a.buffer, rg.substitute(a.ranges, binds or {}))) for a in found]
+
+
+def accesses_within(stmt: ir.Stmt) -> Iterator[Access]:
+    """Every access of a statement and of all inside it, in order; conditions and trip counts included."""
+    if is_unit(stmt):
+        yield from unit_accesses(stmt)
+    elif isinstance(stmt, ir.SeqStmt):
+        for part in stmt.seq:
+            yield from accesses_within(part)
+    elif isinstance(stmt, ir.IfThenElse):
+        yield from unit_accesses(ir.evaluate(stmt.condition))
+        yield from accesses_within(stmt.then_case)
+        if stmt.else_case is not None:
+            yield from accesses_within(stmt.else_case)
+    elif isinstance(stmt, ir.For):
+        yield from unit_accesses(ir.evaluate(stmt.extent))
+        yield from accesses_within(stmt.body)
+    elif isinstance(stmt, ir.While):
+        yield from unit_accesses(ir.evaluate(stmt.condition))
+        yield from accesses_within(stmt.body)
+    else:
+        yield from accesses_within(stmt.body)
 
 
 def _operator_accesses(op: Any, stmt: ir.Stmt) -> list[Access]:

@@ -24,13 +24,17 @@ def heaviest_first(program: KernelProgram) -> KernelProgram:
         or any(communicates(call) for call in ir.collect(program.body, ir.Call))
     ):
         return program
-    binds = {b.var: b.value for b in ir.collect(program.body, ir.Bind)}
-    extents = [_inlined(loop.extent, binds) for loop in ir.collect(program.body, ir.For)]
-    for axis, var in enumerate(program.block_vars):
-        signs = {growth(extent, var) for extent in extents} - {0}
-        if signs == {1}:
+    for axis, signs in enumerate(work_growth(program)):
+        if signs - {0} == {1}:
             return _reversed(program, axis)
     return program
+
+
+def work_growth(program: KernelProgram) -> list[set[int | None]]:
+    """For each block axis, how the trip counts of the launch's loops change along it (`growth`)."""
+    binds = {b.var: b.value for b in ir.collect(program.body, ir.Bind)}
+    extents = [_inlined(loop.extent, binds) for loop in ir.collect(program.body, ir.For)]
+    return [{growth(extent, var) for extent in extents} for var in program.block_vars]
 
 
 def communicates(call: ir.Call) -> bool:

@@ -72,6 +72,8 @@ class KernelProgram:
         The barriers between producer and body.
     spare_bytes : int
         Shared memory of ring slots beyond the stages that the author asked for: it would be given up for a second block.
+    persistent : bool
+        Blocks walk over several tiles (`persist_blocks`).
     may_alias : frozenset of str
         Parameters that may overlap others.
     keep_registers : bool
@@ -98,6 +100,7 @@ class KernelProgram:
     producer: ir.Stmt | None = None
     rings: tuple[Ring, ...] = ()
     spare_bytes: int = 0
+    persistent: bool = False
     may_alias: frozenset[str] = frozenset()
     keep_registers: bool = False
     cooperative: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import ir
-from ..layout import Factor, Fragment, agree, covers, local, packed_factors, unpacked_factors
+from ..layout import Factor, Fragment, agree, covers, local, packed_factors, piece_factors, unpacked_factors
 from ..tileop.base import LoweringContext
 from .parallel_nest import FragmentUse, ParallelNest
 from .vector_width import nest_vector_width
@@ -47,6 +47,11 @@ def _through(nest: ParallelNest, use: FragmentUse, layout: Fragment) -> Fragment
             dims[value] = layout.dims[d]
         elif kind == "packed":
             dims[value[0]] = unpacked_factors(layout.dims[d], value[1])
+        elif kind == "piece":
+            part = piece_factors(layout.dims[d], value[1], nest.extents[value[0]])
+            if part is None:
+                return None
+            dims[value[0]] = part[0]
         elif any(f.is_thread for f in layout.dims[d]) and not (kind == "const" and value == 0):
             return None
     counted = use.loop_dims()  # the other loops are not in the fragment: extent 1
@@ -128,6 +133,8 @@ def derive_fragment(use: FragmentUse, nest: ParallelNest, layout: Fragment) -> F
             if factors is None:
                 return None
             dims.append(factors)
+        elif kind == "piece":
+            return None  # a part does not say where the rest is
         else:  # constant or outer index: the whole dimension in each thread's registers
             dims.append((local(shape[d], layout.local_size * 64),) if shape[d] > 1 else ())
     unused = set(range(len(nest.extents))) - use.loop_dims()
@@ -148,6 +155,10 @@ def accessible(use: FragmentUse, nest: ParallelNest, layout: Fragment, fragment:
         elif kind == "packed":
             factors = packed_factors(layout.dims[value[0]], value[1])
             if factors is None or not agree(fragment.dims[d], factors):
+                return False
+        elif kind == "piece":
+            part = piece_factors(fragment.dims[d], value[1], nest.extents[value[0]])
+            if part is None or not agree(part[0], layout.dims[value[0]]):
                 return False
         elif any(f.is_thread for f in fragment.dims[d]) and not (kind == "const" and value == 0):
             return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import ir
-from ..layout import Factor, Fragment, runs
+from ..layout import Factor, Fragment, piece_factors, runs
 
 
 @dataclass
@@ -129,6 +129,12 @@ class LoopNest:
         """
         total: Any = 0
         for d, (kind, value) in enumerate(dims):
+            factors = fragment.dims[d]
+            if kind == "piece":
+                part = piece_factors(factors, value[1], self.layout.shape[value[0]])
+                assert part is not None, "a nest that touches a part of a fragment was found to follow its digits"
+                factors, value, kind = part[0], value[0], "loop"
+                total = total + part[1]
             if kind not in ("loop", "packed"):
                 for f, digit in zip(fragment.dims[d], fragment.digits(d, value)):
                     if not f.is_thread and f.extent > 1:
@@ -139,10 +145,10 @@ class LoopNest:
             if pack > 1:  # the last digit counts registers, several to an element
                 factor, digit = digits[-1]
                 digits[-1] = (replace(factor, extent=factor.extent // pack), digit // pack)
-            mine, theirs = runs([f for f, _ in digits]), runs(fragment.dims[d])
+            mine, theirs = runs([f for f, _ in digits]), runs(factors)
             for (axis, _, _, members), (_, _, _, targets) in zip(mine, theirs):
                 if axis == "local":
-                    total = total + self._redistribute([digits[k] for k in members], [fragment.dims[d][k] for k in targets])
+                    total = total + self._redistribute([digits[k] for k in members], [factors[k] for k in targets])
         return ir.simplify(total)
 
     def _redistribute(self, digits: list[tuple[Factor, Any]], targets: list[Factor]) -> Any:

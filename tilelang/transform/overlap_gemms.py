@@ -29,7 +29,7 @@ from ..tileop.fill import Fill
 from ..tileop.gemm import Gemm
 from ..tileop.gemm_wait import Accumulator, GemmWait
 from ..tileop.ring import RingRelease, RingWait
-from .effects import is_unit, unit_accesses
+from .effects import accesses_within
 from .kernel_program import KernelProgram
 from .occupancy import producer_halves_occupancy
 from .parallel_nest import ParallelNest
@@ -154,30 +154,9 @@ def _part(stmt: ir.Stmt, ctx: LoweringContext) -> Part:
     op = as_tile_op(stmt)
     if isinstance(op, Gemm) and not op.runs_on_warpgroups(ctx):
         op = None
-    accesses = [a.of_root(ctx.views) for a in _accesses(stmt)]
+    accesses = [a.of_root(ctx.views) for a in accesses_within(stmt)]
     buffers = frozenset(a.buffer for a in accesses)
     return Part(stmt, op, buffers, frozenset(a.buffer for a in accesses if a.write))
-
-
-def _accesses(stmt: ir.Stmt) -> Iterable[Any]:
-    if is_unit(stmt):
-        yield from unit_accesses(stmt)
-    elif isinstance(stmt, ir.SeqStmt):
-        for part in stmt.seq:
-            yield from _accesses(part)
-    elif isinstance(stmt, ir.IfThenElse):
-        yield from unit_accesses(ir.evaluate(stmt.condition))
-        yield from _accesses(stmt.then_case)
-        if stmt.else_case is not None:
-            yield from _accesses(stmt.else_case)
-    elif isinstance(stmt, ir.For):
-        yield from unit_accesses(ir.evaluate(stmt.extent))
-        yield from _accesses(stmt.body)
-    elif isinstance(stmt, ir.While):
-        yield from unit_accesses(ir.evaluate(stmt.condition))
-        yield from _accesses(stmt.body)
-    else:
-        yield from _accesses(stmt.body)
 
 
 # ---------------------------------------------------------------------- statements
@@ -250,7 +229,7 @@ def _fills(part: Part, buf: ir.Var) -> bool:
     op = as_tile_op(part.stmt)
     if isinstance(op, (Copy, Fill)):
         return op.dst.source.same_as(buf) and covers(buf, ranges_of(op.dst)) and all(
-            not a.buffer.same_as(buf) for a in _accesses(part.stmt) if not a.write
+            not a.buffer.same_as(buf) for a in accesses_within(part.stmt) if not a.write
         )
     if not is_parallel(part.stmt):
         return False

@@ -10,13 +10,17 @@ from typing import Any
 from .. import ir
 from ..errors import SemanticError
 
+# Kinds of indices that a loop variable counts.
+COUNTED = ("loop", "packed", "piece")
+
 
 @dataclass(frozen=True)
 class FragmentUse:
     """How a nest indexes one fragment.
 
     `index` has an entry for each dimension of the buffer: ("loop", loop dimension), ("packed", (loop dimension, p)) for its
-    variable divided by p, ("const", value), ("outer", expression of variables outside the nest), or ("other", expression).
+    variable divided by p, ("piece", (loop dimension, number)) for one of several blocks of the dimension as long as the loop,
+    ("const", value), ("outer", expression of variables outside the nest), or ("other", expression).
     Nests that index a fragment in two different ways have `index` None: those are staged through shared memory. `partial`:
     iterations combine into what their own thread holds (`tl.combine`), which is no single value yet; such a fragment follows
     the nest and never leads it.
@@ -33,14 +37,14 @@ class FragmentUse:
         """True if every index is a loop variable (each at most once), constant 0 of extent 1, or an outer expression."""
         if self.index is None or any(kind == "other" for kind, _ in self.index):
             return False
-        loops = [value if kind == "loop" else value[0] for kind, value in self.index if kind in ("loop", "packed")]
+        loops = [value if kind == "loop" else value[0] for kind, value in self.index if kind in COUNTED]
         if self.written and any(kind == "packed" for kind, _ in self.index):
             return False  # several iterations write one element
         return len(set(loops)) == len(loops)
 
     def loop_dims(self) -> set[int]:
         """Loop dimensions that count the elements, one by one or several to an element."""
-        return {value if kind == "loop" else value[0] for kind, value in self.index or () if kind in ("loop", "packed")}
+        return {value if kind == "loop" else value[0] for kind, value in self.index or () if kind in COUNTED}
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class ParallelNest:
         def note(buf: ir.Var, indices: Any, written: bool) -> None:
             if ir.scope_of(buf) != "local.fragment":
                 return
-            index = tuple(self._classify(e, inner) for e in indices)
+            index = tuple(self._part(self._classify(e, inner), e, n, inner) for e, n in zip(indices, ir.static_shape(buf)))
             old = found.get(buf)
             if old is None:
                 found[buf] = FragmentUse(buf, index, not written, written, buf in partial)
@@ -159,6 +163,28 @@ class ParallelNest:
             return self._classify(simple, inner)
         return self._packed(simple) or ("other", index)
 
+    def _part(self, kind: tuple[str, Any], index: Any, extent: int, inner: set[ir.Var]) -> tuple[str, Any]:
+        """The kind of an index into a dimension of `extent` elements, of which the loop may count a block."""
+        if kind[0] == "loop":
+            dim, start = kind[1], ir.const(0)
+        elif kind[0] == "other" and isinstance(index, ir.Add):
+            dims = [d for d, v in enumerate(self.vars) if ir.uses_var(index, {v})]
+            if len(dims) != 1:
+                return kind
+            dim = dims[0]
+            start = ir.simplify(index - self.vars[dim])
+        else:
+            return kind
+        size = self.extents[dim]
+        whole_blocks = size < extent and extent % size == 0 and ir.can_prove(start % size == 0)
+        if not whole_blocks or ir.uses_var(start, {*self.vars, *inner}) or ir.collect(start, (ir.BufferLoad, ir.Call)):
+            return kind
+        number = ir.simplify(ir.FloorDiv(start, ir.const(size, ir.dtype_of(start))))
+        known = ir.const_int(number)
+        if known is not None and not 0 <= known < extent // size:
+            return kind
+        return ("piece", (dim, number if known is None else known))
+
     def _packed(self, index: Any) -> tuple[str, Any] | None:
         """`var // p`, as codes packed p to an element are indexed."""
         divisor = ir.const_int(index.b) if isinstance(index, (ir.FloorDiv, ir.RShift)) else None
@@ -169,7 +195,10 @@ class ParallelNest:
 
 
 def _same_index(a: Any, b: Any) -> bool:
-    return len(a) == len(b) and all(
-        x[0] == y[0] and (x[1] == y[1] if x[0] in ("loop", "const", "packed") else ir.structural_equal(x[1], y[1]))
-        for x, y in zip(a, b)
-    )
+    return len(a) == len(b) and all(x[0] == y[0] and _same_value(x[1], y[1]) for x, y in zip(a, b))
+
+
+def _same_value(a: Any, b: Any) -> bool:
+    if isinstance(a, tuple):
+        return all(_same_value(x, y) for x, y in zip(a, b))
+    return bool(a == b if isinstance(a, int) and isinstance(b, int) else ir.structural_equal(ir.as_expr(a), ir.as_expr(b)))

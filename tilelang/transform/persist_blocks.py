@@ -8,99 +8,163 @@ the hardware would have started them:
         bx, by = tile % columns, tile // columns
         ...
 
-Blocks of a launch are independent and unordered, so that this changes no result. It is done where it can pay: one pipelined loop
+Where the work grows along one axis of the grid (causal attention), a block takes tiles in pairs, one from each end of the axis,
+so that every pair is equally much work.
+
+Blocks of a launch are independent and unordered, so that this changes no result. It is done where it pays: one pipelined loop
 of gemms whose accumulators leave no room for a second block on a multiprocessor, and shared memory for the ring and the tiles
-of the epilogue side by side. It is off by default: on an H100 a product of 8192^3 in fp16 lost 5 %, because the tile of the
-epilogue takes the place of a fourth slot of the ring (benchmark/results); a product of 4096^3 gained 2 %.
+of the epilogue side by side. To that end tiles on their way out are cut into pieces (`split_stores`), as far as the ring would
+otherwise have too few slots to hide the latency of memory.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 from .. import ir
 from ..tileop.base import as_tile_op, dtype_bits
 from ..tileop.gemm import Gemm
-from .heaviest_first import communicates
+from .heaviest_first import communicates, work_growth
 from .kernel_program import KernelProgram
-from .specialize_warps import DISABLE as DISABLE_WARP_SPECIALIZED
-from .specialize_warps import DISABLE_TMA
+from .pipelining.specialize import MAX_SLOTS, RESERVE
+from .split_stores import StagedStore, split_stores, staged_stores
+from .step_clocks import step_clocks
 
+# True and False decide; without it, the rules of this file do.
 ENABLE = "tl.enable_persistent_blocks"
 # 32-bit accumulators a thread from which on two blocks with a producer each do not fit a multiprocessor's registers.
 LARGE_ACCUMULATOR = 96
-BARRIER_BYTES = 1024
+PIECES = (1, 2, 4)
+# From the request to the arrival of a tile while all multiprocessors load: what the slots that wait must last.
+LOAD_CLOCKS = 2500
 
 
-def persist_blocks(program: KernelProgram) -> KernelProgram:
-    """The launch with one block a multiprocessor, where that pays."""
-    if not program.config(ENABLE) or program.config(DISABLE_WARP_SPECIALIZED) or program.config(DISABLE_TMA):
-        return program
+def persistent(program: KernelProgram) -> KernelProgram | None:
+    """The launch with one block a multiprocessor; None where that does not pay or cannot be."""
+    if program.config(ENABLE) is False:
+        return None
+    limits = program.ctx.target.limits
     extents = [ir.const_int(ir.simplify(ir.as_expr(e))) for e in program.grid]
-    workers = program.ctx.target.limits.multiprocessors
-    if any(e is None for e in extents) or not program.ctx.target.limits.has_tma or not workers:
-        return program
     grid = [e for e in extents if e is not None]
-    tiles = prod(grid)
-    fixed = program.min_blocks > 1 or program.cluster != (1, 1, 1) or program.cooperative
-    if tiles <= workers or fixed or not _is_large_product(program):
-        return program
-    return _persistent(program, grid, tiles, workers)
+    if len(grid) < len(extents) or prod(grid) <= limits.multiprocessors:
+        return None
+    if program.min_blocks > 1 or program.cluster != (1, 1, 1) or program.cooperative or not limits.has_tma:
+        return None
+    loop = _product_loop(program)
+    walk = None if loop is None else _walk(program, grid, limits.multiprocessors)
+    if loop is None or walk is None:
+        return None
+    stores = staged_stores(program.body)
+    pieces = _pieces(program, loop, stores)
+    return None if pieces is None else _persistent(program, walk, stores, pieces)
 
 
-def _is_large_product(program: KernelProgram) -> bool:
-    """True for: allocations and scalars, one pipelined loop with all the gemms, and straight code around it."""
+def _product_loop(program: KernelProgram) -> ir.For | None:
+    """The loop of a launch of allocations and scalars, one pipelined loop with all the gemms, and straight code around it."""
     ctx = program.ctx
-    parts = ir.statements(program.body)
-    loops = [s for s in parts if isinstance(s, ir.For) and "tl.num_stages" in s.annotations]
+    loops = [s for s in ir.statements(program.body) if isinstance(s, ir.For) and "tl.num_stages" in s.annotations]
     if len(loops) != 1 or any(communicates(c) for c in ir.collect(program.body, ir.Call)):
-        return False
+        return None
     if ir.collect(program.body, (ir.Break, ir.Continue, ir.Return, ir.While)):
-        return False
-    loop = loops[0]
-    inside = [as_tile_op(s) for s in ir.collect(loop.body, ir.Evaluate)]
+        return None
+    inside = [as_tile_op(s) for s in ir.collect(loops[0].body, ir.Evaluate)]
     gemms = [op for op in inside if isinstance(op, Gemm)]
     everywhere = [as_tile_op(s) for s in ir.collect(program.body, ir.Evaluate)]
     if not gemms or len(gemms) != sum(isinstance(op, Gemm) for op in everywhere):
-        return False
+        return None
     accumulators = {op.C.source for op in gemms}
     registers = sum(prod(ir.static_shape(b)) * dtype_bits(ir.buffer_dtype(b)) for b in accumulators) // 32 // ctx.num_threads
-    if registers < LARGE_ACCUMULATOR:
-        return False
-    return _shared_bytes(program, loop) + BARRIER_BYTES <= ctx.target.limits.shared_per_block
+    return loops[0] if registers >= LARGE_ACCUMULATOR else None
 
 
-def _shared_bytes(program: KernelProgram, loop: ir.For) -> int:
-    """What shared tiles take if none shares its bytes with another; tiles filled in the loop once a stage."""
-    stages = max(1, int(loop.annotations["tl.num_stages"]))
+# ---------------------------------------------------------------------- shared memory
+
+
+def _pieces(program: KernelProgram, loop: ir.For, stores: list[StagedStore]) -> int | None:
+    """Into how many pieces the epilogue's tiles are cut to leave the ring the slots it needs; None if no number does."""
     copies = [op for s in ir.collect(loop.body, ir.Evaluate) if (op := as_tile_op(s)) is not None and op.may_be_async]
-    staged = {op.effects().writes[0].source for op in copies}
-    total = 0
-    for buf in ir.declared_buffers(program.body):
-        if ir.scope_of(buf).startswith("shared"):
-            total += prod(ir.static_shape(buf)) * dtype_bits(ir.buffer_dtype(buf)) // 8 * (stages if buf in staged else 1)
-    return total
+    staged = {op.effects().writes[0].source for op in copies if ir.scope_of(op.effects().reads[0].source) == "global"}
+    size = {b: _tile_bytes(b) for b in ir.declared_buffers(program.body) if ir.scope_of(b).startswith("shared")}
+    ring = sum(n for b, n in size.items() if b in staged)
+    if not ring:
+        return None
+    room = program.ctx.target.limits.shared_per_block - RESERVE
+    out = {s.tile for s in stores}
+    before = sum(n for b, n in size.items() if b not in staged and b not in out)
+    extent = ir.const_int(ir.simplify(loop.extent))
+    alone = min((room - before) // ring, MAX_SLOTS, MAX_SLOTS if extent is None else extent)
+    needed = 1 + -(-LOAD_CLOCKS // max(1, step_clocks(loop.body)))
+    wanted = max(int(loop.annotations["tl.num_stages"]), min(alone, needed))
+    for pieces in PIECES:
+        beside = before + sum(size[s.tile] // (pieces if s.divides(pieces) else 1) for s in stores)
+        if (room - beside) // ring >= wanted:
+            return pieces
+    return None
 
 
-def _persistent(program: KernelProgram, grid: list[int], tiles: int, workers: int) -> KernelProgram:
-    ctx, span = program.ctx, program.span
-    worker, wave, tile = ir.var("worker"), ir.var("wave"), ir.var("tile")
-    ctx.ranges[worker], ctx.ranges[tile] = (0, workers), (0, tiles)
-    binds: list[ir.Stmt] = [ir.Bind(tile, wave * workers + worker, span)]
-    rest: Any = tile
-    for var, extent in zip(program.block_vars, grid):
-        if extent > 1:
-            binds.append(ir.Bind(var, rest % extent, span))
-            ctx.ranges.setdefault(var, (0, extent))
-            rest = rest // extent
-    parts = ir.statements(program.body)
+def _tile_bytes(buf: ir.Var) -> int:
+    return prod(ir.static_shape(buf)) * dtype_bits(ir.buffer_dtype(buf)) // 8
+
+
+# ---------------------------------------------------------------------- order
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """Which tiles a block computes: `workers` blocks share the units of a grid; a unit is a tile, or a pair along `paired`."""
+
+    grid: tuple[int, ...]
+    workers: int
+    paired: int | None
+
+    @property
+    def units(self) -> tuple[int, ...]:
+        """The grid of units."""
+        return tuple(e // 2 if axis == self.paired else e for axis, e in enumerate(self.grid))
+
+
+def _walk(program: KernelProgram, grid: list[int], workers: int) -> _Walk | None:
+    """None where tiles differ in work in a way that only the hardware's scheduler can balance."""
+    growth = work_growth(program)
+    uneven = [axis for axis, signs in enumerate(growth) if signs - {0}]
+    if not uneven:
+        return _Walk(tuple(grid), workers, None)
+    axis = uneven[0]
+    if len(uneven) > 1 or growth[axis] - {0} not in ({1}, {-1}) or grid[axis] % 2 or prod(grid) <= 2 * workers:
+        return None
+    return _Walk(tuple(grid), workers, axis)
+
+
+def _persistent(program: KernelProgram, walk: _Walk, stores: list[StagedStore], pieces: int) -> KernelProgram:
+    ctx, span = program.ctx.copy(), program.span
+    units, tiles = prod(walk.units), prod(walk.grid)
+    workers = min(walk.workers, units)
+    worker, wave, unit = ir.var("worker"), ir.var("wave"), ir.var("tile" if walk.paired is None else "pair")
+    ctx.ranges[worker], ctx.ranges[unit] = (0, workers), (0, units)
+    turn: Any = wave if walk.paired is None else wave // 2
+    binds: list[ir.Stmt] = [ir.Bind(unit, turn * workers + worker, span)]
+    rest: Any = unit
+    for axis, (var, extent) in enumerate(zip(program.block_vars, walk.units)):
+        ctx.ranges.setdefault(var, (0, walk.grid[axis]))
+        index = ir.const(0) if extent == 1 else rest if extent == prod(walk.units[axis:]) else rest % extent
+        if axis == walk.paired:
+            index = ir.Select(ir.as_expr(wave % 2 == 0), ir.as_expr(index), walk.grid[axis] - 1 - index)
+        if walk.grid[axis] > 1:
+            binds.append(ir.Bind(var, index, span))
+        rest = rest // extent if extent > 1 else rest
+    parts = split_stores(ir.statements(program.body), stores, pieces)
     allocations = [s for s in parts if isinstance(s, ir.AllocBuffer)]
     work = [s for s in parts if not isinstance(s, ir.AllocBuffer)]
-    # ceildiv(tiles - worker, workers): every worker has at least one tile.
-    count = ir.FloorDiv(ir.const(tiles + workers - 1) - worker, ir.const(workers))
+    # ceildiv(units - worker, workers): every worker has at least one.
+    count: Any = ir.FloorDiv(ir.const(units + workers - 1) - worker, ir.const(workers))
+    count = count if walk.paired is None else count * 2
     loop = ir.For(wave, ir.const(0), count, ir.ForKind.SERIAL, ir.seq([*binds, *work]), span=span)
     axes = worker, ir.var("block_y"), ir.var("block_z")
-    ctx.remark(span, f"{tiles} tiles on {workers} persistent blocks", rule="persistent", tiles=tiles, blocks=workers)
-    return replace(program, body=ir.seq([*allocations, loop]), grid=(workers, 1, 1), block_vars=axes)
+    how = "" if walk.paired is None else ", in pairs of equal work"
+    cut = "" if pieces == 1 else f"; tiles go out in {pieces} pieces"
+    text = f"{tiles} tiles on {workers} persistent blocks{how}{cut}"
+    ctx.remark(span, text, rule="persistent", tiles=tiles, blocks=workers, pieces=pieces)
+    body = ir.seq([*allocations, loop])
+    return replace(program, ctx=ctx, body=body, grid=(workers, 1, 1), block_vars=axes, persistent=True)

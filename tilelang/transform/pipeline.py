@@ -33,7 +33,7 @@ from .lower_tile_operators import lower_producer, lower_tile_operators
 from .manual_barriers import initialise_barriers
 from .overlap_gemms import overlap_gemms
 from .pack_sub_byte import pack_sub_byte
-from .persist_blocks import persist_blocks
+from .persist_blocks import ENABLE as PERSISTENT_BLOCKS
 from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
 from .pipelining.specialize import NotSpecialized
 from .print_once import print_once
@@ -82,7 +82,6 @@ CUDA: tuple[Pass, ...] = (
     # how its work is arranged
     find_stored_tensors,
     heaviest_first,
-    persist_blocks,
     specialize_warps,
     lower_pipelines,
     infer_layouts,
@@ -114,8 +113,8 @@ def run_passes(
 ) -> KernelProgram:
     """Run passes over one launch; `record` is told the program after each.
 
-    Where a producer warp turns out not to fit (the shared layouts or the size of shared memory), the launch starts over
-    without one.
+    Where persistent blocks or a producer warp turn out not to fit (the shared layouts or the size of shared memory), the launch
+    starts over without them.
     """
     start, ctx = program, program.ctx.copy()
     try:
@@ -125,6 +124,9 @@ def run_passes(
                 record(step.__name__, program)
         return program
     except NotSpecialized as refusal:
-        ctx.remark(refusal.span or program.span, f"no producer warp: {refusal.reason}")
-        ctx.pass_configs = {**ctx.pass_configs, DISABLE_WARP_SPECIALIZED: True}
+        what, change = "producer warp", {DISABLE_WARP_SPECIALIZED: True}
+        if program.persistent:
+            what, change = "persistent blocks", {PERSISTENT_BLOCKS: False}
+        ctx.remark(refusal.span or program.span, f"no {what}: {refusal.reason}")
+        ctx.pass_configs = {**ctx.pass_configs, **change}
         return run_passes(replace(start, ctx=ctx), passes, record)

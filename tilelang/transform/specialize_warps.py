@@ -12,6 +12,7 @@ from ..tileop.tma import TensorLoad
 from .join_roles import PRODUCER_THREADS, WARP
 from .kernel_program import KernelProgram
 from .manual_barriers import has_manual_barriers
+from .persist_blocks import persistent
 from .pipelining.specialize import NotSpecialized, specialize
 from .thread_group import group_of
 from .units import units_of
@@ -25,28 +26,42 @@ def specialize_warps(program: KernelProgram) -> KernelProgram:
     limits = program.ctx.target.limits
     if not limits.has_tma or program.config(DISABLE) or program.config(DISABLE_TMA) or not _has_pipeline(program):
         return program
-    attempt = program.ctx.copy()
     try:
-        if program.may_alias or not program.config("tirx.noalias", True):
-            raise NotSpecialized("parameters may overlap: what the kernel stores may be what a producer loads ahead")
-        threads = program.block[0]
-        if has_manual_barriers(program.body) or any(map(group_of, ir.collect(program.body, ir.IfThenElse))):
-            raise NotSpecialized("the author divides the block's threads and orders them")
-        if any(_is_wider_arrival(call) for call in ir.collect(program.body, ir.Call)):
-            raise NotSpecialized("all threads of the cluster or the grid meet, a producer's among them")
-        if program.block[1:] != (1, 1) or threads % WARP or threads + PRODUCER_THREADS > limits.max_threads:
-            shape = " x ".join(map(str, program.block))
-            raise NotSpecialized(f"a block of {shape} threads has no room for a producer warpgroup")
-        extents = [ir.const_int(ir.simplify(ir.as_expr(e))) for e in program.grid]
-        known = [e for e in extents if e is not None]
-        launch = specialize(program.body, attempt, prod(known) if len(known) == len(extents) else None)
+        _check_block(program)
+        several = persistent(program)
+        if several is not None:
+            try:
+                return _specialized(several)
+            except NotSpecialized as refusal:
+                program.ctx.remark(refusal.span or program.span, f"no persistent blocks: {refusal.reason}")
+        return _specialized(program)
     except NotSpecialized as refusal:
         program.ctx.remark(refusal.span or program.span, f"no producer warp: {refusal.reason}")
         return program
+
+
+def _check_block(program: KernelProgram) -> None:
+    """Raise NotSpecialized where the launch as a whole has no place for a producer."""
+    if program.may_alias or not program.config("tirx.noalias", True):
+        raise NotSpecialized("parameters may overlap: what the kernel stores may be what a producer loads ahead")
+    if has_manual_barriers(program.body) or any(map(group_of, ir.collect(program.body, ir.IfThenElse))):
+        raise NotSpecialized("the author divides the block's threads and orders them")
+    if any(_is_wider_arrival(call) for call in ir.collect(program.body, ir.Call)):
+        raise NotSpecialized("all threads of the cluster or the grid meet, a producer's among them")
+    threads = program.block[0]
+    if program.block[1:] != (1, 1) or threads % WARP or threads + PRODUCER_THREADS > program.ctx.target.limits.max_threads:
+        shape = " x ".join(map(str, program.block))
+        raise NotSpecialized(f"a block of {shape} threads has no room for a producer warpgroup")
+
+
+def _specialized(program: KernelProgram) -> KernelProgram:
+    """The launch in two roles, with decisions of its own."""
+    ctx = program.ctx.copy()
+    extents = [ir.const_int(ir.simplify(ir.as_expr(e))) for e in program.grid]
+    known = [e for e in extents if e is not None]
+    launch = specialize(program.body, ctx, prod(known) if len(known) == len(extents) else None)
     rings = tuple(launch.rings)
-    return replace(
-        program, ctx=attempt, body=launch.consumer, producer=launch.producer, rings=rings, spare_bytes=launch.spare_bytes
-    )
+    return replace(program, ctx=ctx, body=launch.consumer, producer=launch.producer, rings=rings, spare_bytes=launch.spare_bytes)
 
 
 def _is_wider_arrival(call: ir.Call) -> bool:

@@ -29,12 +29,13 @@ def tensor_store(src: ir.BufferRegion, dst: ir.BufferRegion, ctx: LoweringContex
 
 
 def lower_tensor_store(boxes: BoxCopy, ctx: LoweringContext, span: Any) -> ir.Stmt:
-    """Thread 0 issues the boxes as one group, after its earlier ones: stores of one place stay in order."""
+    """Thread 0 issues the boxes as one group; where it may store a place again, after its earlier ones."""
     tensor_map = ir.address_of(ir.load(ctx.tensor_map(boxes.spec), [0]))
 
     def call(name: str, *args: Any, **attrs: Any) -> ir.Stmt:
         return ir.evaluate(ir.call(name, list(args), attrs=attrs or None, span=span), span)
 
     issue = boxes.each_box(lambda address, at: call("tl.tma_store", tensor_map, address, *at), span)
-    body = ir.seq([call("tl.bulk_wait", template=["0"]), issue, call("tl.bulk_commit")])
+    order = None if boxes.spec.tensor in ctx.stored_apart else call("tl.bulk_wait", template=["0"])
+    body = ir.seq([order, issue, call("tl.bulk_commit")])
     return ir.IfThenElse(ir.as_expr(ctx.tid) == 0, body, None, span)

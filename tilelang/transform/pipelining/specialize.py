@@ -29,6 +29,7 @@ from ..effects import is_unit, unit_accesses
 from ..ring import BARRIER_SCOPE, Ring
 from .body_units import LoopBody, may_order_blocks
 from .exposure import Continuation, is_live_after
+from .held_tiles import HeldRing, held_tiles
 from .loops import AddVersion, Remove, drop_unused, iteration_range, loop_with, versioned, versioned_layout
 from .plan_pipelines import PIPELINE_KEYS, CopyGroup, PipelinePlan, global_load, plan_pipeline, stage_count
 
@@ -116,6 +117,8 @@ class _Specialize:
         if isinstance(stmt, ir.SeqStmt):
             parts = list(stmt.seq)
             roles = [self.lower(s, (*after, Continuation(tuple(parts[i + 1 :]))), repeated) for i, s in enumerate(parts)]
+            if repeated and any(r.producer is not None and _has_loop(r.producer) for r in roles):
+                self.hold(parts, roles)
             producers = [r.producer for r in roles]
             kept = ir.seq(producers) if any(p is not None for p in producers) else None
             return _Roles(ir.seq([r.consumer for r in roles]), kept)
@@ -145,6 +148,25 @@ class _Specialize:
             finally:
                 self.ctx.ranges = outer
         return _Roles(stmt)
+
+    def hold(self, parts: list[ir.Stmt], roles: list[_Roles]) -> None:
+        """Leave tiles that stay while the pipelined loops of a sequence run to the producer."""
+
+        def can_load(op: Copy) -> bool:
+            ctx = replace(self.ctx, shared=dict(self.ctx.shared))  # asking must not settle a layout
+            known = op.src.source not in self.written and self.unknown(op.to_call(), set()) is None
+            return known and op.dst.source not in self.ctx.views.values() and self.tma_obstacle(op, ctx) is None
+
+        for held in held_tiles(parts, self.body, can_load):
+            ring = HeldRing(held, f"_{len(self.out.rings)}" if self.out.rings else "")
+            self.out.rings.append(ring.ring)
+            self.out.buffers.add(held.tile)
+            span = held.copy.span
+            self.head += [ir.alloc(ring.ring.full, span), ir.alloc(ring.ring.empty, span), *ring.reset("consumer")]
+            self.counters += ring.reset("producer")
+            roles[held.first] = _Roles(ring.wait(), ir.seq(ring.fill()))
+            last = roles[held.last]
+            roles[held.last] = _Roles(ir.seq([last.consumer, *ring.release()]), last.producer)
 
     def loop(self, loop: ir.For, after: tuple[Continuation, ...], repeated: bool) -> _Roles:
         inner = self.lower(loop.body, (*after, Continuation(again=(loop.body,))), True)
@@ -187,13 +209,17 @@ class _Specialize:
         for stmt in ir.collect(producer, (ir.For, ir.IfThenElse, ir.Bind, ir.Evaluate)):
             exprs = {ir.For: ("min", "extent"), ir.IfThenElse: ("condition",), ir.Bind: ("value",), ir.Evaluate: ("value",)}
             for expr in (getattr(stmt, name) for name in exprs[type(stmt)]):
-                what = _VERBS[type(stmt)]
-                for load in ir.collect(expr, ir.BufferLoad):
-                    scope = ir.scope_of(load.source)
-                    if load.source in self.written or not (scope in ("global", BARRIER_SCOPE) or load.source in own):
-                        raise NotSpecialized(f"{what} depends on {load.source.name}, which the kernel computes", stmt.span)
-                if ir.uses_var(expr, {self.ctx.tid}):
-                    raise NotSpecialized(f"{what} depends on the thread", stmt.span)
+                unknown = self.unknown(expr, own)
+                if unknown is not None:
+                    raise NotSpecialized(f"{_VERBS[type(stmt)]} depends on {unknown}", stmt.span)
+
+    def unknown(self, expr: Any, own: set[ir.Var]) -> str | None:
+        """What an expression depends on that the producer, with scalars of its `own`, cannot know; None if there is nothing."""
+        for load in ir.collect(expr, ir.BufferLoad):
+            scope = ir.scope_of(load.source)
+            if load.source in self.written or not (scope in ("global", BARRIER_SCOPE) or load.source in own):
+                return f"{load.source.name}, which the kernel computes"
+        return "the thread" if ir.uses_var(expr, {self.ctx.tid}) else None
 
     def check_rest(self, loop: ir.For, plan: PipelinePlan) -> None:
         """A loop is worth a producer only if it takes over every copy that could be asynchronous at all."""
