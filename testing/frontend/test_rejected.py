@@ -81,7 +81,7 @@ REFUSED = {
     ),
     "loop alone": ("T.serial(3)", "T.serial(3)", "alone has no effect"),
     "loop as value": ("x = T.serial(3)", "x", "as a value"),
-    "slice assign": ("A[0, 0:4] = 1", "A[0, 0:4] = 1", "not one element"),
+    "slice assign": ("A[0, 0:5] = 1", "A[0, 0:5] = 1", "not one element"),
     "buffer augmented": ("A += 1", "A += 1", "whole buffer"),
     "statement in and": (
         "if A[0, 0] > 0 and T.atomic_add(A[0, 1], 1, return_prev=True) > 2:\n    pass",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .._lazy import ir
@@ -92,6 +93,9 @@ class Buffer:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         target = access(self, index)
+        if isinstance(target, Region):
+            lanes = target.lanes()
+            target = target if lanes is None else lanes
         if not isinstance(target, (Element, Lanes)):
             raise ShapeError(
                 f"assignment to {target}, which is not one element",
@@ -134,6 +138,9 @@ class TypeErrorInKernel(FrontendError, TypeError):
     code = "TL0102"
 
 
+VECTOR_LANES = (2, 4, 8, 16, 32, 64)
+
+
 class Region:
     """A box of a buffer. `extents` has an int or Expr for each dimension; `soft` where the author did not write an extent."""
 
@@ -155,6 +162,12 @@ class Region:
 
     def scope(self) -> str:
         return self.buffer.scope()
+
+    def lanes(self) -> Lanes | None:
+        """A few consecutive elements of the last axis as one vector value; None for any other region."""
+        if not self.points or self.points[-1] or not all(self.points[:-1]) or self.extents[-1] not in VECTOR_LANES:
+            return None
+        return _gathered(self.buffer, self.starts[:-1], self.starts[-1], 1, self.extents[-1])
 
     def __str__(self) -> str:
         parts = [
@@ -252,7 +265,7 @@ class MutableScalar(Element):
 
 def as_storable(value: Any, buffer: Buffer) -> Any:
     """Refuse what is no scalar with a message that names the destination."""
-    if isinstance(value, (Buffer, Region)):
+    if isinstance(value, Buffer) or (isinstance(value, Region) and value.lanes() is None):
         raise ShapeError(
             f"{value} is not one element and cannot be stored into an element of {buffer.name}", fix="index it, or use T.copy"
         )
@@ -312,7 +325,7 @@ def _index(part: Any, extent: Extent, name: str, dim: int, is_bound: bool, past_
 
 
 class Lanes(Expr):
-    """Elements of a buffer that a T.Ramp names, as one vector value; assigned to, they are stored lane by lane."""
+    """Elements of a buffer that a T.Ramp or a slice names, as one vector value; assigned to, they are stored lane by lane."""
 
     __slots__ = ("elements",)
     elements: list[Any]
@@ -326,15 +339,26 @@ class Lanes(Expr):
             element.store(extract_lane(vector, k))
 
 
-def _gathered(buffer: Buffer, parts: list[Any]) -> Lanes:
+def _gathered(buffer: Buffer, outer: Sequence[Any], base: Any, stride: Any, count: int) -> Lanes:
     from .vector import pack
 
-    *outer, steps = parts
-    elements = [access(buffer, (*outer, simplify(steps.base + steps.stride * k))) for k in range(steps.count)]
+    elements = [access(buffer, (*outer, simplify(base + stride * k))) for k in range(count)]
     plain = pack(elements)
     found = Lanes(plain._node, plain.dtype, False, plain.cost, plain.recipe)
     found.reads, found.epoch, found.elements = plain.reads, plain.epoch, elements
     return found
+
+
+def _stepped(buffer: Buffer, parts: list[Any]) -> Lanes | None:
+    """`buffer[..., start:stop:step]` as a vector, where all of it is one."""
+    *outer, last = parts
+    if any(isinstance(p, slice) for p in outer):
+        return None
+    start, length, _ = one_index(slice(last.start, last.stop), buffer.shape[-1], buffer.name, buffer.ndim - 1, past_end=True)
+    if not isinstance(length, int) or not isinstance(last.step, int) or last.step < 1:
+        return None
+    count = -(-length // last.step)
+    return _gathered(buffer, outer, start, last.step, count) if count in VECTOR_LANES else None
 
 
 def access(buffer: Buffer, index: Any) -> Any:
@@ -344,7 +368,12 @@ def access(buffer: Buffer, index: Any) -> Any:
     """
     parts = expand_index(index, buffer.ndim, buffer.name)
     if parts and hasattr(parts[-1], "stride") and len(parts) == buffer.ndim:
-        return _gathered(buffer, parts)
+        *outer, steps = parts
+        return _gathered(buffer, outer, steps.base, steps.stride, steps.count)
+    if parts and isinstance(parts[-1], slice) and parts[-1].step is not None and len(parts) == buffer.ndim:
+        stepped = _stepped(buffer, parts)
+        if stepped is not None:
+            return stepped
     soft = all(not isinstance(p, slice) for p in parts)
     starts, extents, points = [], [], []
     for dim, extent in enumerate(buffer.shape):

@@ -440,6 +440,9 @@ def as_expr(value: Any, what: str = "operand") -> Expr:
     number = _number(value)
     if number is not None:
         return constant(number)
+    lanes = value.lanes() if hasattr(value, "lanes") else None
+    if lanes is not None:
+        return lanes
     kind = getattr(value, "kind_name", type(value).__name__)
     fix = "index it down to one element, or use a tile operator (T.copy, T.fill, ...)" if hasattr(value, "kind_name") else ""
     raise DTypeError(

@@ -30,6 +30,9 @@ def gemm(
     clear_accum: Any = False,
     mbar: Any = None,
     annotations: dict[str, Any] | None = None,
+    *,
+    k_pack: int = 1,
+    wg_wait: int = 0,
 ) -> None:
     """Multiply two tiles into a third: `C += A @ B`.
 
@@ -43,6 +46,10 @@ def gemm(
         Square, FullRow or FullCol.
     clear_accum : bool or Expr
         Start from zero instead of C.
+    k_pack : int
+        1 or 2; changes how AMD's matrix instructions are fed and nothing else, so nothing here.
+    wg_wait : int
+        0, or -1: leave the product under way until T.wait_wgmma, as T.wgmma_gemm does.
 
     Raises
     ------
@@ -69,7 +76,13 @@ def gemm(
         policy = GemmWarpPolicy(int(policy))
     except (ValueError, TypeError):
         raise SemanticError(f"policy={policy!r}", fix="T.GemmWarpPolicy.Square, FullRow or FullCol") from None
+    if k_pack not in (1, 2):
+        raise SemanticError(f"k_pack={k_pack!r} of T.gemm", fix="1 or 2")
+    if wg_wait not in (0, -1):
+        raise SemanticError(f"wg_wait={wg_wait!r} of T.gemm", fix="0, or -1 to wait by T.wait_wgmma")
     attrs = {"transpose_A": transpose_A, "transpose_B": transpose_B, "policy": int(policy), **(annotations or {})}
+    if wg_wait:
+        attrs["in_flight"] = True
     statement("tl.gemm", (a, b, c, as_condition(clear_accum, "clear_accum")), attrs, "T.gemm")
 
 

@@ -149,10 +149,15 @@ def Pipelined(
     order: list[int] | None = None,
     stage: list[int] | None = None,
     annotations: dict[str, Any] | None = None,
+    *,
+    sync: list[list[int]] | None = None,
+    group: list[list[int]] | None = None,
 ) -> Loop:
     """A loop whose copies run ahead of its computation by up to `num_stages` iterations.
 
-    `order` and `stage` (together, one entry for each statement of the body) give the schedule by hand.
+    `order` and `stage` (together, one entry for each statement of the body, or for each list of statements in `group`) give
+    the schedule by hand. Like `sync` they are hints: waits, barriers and the statements' order follow from what statements
+    read and write.
     """
     if isinstance(num_stages, bool) or not hasattr(num_stages, "__index__") or int(num_stages) < 0:
         raise SemanticError(f"num_stages={num_stages!r} must be a non-negative int")
@@ -160,7 +165,12 @@ def Pipelined(
         raise SemanticError("T.Pipelined takes order and stage together", fix="give both, or only num_stages")
     if order is not None and stage is not None and len(order) != len(stage):
         raise SemanticError(f"order has {len(order)} entries and stage has {len(stage)}")
-    extra = _annotated(annotations, num_stages=int(num_stages), order=order and list(order), stage=stage and list(stage))
+    if group is not None and stage is not None and len(group) != len(stage):
+        raise SemanticError(f"group has {len(group)} entries and stage has {len(stage)}", fix="one entry of stage for each group")
+    extra = _annotated(
+        annotations, num_stages=int(num_stages), order=order and list(order), stage=stage and list(stage),
+        sync=sync and [list(pair) for pair in sync], group=group and [list(part) for part in group],
+    )  # fmt: skip
     return Loop("T.Pipelined", "serial", ((*_bounds(start, stop, "T.Pipelined"), None),), extra)
 
 

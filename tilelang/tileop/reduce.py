@@ -13,7 +13,7 @@ from ..errors import DTypeError, SemanticError, ShapeError, UnsupportedError
 from ..layout import Fragment
 from ..target import Target
 from .base import Effects, LoweringContext, TileOp, attribute, dtype_bits, scratch_of, tile_op
-from .reduce_kind import KINDS, ReduceKind
+from .reduce_kind import KINDS, ReduceKind, accumulator
 from .reduce_layout import free_source, private_source, serial_source, source_of, thread_steps
 from .reduce_lower import lower_reduce
 from .view import Region, extents, squeezed, starts, view, whole_layout
@@ -34,7 +34,7 @@ class Reduce(TileOp):
     src, dst : TensorRegion
         `dst` has the shape of `src` without `dim`, or with extent 1 there. Fragment or shared tiles in any combination;
         `local` arrays are reduced by each thread for itself. A fragment's result is held by every thread that holds any
-        element of its row. Elements are combined in dst's dtype.
+        element of its row. Elements are combined in dst's dtype, sums of narrower floats than float32 in float32.
     kind : str
         sum, max, min, absmax, abssum, bitand, bitor or bitxor.
     dim : int
@@ -130,7 +130,12 @@ class Reduce(TileOp):
 
     @property
     def reduce_kind(self) -> ReduceKind:
-        return ReduceKind(self.kind, ir.buffer_dtype(self.dst.source), self.nan_propagate)
+        return ReduceKind(self.kind, accumulator(self.kind, ir.buffer_dtype(self.dst.source)), self.nan_propagate)
+
+    @property
+    def rounds(self) -> bool:
+        """Whether the accumulator is wider than dst."""
+        return self.reduce_kind.dtype != ir.buffer_dtype(self.dst.source)
 
     def check(self, target: Target) -> None:
         if self.kind not in KINDS:
@@ -263,7 +268,7 @@ class Reduce(TileOp):
         crossing = thread_steps(layout.dims[self.place]).crossing
         if not crossing:
             return None
-        return (prod(f.extent for f in crossing), prod(self.kept)), ir.buffer_dtype(self.dst.source)
+        return (prod(f.extent for f in crossing), prod(self.kept)), self.reduce_kind.dtype
 
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
         return lower_reduce(self, ctx)

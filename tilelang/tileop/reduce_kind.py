@@ -10,6 +10,12 @@ from .. import ir
 KINDS = ("sum", "max", "min", "absmax", "abssum", "bitand", "bitor", "bitxor")
 _EXTREMES = {"max": ir.Max, "absmax": ir.Max, "min": ir.Min}
 _LOWEST = {"float8_e4m3fn": -448.0}  # no infinity in this format
+_NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+
+
+def accumulator(kind: str, dtype: str) -> str:
+    """The dtype in which values of `dtype` combine: sums of narrow floats are rounded once, at their end."""
+    return "float32" if kind in ("sum", "abssum") and dtype in _NARROW else dtype
 
 
 @dataclass(frozen=True)

@@ -66,19 +66,20 @@ def lower_reduce(op: Reduce, ctx: LoweringContext) -> ir.Stmt:
     dst = op.dst.source
     in_fragment = ir.scope_of(dst) == "local.fragment"
     prologue: list[Any] = []
-    if in_fragment and op.clear:  # reduce right where the result stays
+    in_place = in_fragment and op.clear and not op.rounds
+    if in_place:  # reduce right where the result stays
         partial, found = ctx.registers_of(dst), op._dst_view(ctx.fragments[dst], ctx)
         partial_layout, partial_base = op._dst_kept(ctx.fragments[dst], ctx), found.base
     else:
         partial_layout, partial_base = layout.reduce(op.place), 0
-        partial = ir.buffer((partial_layout.local_size,), ir.buffer_dtype(dst), f"{dst.name}_partial", "local")
+        partial = ir.buffer((partial_layout.local_size,), op.reduce_kind.dtype, f"{dst.name}_partial", "local")
         prologue.append(ir.alloc(partial))
     steps = thread_steps(layout.dims[op.place])
     r = _Reduction(op, ctx, layout, base, steps, op.reduce_kind, partial, partial_layout, partial_base)
     stages = [*prologue, _within_warp(r)]
     if steps.crossing:
         stages.append(_across_warps(r))
-    if not (in_fragment and op.clear):
+    if not in_place:
         stages.append(_deliver(r))
     return ir.seq(stages)
 
@@ -173,7 +174,9 @@ def _deliver(r: _Reduction) -> ir.Stmt:
         target = ir.load(dst, op.dst_indices([k.index for k in kept]))
         conditions = [] if ir.scope_of(dst).startswith("local") else r.owner_conditions()
     if not op.clear:
-        value = r.kind.combine(target, value)
+        value = r.kind.combine(ir.Cast(r.kind.dtype, target) if op.rounds else target, value)
+    if op.rounds:
+        value = ir.Cast(ir.buffer_dtype(dst), value)
     store = ir.BufferStore(target.source, value, list(target.indices))
     padding = [] if ir.scope_of(dst) == "local.fragment" else [k.padding for k in kept]
     return guarded(conditions, nest(loops, guarded(padding, store, r.span), r.span), r.span)

@@ -10,12 +10,11 @@ from .. import ir
 from ..errors import SemanticError
 from ..target import Target
 from .base import Effects, LoweringContext, TileOp, attribute, tile_op
-from .reduce_kind import ReduceKind
+from .reduce_kind import ReduceKind, accumulator
 from .view import Region, extents, starts
 
 FRAGMENT = "local.fragment"
 WARP = 32
-_NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 _WARP_STEP = 14  # instructions of a warp for 32 elements of a line, in units of what one thread spends on an element
 
 
@@ -100,8 +99,7 @@ class Scan(TileOp):
         return max(self.dim + 1, sum(n > 1 for n in extents(region, self.source)))
 
     def _kind(self) -> ReduceKind:
-        dtype = ir.buffer_dtype(self.dst.source)
-        return ReduceKind(self.kind, "float32" if self.kind == "sum" and dtype in _NARROW else dtype)
+        return ReduceKind(self.kind, accumulator(self.kind, ir.buffer_dtype(self.dst.source)))
 
     def _place(self, region: Region, line: Any, position: Any) -> list[Any]:
         """Indices of element `position` of line `line` (lines are counted row-major over the other dimensions)."""

@@ -70,7 +70,9 @@ def stage_count(loop: ir.For, ctx: LoweringContext) -> int:
     if listed and max(listed) > 0:
         stages = max(stages, max(listed) + 1)
         body = [s for s in ir.statements(loop.body) if not isinstance(s, (ir.Bind, ir.AllocBuffer))]
-        early = [s for s, stage in zip(body, listed) if stage < max(listed)]
+        groups = loop.annotations.get("tl.group") or [[number] for number in range(len(listed))]
+        numbers = [int(n) for members, stage in zip(groups, listed) if stage < max(listed) for n in members]
+        early = [body[n] for n in numbers if n < len(body)]
         if any(global_load(s) is None for s in early):
             ctx.remark(loop.span, "stage= gives an early stage to a statement that loads no shared tile; it is taken as a hint")
     if len(loop.annotations.get("tl.order", ())):
