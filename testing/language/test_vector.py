@@ -163,3 +163,21 @@ def test_nvrtc_takes_the_text(dtype):
     """What a host compiler takes for granted, NVRTC may refuse: functions of lanes must be device functions."""
     kernel = tilelang.compile(packed(dtype), target={"kind": "cuda", "arch": "sm_90a"}, execution_backend="tvm_ffi")
     assert "tl::lanewise([](" in kernel.get_kernel_source() and kernel.n_spills == 0
+
+
+@T.prim_func
+def slices(A: T.Tensor((N, 8), "float16"), O: T.Tensor((N, 8), "float16"), P: T.Tensor((N, 4), "float32")):
+    with T.Kernel(1, threads=N):
+        t = T.get_thread_binding()
+        x = T.alloc_local((8,), "float16")
+        x[0:4] = A[t, 4:8]
+        x[4:8] = 0
+        O[t, 0:8:1] = x[0:8:1] * T.Broadcast(T.float16(2), 8)
+        P[t, 0:4] = A[t, 0:8:2]
+
+
+def test_slices_as_vectors(device):
+    a = random((N, 8), "float16", device)
+    twice, even = run(slices, [a], ((N, 8), "float16"), ((N, 4), "float32"), device=device)
+    assert torch.equal(twice, torch.cat([a[:, 4:] * 2, torch.zeros_like(a[:, :4])], 1))
+    assert torch.equal(even, a[:, ::2].float())

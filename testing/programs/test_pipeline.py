@@ -344,3 +344,29 @@ def test_schedule_by_hand(order, stage, device):
     out = run(scheduled(M, N, K, order, stage), [a, b], ((M, N), "float32"), device=device)
     x, y = a.double(), b.double()
     assert_close(out, x @ y, terms=K, scale=x.abs() @ y.abs())
+
+
+def test_schedules_by_hand(device):
+    """order, stage, group and sync arrange instructions; results never depend on them."""
+    M, N, K = 64, 64, 128
+
+    def product(**schedule):
+        @T.prim_func
+        def main(A: T.Tensor((M, K), "float16"), B: T.Tensor((K, N), "float16"), C: T.Tensor((M, N), "float32")):
+            with T.Kernel(1, threads=128):
+                As, Bs = T.alloc_shared((M, 32), "float16"), T.alloc_shared((32, N), "float16")
+                total = T.alloc_fragment((M, N), "float32")
+                T.clear(total)
+                for k in T.Pipelined(K // 32, num_stages=2, **schedule):
+                    T.copy(A[0, k * 32], As)
+                    T.copy(B[k * 32, 0], Bs)
+                    T.gemm(As, Bs, total, k_pack=1)
+                T.copy(total, C)
+
+        return main
+
+    a, b = random((M, K), "float16", device), random((K, N), "float16", device)
+    schedules = [dict(order=[0, 1, 2], stage=[0, 0, 1]), dict(order=[-1, 0], stage=[-1, 1], group=[[0, 1], [2]], sync=[[0, 1]])]
+    for schedule in schedules:
+        out = run(product(**schedule), [a, b], ((M, N), "float32"), device=device)
+        assert_close(out, a.double() @ b.double(), terms=K, scale=a.double().abs() @ b.double().abs())

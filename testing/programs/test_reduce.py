@@ -222,3 +222,25 @@ def test_nan_in_maximum(propagate, device):
     x = a.double()
     expected = x.amax(1) if propagate else x.nan_to_num(nan=-torch.inf).amax(1)
     assert_close(out, expected, ulps=0)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "source, result, clear", [("fragment", "fragment", True), ("shared", "fragment", False), ("fragment", "shared", False)]
+)
+def test_narrow_sums_round_once(dtype, source, result, clear, device):
+    M, N = 8, 3000
+    alloc = {"fragment": T.alloc_fragment, "shared": T.alloc_shared}
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), dtype), B: T.Tensor((M,), dtype)):
+        with T.Kernel(1, threads=128):
+            x, y = alloc[source]((M, N), dtype), alloc[result]((M,), dtype)
+            T.copy(A, x)
+            T.fill(y, 3)
+            T.reduce_sum(x, y, dim=1, clear=clear)
+            T.copy(y, B)
+
+    a = random((M, N), dtype, device, 0, 1)
+    expected = a.double().sum(1) + (0 if clear else 3)
+    assert_close(run(main, [a], ((M,), dtype), device=device), expected, ulps=1)

@@ -65,7 +65,7 @@ def test_verbose_shows_what_ptxas_says(compiler, caplog):
 
 
 @pytest.mark.parametrize("code", ["C7508", "C7510", "C7512"])
-def test_serialised_matrix_instructions_are_errors(code):
+def test_serialised_matrix_instructions_are_warned_of(code, caplog):
     log = f"ptxas info    : ({code}) Potential Performance Loss: wgmma.mma_async instructions are serialized"
-    with pytest.raises(CompilationError, match=code):
-        check_log("NVRTC", "gemm", log, "text", verbose=False)
+    check_log("NVRTC", "gemm", log, verbose=False)
+    assert code in caplog.text and "`gemm`" in caplog.text

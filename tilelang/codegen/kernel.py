@@ -199,6 +199,8 @@ def ordered_symbols(program: KernelProgram) -> list[ir.Var]:
 def print_source(kernels: Sequence[KernelText], preludes: Sequence[str] = ()) -> str:
     """The source file: headers, the user's text, the kernels."""
     headers = sorted(set().union(*(k.headers for k in kernels)), key=lambda h: (h != "tl/core.h", h))
+    if preludes:
+        headers.append("tl/user_text.h")
     parts = ["\n".join(f"#include <{h}>" for h in headers)]
     parts += list(dict.fromkeys(p.strip("\n") for p in preludes))
     parts += [k.text for k in kernels]

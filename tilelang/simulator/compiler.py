@@ -9,6 +9,7 @@ from tilelang.errors import CompilationError
 from tilelang.simulator.runtime import include_directories, source_root
 from tilelang.simulator.toolchain import compiler_identity, host_compiler
 from tilelang.simulator.watched_text import mark_iterations
+from tilelang.toolchain.diagnostics import USER_TEXT
 from tilelang.toolchain.workspace import work_directory
 
 # -g1: lines for memory faults, at no measurable cost. Uninitialised locals get a pattern (bytes 0xfe: NaN or a huge number),
@@ -85,6 +86,11 @@ def compile_kernel(
             flags = [flag for flag in flags if flag not in _OPTIONAL_FLAGS]
             done = subprocess.run([compiler, *flags], capture_output=True, text=True)
         if done.returncode:
+            if USER_TEXT in source:
+                raise _refusal(
+                    f"{compiler} refuses the kernel text with what T.import_source added", done.stderr,
+                    fix="the simulator takes C++ without PTX and without the CUDA toolkit's types; run this kernel on a GPU",
+                )  # fmt: skip
             raise _refusal(f"{compiler} refuses the generated kernel text", done.stderr)
         binary = target.read_bytes()
     for name in entry_names:
@@ -111,7 +117,10 @@ def cache_key() -> str:
     return compiler_identity() + " " + " ".join(_FLAGS)
 
 
-def _refusal(message: str, log: str) -> CompilationError:
-    error = CompilationError(message, fix="this is a defect of tilelang: please report the kernel and the attribute `log`")
+_DEFECT = "this is a defect of tilelang: please report the kernel and the attribute `log`"
+
+
+def _refusal(message: str, log: str, fix: str = _DEFECT) -> CompilationError:
+    error = CompilationError(message, fix=fix)
     error.log = log
     return error

@@ -30,7 +30,7 @@ def compile_cubin(source: str, arch: str, *, name: str = "kernel", options: Sequ
     Raises
     ------
     CompilationError
-        When the compiler refuses the text, or warns that it serialised asynchronous matrix instructions.
+        When the compiler refuses the text.
     UnavailableError
         When the compiler is not installed.
     """

@@ -55,5 +55,5 @@ def compile_text(source: str, arch: str, *, form: str, name: str, options: Seque
         log = done.stdout + done.stderr
         if done.returncode:
             raise tool_failure("nvcc", name, log, source, options)
-        check_log("nvcc", name, log, source, verbose)
+        check_log("nvcc", name, log, verbose)
         return output.read_bytes(), log

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from tilelang.errors import UnavailableError
 from tilelang.log import logger
 from tilelang.paths import device_include_directory
-from tilelang.toolchain.diagnostics import check_log, tool_failure
+from tilelang.toolchain.diagnostics import USER_TEXT, check_log, tool_failure
+from tilelang.toolchain.locate import toolkit_headers
 
 
 @functools.cache
@@ -34,6 +35,8 @@ def compile_text(source: str, arch: str, *, form: str, name: str, options: Seque
     arguments = [f"--gpu-architecture={wanted}", f"--include-path={device_include_directory()}", "--std=c++17"]
     # NVRTC knows memcpy, but not GCC's spelling of it, which the headers share with the host compilers.
     arguments += ["-D__builtin_memcpy=memcpy", *options]
+    if USER_TEXT in source and (headers := toolkit_headers()) is not None:
+        arguments.append(f"--include-path={headers}")
     if form == "cubin":
         # The report costs nothing measurable. NVRTC's own cache would leave it out, and ptxas' warnings with it.
         arguments += ["--ptxas-options=-v", "--no-cache"]
@@ -48,7 +51,7 @@ def compile_text(source: str, arch: str, *, form: str, name: str, options: Seque
             if verbose:
                 logger.error("NVRTC on `%s`: %s\n%s", name, result.name, log)
             raise tool_failure("NVRTC", name, f"{result.name}\n{log}", source, options)
-        check_log("NVRTC", name, log, source, verbose)
+        check_log("NVRTC", name, log, verbose)
         return _read(nvrtc, program, form.upper()), log
     finally:
         nvrtc.nvrtcDestroyProgram(program)
