@@ -165,9 +165,10 @@ class Region:
 
     def lanes(self) -> Lanes | None:
         """A few consecutive elements of the last axis as one vector value; None for any other region."""
-        if not self.points or self.points[-1] or not all(self.points[:-1]) or self.extents[-1] not in VECTOR_LANES:
+        count = self.extents[-1] if self.extents else 0
+        if not isinstance(count, int) or count not in VECTOR_LANES or self.points[-1] or not all(self.points[:-1]):
             return None
-        return _gathered(self.buffer, self.starts[:-1], self.starts[-1], 1, self.extents[-1])
+        return _gathered(self.buffer, self.starts[:-1], self.starts[-1], 1, count)
 
     def __str__(self) -> str:
         parts = [
