@@ -28,7 +28,7 @@ SECTIONS = [
     ("Math", ("math", "select", "ieee", "bits", "vector", "tvm_nodes")),
     ("Random numbers", ("random",)),
     ("Threads, warps and barriers", ("warp",)),
-    ("What the author tells the compiler", ("annotate", "debug", "layout.user")),
+    ("What the author tells the compiler", ("annotate", "debug", "layout.user", "layout.index_map", "layout.fragment")),
     ("C++ from outside", ("extern",)),
 ]
 HEAD = """# The language

@@ -28,6 +28,7 @@ _NAMES = {
     "TensorSupplyType": "tilelang.profiler",
     "SharedLayout": "tilelang.layout",
     "Fragment": "tilelang.layout",
+    "Layout": "tilelang.layout",
 }
 
 __all__ = ["JITKernel", "PassConfigKey", "cdiv", "compile", "disable_cache", "enable_cache", "env", "is_cache_enabled", "jit"]

@@ -6,7 +6,7 @@ from math import prod
 import pytest
 
 from tilelang.errors import LayoutError
-from tilelang.layout import MappedLayout, SharedLayout
+from tilelang.layout import Layout, SharedLayout
 
 
 @pytest.mark.parametrize("shape", [(128, 64), (64, 48), (64, 40), (16, 96), (3, 16, 32), (5, 7), (9, 24), (100,)])
@@ -49,6 +49,6 @@ def test_rows_too_short_for_the_swizzle_are_refused():
 
 
 def test_mapped_layout_finds_its_extent_and_contiguity():
-    layout = MappedLayout((8, 16), 16, lambda i, j: (j // 8, i, j % 8))
+    layout = Layout((8, 16), lambda i, j: (j // 8, i, j % 8), 16)
     assert layout.size == 128 and layout.chunk == 8
     assert layout.offset((3, 9)) == 64 + 3 * 8 + 1

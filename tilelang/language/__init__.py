@@ -272,7 +272,11 @@ buffer_decl, sblock_alloc_buffer, allocate = decl_buffer, alloc_buffer, alloc_bu
 _FAST: dict[str, Any] = {**_FAST_MATH, "__ldg": _read_only_load, "__ffs": _find_first_set, "__fns": _find_nth_set, **_NODES}
 globals().update(_DTYPES)  # T.float16, T.int32x4, ...
 globals().update(_FAST)  # T.__exp, ...
-_LAYOUTS = {"Layout": "shared_from_function", "Fragment": "fragment_from_function"}
+_LAYOUTS = {
+    "Layout": "Layout",
+    "Fragment": "Fragment",
+    "make_mma_swizzle_layout": "make_mma_swizzle_layout",
+}
 
 __all__ = (
     [name for name in dir() if not name.startswith("_") and name not in ("annotations", "Any")] + list(_FAST) + list(_LAYOUTS)

@@ -28,9 +28,9 @@ def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
                 f"the layout of {buffer.name} is {layout!r}", fix="T.Layout, T.Fragment or a function of the indices"
             )
         if callable(layout) and not hasattr(layout, "shape"):
-            from ..layout import shared_from_function
+            from ..layout import Layout
 
-            layout = shared_from_function(buffer.shape, layout)
+            layout = Layout(buffer.shape, layout)
         statement("tl.annotate_layout", (whole(buffer, buffer.name),), {"layout": layout}, "T.annotate_layout")
 
 

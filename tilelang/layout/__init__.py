@@ -1,24 +1,29 @@
 """Layouts of register tiles (`Fragment`), shared tiles (`SharedLayout`) and permuted tensors (`TensorLayout`)."""
 
 from .fragment import Factor, Fragment, agree, covers, local, packed_factors, piece_factors, runs, thread, unpacked_factors
-from .shared import MappedLayout, SharedLayout
+from .index_map import Layout
+from .shared import SharedLayout
 from .tensor import TensorLayout
 from .user import (
     fragment_from_function,
     make_full_bank_swizzled_layout,
     make_fully_replicated_layout_fragment,
+    make_gemm_fragment_8x8,
+    make_gemm_fragment_8x8_transposed,
     make_half_bank_swizzled_layout,
     make_linear_layout,
+    make_mma_swizzle_layout,
     make_quarter_bank_swizzled_layout,
     make_swizzled_layout,
-    shared_from_function,
+    make_volta_swizzled_layout,
+    make_wgmma_swizzled_layout,
 )
 from .view import ReshapedLayout, view_fragment, view_layout
 
 __all__ = [
     "Factor",
     "Fragment",
-    "MappedLayout",
+    "Layout",
     "ReshapedLayout",
     "SharedLayout",
     "TensorLayout",
@@ -28,14 +33,18 @@ __all__ = [
     "local",
     "make_full_bank_swizzled_layout",
     "make_fully_replicated_layout_fragment",
+    "make_gemm_fragment_8x8",
+    "make_gemm_fragment_8x8_transposed",
     "make_half_bank_swizzled_layout",
     "make_linear_layout",
     "make_quarter_bank_swizzled_layout",
+    "make_mma_swizzle_layout",
     "make_swizzled_layout",
+    "make_volta_swizzled_layout",
+    "make_wgmma_swizzled_layout",
     "packed_factors",
     "piece_factors",
     "runs",
-    "shared_from_function",
     "thread",
     "unpacked_factors",
     "view_fragment",

@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from ..errors import LayoutError
+from .fragment_queries import FragmentQueries
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,22 @@ def local(extent: int, stride: int) -> Factor:
     return Factor(extent, "local", stride)
 
 
-@dataclass(frozen=True)
-class Fragment:
+@dataclass(frozen=True, init=False)
+class Fragment(FragmentQueries):
     """The distribution of a tile over the threads of a block.
+
+    An author writes it as functions, the compiler as digits.
 
     Parameters
     ----------
     shape : tuple of int
         Logical extents.
-    dims : tuple of tuple of Factor
+    forward_fn, forward_thread_fn, replicate, forward_index_fn
+        See `fragment_from_function`.
+    dims : tuple of tuple of Factor, in the place of `forward_fn`
         For each dimension its digits, most significant first. Their product may exceed the extent: the surplus
         positions are padding, which is never read and whose writes are harmless.
-    replication : tuple of Factor
+    replication : tuple of Factor, in the place of `forward_thread_fn`
         Thread factors that no index determines: every value of such a digit holds a copy.
 
     Threads whose digits outside `dims` and `replication` are not 0 hold nothing.
@@ -63,7 +68,29 @@ class Fragment:
     dims: tuple[tuple[Factor, ...], ...]
     replication: tuple[Factor, ...] = ()
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        forward_fn: Any = None,
+        forward_thread_fn: Any = None,
+        replicate: int = 1,
+        forward_index_fn: Callable[..., Any] | None = None,
+        *,
+        dims: tuple[tuple[Factor, ...], ...] | None = None,
+        replication: tuple[Factor, ...] = (),
+    ) -> None:
+        if isinstance(forward_fn, tuple):
+            dims, replication = forward_fn, forward_thread_fn or ()
+        elif dims is None:
+            from .user import fragment_from_function
+
+            made = fragment_from_function(shape, forward_fn, forward_thread_fn, replicate, forward_index_fn)
+            shape, dims, replication = made.shape, made.dims, made.replication
+        for name, value in (("shape", tuple(shape)), ("dims", dims), ("replication", replication)):
+            object.__setattr__(self, name, value)
+        self._check()
+
+    def _check(self) -> None:
         if len(self.shape) != len(self.dims):
             raise LayoutError(f"a fragment of rank {len(self.shape)} has factors for {len(self.dims)} dimensions")
         for d, (extent, factors) in enumerate(zip(self.shape, self.dims)):

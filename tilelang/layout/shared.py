@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import product
 from math import prod
 from typing import Any
 
 from ..errors import LayoutError
+from .index_map import IndexMap
 
 CHUNK_BYTES = 16  # swizzles permute 16-byte chunks (PTX ISA, "Swizzling modes" of tensor copies)
 
 
 @dataclass(frozen=True)
-class SharedLayout:
+class SharedLayout(IndexMap):
     """Logical indices → element offset from the tile's base.
 
     The last two dimensions (rows, columns) are laid out in column blocks of `swizzle` bytes (0: one block, no swizzle);
@@ -80,6 +79,13 @@ class SharedLayout:
             outer = outer * extent + index
         return matrix if len(self.shape) == 2 else outer * (self.size // prod(self.shape[:-2])) + matrix
 
+    def physical(self, indices: Sequence[Any]) -> tuple[Any, ...]:
+        """The position in each matrix as row and column of its shape; axes before the last two pass through."""
+        if len(self.shape) < 2:
+            return tuple(indices)
+        place = SharedLayout(self.shape[-2:], self.bits, self.swizzle).offset(indices[-2:])
+        return (*indices[:-2], place // self.shape[-1], place % self.shape[-1])
+
     def versions(self, count: int) -> SharedLayout:
         """The layout of `count` tiles one after the other (a leading dimension)."""
         return SharedLayout((count, *self.shape), self.bits, self.swizzle)
@@ -99,60 +105,3 @@ class SharedLayout:
             if len(shape) >= 2 and row_bytes % swizzle == 0:
                 return SharedLayout(tuple(shape), bits, swizzle)
         return SharedLayout(tuple(shape), bits)
-
-
-@dataclass(frozen=True)
-class MappedLayout:
-    """A shared layout given by the user as a function from logical to physical indices (`T.Layout`)."""
-
-    shape: tuple[int, ...]
-    bits: int
-    forward: Callable[..., Any]
-
-    swizzle = 0
-    alignment = 1024
-
-    def versions(self, count: int) -> MappedLayout:
-        """The layout of `count` tiles one after the other (a leading dimension)."""
-        return MappedLayout((count, *self.shape), self.bits, lambda version, *indices: (version, *self._physical(indices)))
-
-    def _physical(self, indices: Sequence[Any]) -> tuple[Any, ...]:
-        out = self.forward(*indices)
-        return tuple(out) if isinstance(out, (tuple, list)) else (out,)
-
-    @cached_property
-    def physical_shape(self) -> tuple[int, ...]:
-        """One more than the largest physical index along each axis, found by evaluating every element."""
-        largest: list[int] = []
-        for point in product(*map(range, self.shape)):
-            found = self._physical(point)
-            largest = [max(a, b) for a, b in zip(largest, found)] if largest else list(found)
-        return tuple(n + 1 for n in largest)
-
-    @property
-    def size(self) -> int:
-        return prod(self.physical_shape)
-
-    @property
-    def bytes(self) -> int:
-        return -(-self.size * self.bits // 8)
-
-    @cached_property
-    def chunk(self) -> int:
-        """The largest power of two of elements along the last axis that are adjacent, and whose offset is a multiple of it,
-        whenever their start is one; found by evaluating every element."""
-        best = self.shape[-1] & -self.shape[-1]
-        for lead in product(*map(range, self.shape[:-1])):
-            row = [self.offset((*lead, k)) for k in range(self.shape[-1])]
-            while best > 1 and not all(
-                row[start] % best == 0 and row[start : start + best] == list(range(row[start], row[start] + best))
-                for start in range(0, len(row), best)
-            ):
-                best //= 2
-        return best
-
-    def offset(self, indices: Sequence[Any]) -> Any:
-        total: Any = 0
-        for extent, index in zip(self.physical_shape, self._physical(indices)):
-            total = total * extent + index
-        return total

@@ -7,8 +7,8 @@ from itertools import product
 from typing import Any
 
 from ..errors import LayoutError
-from .fragment import Factor, Fragment
-from .shared import CHUNK_BYTES, MappedLayout, SharedLayout
+from .fragment import Factor, Fragment, local, thread
+from .shared import CHUNK_BYTES, SharedLayout
 
 
 def fragment_from_function(
@@ -115,11 +115,6 @@ def _number_registers(dims: list[tuple[Factor, ...]], shape: tuple[int, ...]) ->
     return out
 
 
-def shared_from_function(shape: Sequence[Any], forward_fn: Callable[..., Any]) -> MappedLayout:
-    """`T.Layout`: a shared tile's layout as a function `(i, j, ...) -> physical indices`."""
-    return MappedLayout(tuple(int(n) for n in shape), 8, forward_fn)
-
-
 def _matrix(buffer: Any) -> tuple[tuple[int, ...], int]:
     from .. import ir
     from ..tileop.base import dtype_bits
@@ -135,6 +130,11 @@ def make_swizzled_layout(buffer: Any, k_major: bool = True, allow_pad: bool = Tr
     """
     del k_major, allow_pad
     return SharedLayout.for_matrix(*_matrix(buffer))
+
+
+def make_mma_swizzle_layout(shared_buf: Any, is_smooth: bool = False) -> SharedLayout:
+    """The swizzle for operands of mma, as T.make_swizzled_layout chooses it; `is_smooth`: row-major."""
+    return make_linear_layout(shared_buf) if is_smooth else make_swizzled_layout(shared_buf)
 
 
 def _fixed_swizzle(width: int) -> Callable[[Any], SharedLayout]:
@@ -156,6 +156,33 @@ def make_linear_layout(buffer: Any) -> SharedLayout:
     return SharedLayout.linear(*_matrix(buffer))
 
 
+def make_wgmma_swizzled_layout(buffer: Any, continuity: int | None = None, k_major: bool = True) -> SharedLayout:
+    """The swizzle of a shared operand of wgmma: as wide as `continuity` elements of a row (all by default) allow."""
+    del k_major
+    shape, bits = _matrix(buffer)
+    if continuity is not None and (continuity < 1 or shape[-1] % continuity):
+        raise LayoutError(f"continuity={continuity} of rows of {shape[-1]} elements", fix="a divisor of the row length")
+    row = (continuity or shape[-1]) * bits // 8
+    width = next((w for w in (128, 64, 32) if row % w == 0), 0)
+    return SharedLayout(shape, bits, width)
+
+
+def make_volta_swizzled_layout(buffer: Any, is_a: bool = True, k_inner: bool = True) -> SharedLayout:
+    """T.make_swizzled_layout: sm_70's own matrix layouts are not made; such a program runs with the usual swizzle."""
+    del is_a, k_inner
+    return make_swizzled_layout(buffer)
+
+
+def make_gemm_fragment_8x8() -> Fragment:
+    """The 8 x 8 matrix of ldmatrix and mma: row `i` in threads `4 i` to `4 i + 3`, two neighbouring columns in each."""
+    return Fragment((8, 8), ((thread(8, 4),), (thread(4, 1), local(2, 1))))
+
+
+def make_gemm_fragment_8x8_transposed() -> Fragment:
+    """make_gemm_fragment_8x8 with rows and columns exchanged."""
+    return Fragment((8, 8), ((thread(4, 1), local(2, 1)), (thread(8, 4),)))
+
+
 def make_fully_replicated_layout_fragment(buffer: Any, threads: int) -> Fragment:
     """Every thread holds the whole tile."""
     return Fragment.replicated(_matrix(buffer)[0], threads)
@@ -165,9 +192,13 @@ __all__ = [
     "fragment_from_function",
     "make_full_bank_swizzled_layout",
     "make_fully_replicated_layout_fragment",
+    "make_gemm_fragment_8x8",
+    "make_gemm_fragment_8x8_transposed",
     "make_half_bank_swizzled_layout",
     "make_linear_layout",
     "make_quarter_bank_swizzled_layout",
+    "make_mma_swizzle_layout",
     "make_swizzled_layout",
-    "shared_from_function",
+    "make_volta_swizzled_layout",
+    "make_wgmma_swizzled_layout",
 ]

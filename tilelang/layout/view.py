@@ -9,7 +9,8 @@ from math import prod
 from typing import Any
 
 from .fragment import Factor, Fragment, local
-from .shared import MappedLayout, SharedLayout
+from .index_map import Layout, unravel
+from .shared import SharedLayout
 
 
 def view_fragment(layout: Fragment, shape: Sequence[int], bits: int = 1, view_bits: int = 1) -> Fragment | None:
@@ -98,7 +99,7 @@ class ReshapedLayout:
 
     shape: tuple[int, ...]
     bits: int
-    root: SharedLayout | MappedLayout
+    root: SharedLayout | Layout
 
     swizzle = 0
 
@@ -128,20 +129,12 @@ class ReshapedLayout:
         for extent, index in zip(self.shape, indices):
             flat = flat * extent + index
         if self.bits == self.root.bits:
-            return self.root.offset(_unravel(flat, self.root.shape))
+            return self.root.offset(unravel(flat, self.root.shape))
         if self.bits < self.root.bits:
             ratio = self.root.bits // self.bits
-            return self.root.offset(_unravel(flat // ratio, self.root.shape)) * ratio + flat % ratio
+            return self.root.offset(unravel(flat // ratio, self.root.shape)) * ratio + flat % ratio
         ratio = self.bits // self.root.bits
-        return self.root.offset(_unravel(flat * ratio, self.root.shape)) // ratio
-
-
-def _unravel(flat: Any, shape: Sequence[int]) -> list[Any]:
-    out: list[Any] = []
-    for extent in reversed(shape[1:]):
-        out.insert(0, flat % extent)
-        flat = flat // extent
-    return [flat, *out]
+        return self.root.offset(unravel(flat * ratio, self.root.shape)) // ratio
 
 
 def view_layout(root: Any, shape: Sequence[int], bits: int) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from .. import ir
 from ..errors import LayoutError
-from ..layout import Fragment, MappedLayout, SharedLayout, TensorLayout
+from ..layout import Fragment, Layout, SharedLayout, TensorLayout
 from ..tileop.base import LoweringContext, attribute, dtype_bits
 
 
@@ -22,8 +21,8 @@ class _Take(ir.Mutator):
         buf: ir.Var = node.value.args[0].source
         layout: Any = attribute(node.value, "layout")
         scope = ir.scope_of(buf)
-        kinds: dict[str, Any] = {"local.fragment": (Fragment,), "global": (MappedLayout,)}
-        wanted = kinds.get(scope, (SharedLayout, MappedLayout))
+        kinds: dict[str, Any] = {"local.fragment": (Fragment,), "global": (Layout,)}
+        wanted = kinds.get(scope, (SharedLayout, Layout))
         if not isinstance(layout, wanted):
             kind = {"local.fragment": "a Fragment", "global": "a T.Layout"}.get(scope, "a Layout of a shared tile")
             raise LayoutError(
@@ -48,11 +47,11 @@ class _Take(ir.Mutator):
         elif scope == "global":
             self.ctx.tensors[buf] = self._tensor_layout(buf, layout, node)
         else:
-            mapped = isinstance(layout, MappedLayout)
-            self.ctx.shared[buf] = replace(layout, bits=dtype_bits(ir.buffer_dtype(buf))) if mapped else layout
+            mapped = isinstance(layout, Layout)
+            self.ctx.shared[buf] = layout.with_bits(dtype_bits(ir.buffer_dtype(buf))) if mapped else layout
         return None
 
-    def _tensor_layout(self, buf: ir.Var, layout: MappedLayout, node: ir.Evaluate) -> TensorLayout:
+    def _tensor_layout(self, buf: ir.Var, layout: Layout, node: ir.Evaluate) -> TensorLayout:
         place = ir.span_to_source(node.span)
         if len(buf.ty.strides):
             raise LayoutError(f"{buf.name} has strides and a layout", fix="declare it as T.Tensor", span=place)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ... import ir
-from ...layout import Fragment, MappedLayout
+from ...layout import Fragment, Layout
 from ..base import LoweringContext, dtype_bits
 from ..digits import add, nest, scale, walk_dim
 
@@ -68,7 +68,7 @@ def ldmatrix_form(matrix: SharedMatrix, k_dim: int, instruction_k: int, ctx: Low
 
 def _rows_aligned(layout: Any, per_row: int) -> bool:
     """True if `per_row` elements that start at a multiple of it are contiguous and 16-byte aligned."""
-    if isinstance(layout, MappedLayout):
+    if isinstance(layout, Layout):
         from itertools import product
 
         return layout.chunk % per_row == 0 and all(
