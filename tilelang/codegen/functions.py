@@ -32,10 +32,12 @@ _FAMILIES = {
     "gemm": "cpu_gemm",  # of src/cpu
     "mbarrier": "mbarrier_init mbarrier_arrive mbarrier_arrive_expect_tx mbarrier_expect_tx mbarrier_wait fence_mbarrier_init"
     " mbarrier_arrive_remote cp_async_mbarrier_arrive_noinc",
-    "tma": "tma_load tma_store tma_prefetch",
+    "tma": "tma_load tma_load_hint tma_load_multicast tma_load_multicast_hint tma_store tma_store_hint tma_prefetch",
+    "bulk": "bulk_copy_to_rank",
+    "cache_policy": "l2_evict_first l2_evict_last",
     "bulk_group": "bulk_commit bulk_wait bulk_wait_read",
     "cluster": "cluster_sync cluster_arrive cluster_arrive_relaxed cluster_wait cluster_rank grid_launch_dependents"
-    " grid_dependency_wait grid_sync",
+    " grid_dependency_wait grid_sync store_to_rank",
     "registers": "set_max_registers_increase set_max_registers_decrease",
 }
 HEADER_OF = {name: f"tl/{family}.h" for family, names in _FAMILIES.items() for name in names.split()}
@@ -46,6 +48,7 @@ _FAST = {name: f"fast_{name}" for name in "exp exp2 exp10 log log2 log10 sin cos
 # Pointer arguments (by position) that a function only reads; all other pointers count as written.
 _READS = {
     "load": (1,),
+    "bulk_copy_to_rank": (1,),
     "store": (1,),
     "cp_async": (1,),
     "atomic_load": (0,),

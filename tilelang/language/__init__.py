@@ -68,6 +68,7 @@ from .cluster import (
     sync_grid,
 )
 from .copy import copy
+from .copy_cluster import copy_cluster
 from .debug import assume, device_assert, evaluate, print
 from .dtypes import NAMES as _DTYPES
 from .dtypes import dtype

@@ -39,7 +39,7 @@ def copy(
     disable_tma : bool
         Do not use the tensor memory accelerator.
     eviction_policy : str, optional
-        evict_normal, evict_first or evict_last.
+        evict_normal, evict_first or evict_last: how long lines that TMA copies should stay in L2.
     prefer_instruction : str, optional
         tma, cp_async or sync.
     annotations : dict, optional

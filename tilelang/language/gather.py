@@ -17,7 +17,7 @@ from .select import if_then_else
 from .shape import same, shape_text
 
 
-def _parallel(extents: tuple[int, ...], body: Callable[..., None], what: str) -> None:
+def parallel_nest(extents: tuple[int, ...], body: Callable[..., None], what: str) -> None:
     """A T.Parallel nest whose body is emitted by `body(i, j, ...)`."""
     builder = require(what)
     builder.need_kernel(what)
@@ -34,7 +34,7 @@ def _parallel(extents: tuple[int, ...], body: Callable[..., None], what: str) ->
     builder.emit(nest)
 
 
-def _element(region: Region, indices: tuple[Any, ...]) -> Element:
+def element_at(region: Region, indices: tuple[Any, ...]) -> Element:
     """The element of a region at indices along the axes that it has."""
     remaining = iter(indices)
     places = [low if point else low + next(remaining) for low, point in zip(region.starts, region.points, strict=True)]
@@ -61,7 +61,7 @@ def transpose(src: Any, dst: Any, annotations: Any = None) -> None:
         )
     if a.buffer is b.buffer:
         raise SemanticError(f"T.transpose of {name_of(a)} in place", fix="transpose into another tile")
-    _parallel(tuple(int(e) for e in a.shape), lambda i, j: _element(b, (j, i)).store(_element(a, (i, j))), "T.transpose")
+    parallel_nest(tuple(int(e) for e in a.shape), lambda i, j: element_at(b, (j, i)).store(element_at(a, (i, j))), "T.transpose")
 
 
 def im2col(
@@ -126,9 +126,9 @@ def im2col(
         w = binary("floormod", pixel, out_w) * stride + binary("floormod", tap, kernel) * dilation - pad
         inside = logical("and", logical("and", h >= 0, h < height), logical("and", w >= 0, w < width))
         value = Element(img, (n, h, w, binary("floormod", column, channels)))
-        _element(target, (i, j)).store(if_then_else(inside, value, 0))
+        element_at(target, (i, j)).store(if_then_else(inside, value, 0))
 
-    _parallel((int(m), int(k)), element, "T.im2col")
+    parallel_nest((int(m), int(k)), element, "T.im2col")
 
 
 def c2d_im2col(*args: Any, **kwargs: Any) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import SemanticError, UnsupportedError
+from ..errors import SemanticError
 from ..frontend.builder import require
 from .barrier import barrier_region
 from .copy import match_extents
 from .emit import statement
+from .kernel import kernel_of
 
 
 def tma_copy(
@@ -35,8 +36,12 @@ def tma_copy(
         Of a load.
     leader_scope_threads : int, optional
         One thread of every so many issues; all threads that run the statement by default.
+    cluster_mask : int, optional
+        Of a load that all blocks of the cluster come by: the lowest block of the mask (bit `r`: rank `r`) loads its tile into
+        `dst` of all blocks of the mask, blocks outside load their own; every block's barrier counts the bytes of one tile. A
+        block must be done with its tile before the lowest one issues (T.cluster_sync, or an arrival at a barrier there).
     eviction_policy : {"evict_normal", "evict_first", "evict_last"}, optional
-        A hint for the L2 cache, which this version checks and does not pass on.
+        How long the lines should stay in L2.
 
     Examples
     --------
@@ -49,7 +54,7 @@ def tma_copy(
             raise SemanticError(f"T.tma_copy has no option {name!r}", fix="one of " + ", ".join(options))
         options[name] = value if options[name] is None else options[name]
     if cluster_mask is not None:
-        raise UnsupportedError("T.tma_copy with cluster_mask is not in this version", fix="let every block load its own tile")
+        check_cluster_mask(cluster_mask, "T.tma_copy")
     policy = options["eviction_policy"]
     if policy not in (None, "evict_normal", "evict_first", "evict_last"):
         raise SemanticError(f"eviction_policy={policy!r}", fix="one of evict_normal, evict_first, evict_last")
@@ -72,11 +77,27 @@ def tma_copy(
                 "T.tma_copy from shared to global memory with a barrier", fix="leave it out and use T.tma_store_wait"
             )
         args = (a, b)
+        if cluster_mask is not None:
+            raise SemanticError("T.tma_copy to global memory with cluster_mask", fix="only loads go to several blocks")
     else:
         raise SemanticError(
             f"T.tma_copy from {scopes[0]} to {scopes[1]} memory", fix="TMA copies between global and shared memory"
         )
-    statement("tl.tma_copy", args, {"leader_scope": scope}, "T.tma_copy")
+    if cluster_mask is not None:  # copies of other blocks count at this block's barriers
+        statement("tl.cluster_barriers", (), None, "T.tma_copy")
+    attrs = {"leader_scope": scope, "eviction_policy": policy, "cluster_mask": cluster_mask}
+    statement("tl.tma_copy", args, attrs, "T.tma_copy")
+
+
+def check_cluster_mask(mask: Any, what: str) -> None:
+    """Raise unless a mask names blocks of the kernel's cluster."""
+    x, y, z = kernel_of(what).cluster
+    size = x * y * z
+    if isinstance(mask, bool) or not isinstance(mask, int) or not 0 < mask < 2**size or size == 1:
+        raise SemanticError(
+            f"cluster_mask={mask!r} of {what} in a cluster of {size} block{'s' * (size != 1)}",
+            fix=f"bits 0 to {size - 1} name its blocks" if size > 1 else "T.Kernel(..., cluster_dims=...) makes clusters",
+        )
 
 
 def tma_store_arrive() -> None:

@@ -117,7 +117,7 @@ class FragmentQueries:
         from .fragment import Factor, Fragment
 
         mine = self._self()
-        counts = [int(r) for r in repeats] if isinstance(repeats, (list, tuple)) else [int(repeats)]
+        counts = [int(r) for r in repeats]
         if len(counts) != len(mine.shape) or min(counts, default=1) < 1:
             raise LayoutError(f"repeat({repeats}) of a fragment of shape {mine.shape}", fix="a positive count for each axis")
         for dim in range(len(mine.shape)):

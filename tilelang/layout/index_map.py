@@ -79,7 +79,7 @@ class IndexMap:
         given = list(indices) if isinstance(indices, (list, tuple)) else [indices]
         if len(given) != len(self.shape):
             raise LayoutError(f"{len(given)} indices for a layout of shape {self.shape}", fix=f"give {len(self.shape)}")
-        nodes = [getattr(i, "node", i) for i in given]
+        nodes: list[Any] = [getattr(i, "node", i) for i in given]
         return [int(n.value) if type(n).__name__ == "IntImm" else n for n in nodes]
 
     def map_region_bounds(self, region: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -150,7 +150,7 @@ class IndexMap:
 
     def expand(self, leading: Sequence[int]) -> Layout:
         """New axes in front, which pass through unchanged."""
-        extents = tuple(int(n) for n in (leading if isinstance(leading, (list, tuple)) else [leading]))
+        extents = tuple(int(n) for n in leading)
         count = len(extents)
         return Layout((*extents, *self.shape), lambda *i: (*i[:count], *self.physical(i[count:])))
 

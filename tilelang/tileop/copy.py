@@ -162,7 +162,8 @@ class Copy(ElementwiseOp):
             ctx.remark(self.span, f"{self.dst.source.name} is loaded synchronously: its layout keeps no 4 bytes side by side")
         boxes = self.tensor_store(ctx)
         if boxes is not None:
-            return lower_tensor_store(boxes, ctx, self.span)
+            policy = self.options.get("eviction_policy")
+            return lower_tensor_store(boxes, ctx, self.span, policy and str(policy))
         nest = self.nest()
         matrix = MatrixCopy.of(nest, self.layout(ctx), ctx)
         return matrix.lower(ctx) if matrix is not None else lower_nest(nest, loop_layout(nest, ctx), ctx)

@@ -22,6 +22,12 @@ TL_FUNC T* map_shared_rank(T* pointer, uint32_t rank TL_SITE_PARAMETER) {
   return static_cast<T*>(detail::map_shared(pointer, rank TL_SITE_ARGUMENT));
 }
 
+// Stores to the same place in the shared memory of block `rank`.
+template <class T>
+TL_FUNC void store_to_rank(T* pointer, uint32_t rank, T value TL_SITE_PARAMETER) {
+  *map_shared_rank(pointer, rank TL_SITE_ARGUMENT) = value;
+}
+
 #endif
 
 // A barrier of all blocks of a cooperative launch. `counter` is a 32-bit word in global memory that starts as zero, is used

@@ -6,8 +6,8 @@ namespace tl {
 
 #if TL_HOPPER
 
-TL_FUNC uint32_t cluster_rank() {
-  uint32_t rank;
+TL_FUNC int32_t cluster_rank() {
+  int32_t rank;
   asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
   return rank;
 }

@@ -1,7 +1,8 @@
 """Copies by the tensor memory accelerator: tensor maps, boxes, loads that an mbarrier counts, stores."""
 
 from .box import BoxCopy
+from .cluster_copy import CopyToBlock
 from .explicit import ExplicitTensorCopy
 from .load import TensorLoad
 
-__all__ = ["BoxCopy", "ExplicitTensorCopy", "TensorLoad"]
+__all__ = ["BoxCopy", "CopyToBlock", "ExplicitTensorCopy", "TensorLoad"]

@@ -10,6 +10,7 @@ from ...errors import UnsupportedError
 from ...target import Target
 from ..base import Effects, LoweringContext, TileOp, attribute, tile_op
 from .box import BoxCopy
+from .cache_hint import hinted
 
 
 @tile_op("tl.tma_copy")
@@ -25,6 +26,8 @@ class ExplicitTensorCopy(TileOp):
     dst: ir.BufferRegion
     barrier: ir.BufferRegion | None = None
     leader_scope: int = 0
+    eviction_policy: str | None = None
+    cluster_mask: int = 0
     alone: bool = False
     span: Any = None
 
@@ -32,11 +35,15 @@ class ExplicitTensorCopy(TileOp):
     def from_call(cls, call: ir.Call, span: Any) -> ExplicitTensorCopy:
         barrier = call.args[2] if len(call.args) > 2 else None
         leader_scope, alone = int(attribute(call, "leader_scope", 0)), bool(attribute(call, "alone", False))
-        return cls(call.args[0], call.args[1], barrier, leader_scope, alone, span)
+        policy, mask = attribute(call, "eviction_policy"), int(attribute(call, "cluster_mask", 0))
+        return cls(call.args[0], call.args[1], barrier, leader_scope, policy and str(policy), mask, alone, span)
 
     def to_call(self) -> ir.Call:
         args = [self.src, self.dst] if self.barrier is None else [self.src, self.dst, self.barrier]
-        return ir.call("tl.tma_copy", args, attrs={"leader_scope": self.leader_scope, "alone": self.alone}, span=self.span)
+        attrs: dict[str, Any] = {"leader_scope": self.leader_scope, "alone": self.alone, "cluster_mask": self.cluster_mask}
+        if self.eviction_policy is not None:
+            attrs["eviction_policy"] = self.eviction_policy
+        return ir.call("tl.tma_copy", args, attrs=attrs, span=self.span)
 
     @property
     def is_load(self) -> bool:
@@ -80,6 +87,26 @@ class ExplicitTensorCopy(TileOp):
             )
         return found
 
+    def _loads(self, boxes: BoxCopy, tensor_map: Any, barrier: Any) -> ir.Stmt:
+        """One block's own loads; with a mask the lowest block loads for all of it, the others in it only wait."""
+
+        def issue(name: str, *more: Any) -> ir.Stmt:
+            name, hint = hinted(name, self.eviction_policy)
+
+            def each(tile: Any, at: list[Any]) -> ir.Stmt:
+                return ir.evaluate(ir.call(name, [tile, tensor_map, barrier, *more, *hint, *at], span=self.span), self.span)
+
+            return boxes.each_box(each, self.span)
+
+        if not self.cluster_mask:
+            return issue("tl.tma_load")
+        rank = ir.call("tl.cluster_rank", [], ret="int32")
+        lowest = (self.cluster_mask & -self.cluster_mask).bit_length() - 1
+        outside = ir.as_expr((ir.const(self.cluster_mask) >> rank) % 2 == 0)
+        own = ir.IfThenElse(outside, issue("tl.tma_load"), None, self.span)
+        many = issue("tl.tma_load_multicast", ir.const(self.cluster_mask, "uint16"))
+        return ir.IfThenElse(ir.as_expr(rank == lowest), many, own, self.span)
+
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
         boxes = self.boxes(ctx)
         tensor_map = ir.address_of(ir.load(ctx.tensor_map(boxes.spec), [0]))
@@ -91,11 +118,12 @@ class ExplicitTensorCopy(TileOp):
             barrier = ir.address_of(ir.load(self.barrier.source, [r.min for r in self.barrier.region]))
             parts = [
                 call("tl.mbarrier_expect_tx", barrier, ir.const(boxes.bytes)),
-                boxes.each_box(lambda tile, at: call("tl.tma_load", tile, tensor_map, barrier, *at), self.span),
+                self._loads(boxes, tensor_map, barrier),
             ]
         else:
+            store, hint = hinted("tl.tma_store", self.eviction_policy)
             parts = [
-                boxes.each_box(lambda tile, at: call("tl.tma_store", tensor_map, tile, *at), self.span),
+                boxes.each_box(lambda tile, at: call(store, tensor_map, tile, *hint, *at), self.span),
                 call("tl.bulk_commit"),
             ]
         if self.alone:

@@ -7,8 +7,9 @@ from typing import Any
 
 from ... import ir
 from ...errors import UnsupportedError
-from ..base import Effects, LoweringContext, TileOp, tile_op
+from ..base import Effects, LoweringContext, TileOp, attribute, tile_op
 from .box import BoxCopy
+from .cache_hint import hinted
 
 
 @tile_op("tl.tensor_load")
@@ -22,14 +23,17 @@ class TensorLoad(TileOp):
     src: ir.BufferRegion
     dst: ir.BufferRegion
     barrier: ir.BufferRegion
+    eviction_policy: str | None = None
     span: Any = None
 
     @classmethod
     def from_call(cls, call: ir.Call, span: Any) -> TensorLoad:
-        return cls(call.args[0], call.args[1], call.args[2], span)
+        policy = attribute(call, "eviction_policy")
+        return cls(call.args[0], call.args[1], call.args[2], policy and str(policy), span)
 
     def to_call(self) -> ir.Call:
-        return ir.call("tl.tensor_load", [self.src, self.dst, self.barrier], span=self.span)
+        attrs = None if self.eviction_policy is None else {"eviction_policy": self.eviction_policy}
+        return ir.call("tl.tensor_load", [self.src, self.dst, self.barrier], attrs=attrs, span=self.span)
 
     def effects(self) -> Effects:
         return Effects(reads=(self.src,), writes=(self.dst,), asynchronous=True)
@@ -49,7 +53,9 @@ class TensorLoad(TileOp):
         tensor_map = ir.address_of(ir.load(ctx.tensor_map(boxes.spec), [0]))
         barrier = ir.address_of(ir.load(self.barrier.source, [r.min for r in self.barrier.region]))
 
+        name, hint = hinted("tl.tma_load", self.eviction_policy)
+
         def issue(address: Any, coordinates: list[Any]) -> ir.Stmt:
-            return ir.evaluate(ir.call("tl.tma_load", [address, tensor_map, barrier, *coordinates], span=self.span), self.span)
+            return ir.evaluate(ir.call(name, [address, tensor_map, barrier, *hint, *coordinates], span=self.span), self.span)
 
         return boxes.each_box(issue, self.span)

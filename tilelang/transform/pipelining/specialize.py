@@ -22,7 +22,7 @@ from typing import Any
 
 from ... import ir
 from ...layout import SharedLayout
-from ...tileop.base import LoweringContext, TileOp, as_tile_op, dtype_bits
+from ...tileop.base import LoweringContext, TileOp, as_tile_op, attribute, dtype_bits
 from ...tileop.copy import Copy
 from ...tileop.tma.box import BoxCopy
 from ..effects import is_unit, unit_accesses
@@ -413,7 +413,9 @@ class _RingLoop:
             guard = [ir.simplify(ir.substitute(g, at)) for g in copy.guards]
             target = AddVersion(self.replaced, self.slot(k)).visit(copy.call.args[1])
             source = ir.substitute(copy.call.args[0], at)
-            load = ir.call("tl.tensor_load", [source, target, self.element(ring.full, k)], span=copy.stmt.span)
+            policy = attribute(copy.call, "eviction_policy")
+            attrs = None if policy is None else {"eviction_policy": str(policy)}
+            load = ir.call("tl.tensor_load", [source, target, self.element(ring.full, k)], attrs=attrs, span=copy.stmt.span)
             stmt: ir.Stmt = ir.evaluate(load, copy.stmt.span)
             if guard:
                 out.append(_under(guard, call("tl.mbarrier_expect_tx", ir.address_of(full), ir.const(size)), copy.stmt.span))

@@ -4,7 +4,7 @@
 
 namespace tl {
 
-inline uint32_t cluster_rank() { return tl_sim_self->cluster_rank; }
+inline int32_t cluster_rank() { return static_cast<int32_t>(tl_sim_self->cluster_rank); }
 inline uint32_t cluster_size() {
   const tl_sim_dim3& extent = tl_sim_self->cluster_extent;
   return extent.x * extent.y * extent.z;
