@@ -27,7 +27,7 @@ class CopyToBlock(TileOp):
 
     @classmethod
     def from_call(cls, call: ir.Call, span: Any) -> CopyToBlock:
-        return cls(*call.args, span)
+        return cls(call.args[0], call.args[1], call.args[2], call.args[3], span)
 
     def to_call(self) -> ir.Call:
         return ir.call("tl.copy_to_block", [self.src, self.dst, self.barrier, self.block], span=self.span)
