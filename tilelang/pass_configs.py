@@ -51,6 +51,7 @@ class PassConfigKey(str, Enum):
     TL_DISABLE_GEMM_OVERLAP = "tl.disable_gemm_overlap"
     TL_DISABLE_BLOCK_REORDERING = "tl.disable_block_reordering"
     TL_ENABLE_PERSISTENT_BLOCKS = "tl.enable_persistent_blocks"
+    TL_ENABLE_PING_PONG = "tl.enable_ping_pong"
     TL_EXACT_NUM_STAGES = "tl.exact_num_stages"
     TL_DEBUG_MERGE_SHARED_MEMORY_ALLOCATIONS = "tl.debug_merge_shared_memory_allocations"
     TL_ENABLE_AGGRESSIVE_SHARED_MEMORY_MERGE = "tl.enable_aggressive_shared_memory_merge"

@@ -42,14 +42,14 @@ def test_it_can_be_switched_off():
     assert torch.equal(c, run(program, a, b, (M, N), torch.float16)[1])
 
 
-def attention(heads, length, dim, causal, bm=128, bn=128):
+def attention(heads, length, dim, causal, bm=128, bn=128, threads=256):
     shape, scale = (heads, length, dim), dim**-0.5 * 1.44269504
 
     @T.prim_func
     def main(
         Q: T.Tensor(shape, "float16"), K: T.Tensor(shape, "float16"), V: T.Tensor(shape, "float16"), O: T.Tensor(shape, "float16")
     ):
-        with T.Kernel(T.ceildiv(length, bm), heads, threads=256) as (bx, by):
+        with T.Kernel(T.ceildiv(length, bm), heads, threads=threads) as (bx, by):
             Qs, Ks = T.alloc_shared((bm, dim), "float16"), T.alloc_shared((bn, dim), "float16")
             Vs, Os = T.alloc_shared((bn, dim), "float16"), T.alloc_shared((bm, dim), "float16")
             s, p = T.alloc_fragment((bm, bn), "float32"), T.alloc_fragment((bm, bn), "float16")

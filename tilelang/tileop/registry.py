@@ -1,5 +1,5 @@
 """Importing this registers every tile operator."""
 
-from . import all_reduce, atomic, copy, fill, gemm, gemm_wait, print, reduce, ring, scan, tma
+from . import all_reduce, atomic, copy, fill, gemm, gemm_wait, print, reduce, ring, scan, tma, turn
 
-__all__ = ["all_reduce", "atomic", "copy", "fill", "gemm", "gemm_wait", "print", "reduce", "ring", "scan", "tma"]
+__all__ = ["all_reduce", "atomic", "copy", "fill", "gemm", "gemm_wait", "print", "reduce", "ring", "scan", "tma", "turn"]

@@ -13,6 +13,9 @@ Two forms of a loop over a ring of tiles:
       for k = 1 ..:  issue H(k); issue T(k - 1); wait for H; M(k), up to what T reads or writes; wait for T; the rest of M(k)
       T(last); wait
 
+  Where a block has several warpgroups and its loops are too short for them to fall out of step by themselves, they take turns at
+  H and T (`tileop/turn.py`), so that the products of one run beside M of another. Longer loops lose by it (benchmark/results).
+
 Everything else waits for its products at once, inside the gemm.
 """
 
@@ -29,7 +32,9 @@ from ..tileop.fill import Fill
 from ..tileop.gemm import Gemm
 from ..tileop.gemm_wait import Accumulator, GemmWait
 from ..tileop.ring import RingRelease, RingWait
+from ..tileop.turn import WARPGROUP, TurnLend, TurnPass, TurnReturn, TurnWait
 from .effects import accesses_within
+from .group_barriers import free_barrier, taken_barriers
 from .kernel_program import KernelProgram
 from .occupancy import producer_halves_occupancy
 from .parallel_nest import ParallelNest
@@ -39,6 +44,9 @@ from .region import covers, ranges_of
 from .units import is_parallel
 
 DISABLE = "tl.disable_gemm_overlap"
+# True and False decide about turns; without it, the trip count does.
+PING_PONG = "tl.enable_ping_pong"
+LONG_LOOP = 32  # iterations
 VERSIONS = 3  # of a tile that is computed beside the products that read its predecessor
 
 
@@ -48,7 +56,17 @@ def overlap_gemms(program: KernelProgram) -> KernelProgram:
         return program
     overlap = _Overlap(program)
     body = overlap.body(program.body)
-    return replace(program, body=drop_unused(body, overlap.replaced) if overlap.replaced else body)
+    body = drop_unused(body, overlap.replaced) if overlap.replaced else body
+    return replace(program, body=_with_turns(body, overlap.turns, program.span))
+
+
+def _with_turns(body: ir.Stmt, barriers: tuple[int, ...], span: Any) -> ir.Stmt:
+    if not barriers:
+        return body
+    parts = ir.statements(body)
+    start = next((i for i, s in enumerate(parts) if not isinstance(s, ir.AllocBuffer)), len(parts))
+    lend, back = (ir.evaluate(turn(barriers, span).to_call(), span) for turn in (TurnLend, TurnReturn))
+    return ir.seq([*parts[:start], lend, *parts[start:], back])
 
 
 class _Overlap(ir.Mutator):
@@ -57,6 +75,23 @@ class _Overlap(ir.Mutator):
         self.program, self.ctx = program, program.ctx
         self.depth = 0
         self.replaced: set[ir.Var] = set()
+        self.turns: tuple[int, ...] = ()  # named barriers, once a loop has turns
+
+    def take_turns(self, loop: ir.For) -> tuple[int, ...]:
+        """The barriers of the block's warpgroups, or none where they need no turns in this loop."""
+        groups, rest = divmod(self.ctx.num_threads, WARPGROUP)
+        extent = ir.const_int(ir.simplify(loop.extent))
+        wanted = self.program.config(PING_PONG, extent is None or extent < LONG_LOOP)
+        if groups < 2 or rest or not wanted:
+            return ()
+        if not self.turns:
+            taken = taken_barriers(self.program.body)
+            for group in range(groups):
+                taken.add(free_barrier(taken, f"the turns of warpgroup {group}"))
+            self.turns = tuple(sorted(taken - taken_barriers(self.program.body)))
+            text = f"{groups} warpgroups take turns at the tensor cores"
+            self.ctx.remark(loop.span, text, rule="pipeline", warpgroups=groups)
+        return self.turns
 
     def visit_For(self, node: ir.For) -> Any:
         outer, self.ctx.ranges = self.ctx.ranges, {**self.ctx.ranges, node.loop_var: (node.min, node.extent)}
@@ -95,10 +130,12 @@ class _Overlap(ir.Mutator):
         tiles = computed_tiles(body, self.program)
         if tiles is not None and (versions := self.versions(tiles)) is not None:
             return _chain(body, self.ctx, self.depth > 0, versions)
-        rotated = _rotation(body, self.ctx)
-        if rotated is not None and producer_halves_occupancy(self.program):
+        rotation = _Rotation.of(body)
+        if rotation is None:
+            return loop
+        if producer_halves_occupancy(self.program):
             raise NotSpecialized("without one, twice as many blocks share a multiprocessor and overlap each other", loop.span)
-        return rotated or loop
+        return rotation.lower(self.ctx, self.take_turns(loop))
 
 
 def is_plain_loop(stmt: ir.For) -> bool:
@@ -285,35 +322,60 @@ def _runs(loop: ir.For, ctx: LoweringContext) -> bool:
 # ---------------------------------------------------------------------- rotations
 
 
-def _rotation(body: RingBody, ctx: LoweringContext) -> ir.Stmt | None:
-    """The loop with its last gemms beside the work between the first ones and them; None if that cannot be."""
-    parts, loop = body.parts, body.loop
-    start = next(i for i, p in enumerate(parts) if p.is_gemm)
-    head = next(i for i in range(start, len(parts) + 1) if i == len(parts) or not (parts[i].is_gemm or parts[i].is_ring))
-    tail = next(i for i in range(len(parts), -1, -1) if i == 0 or not (parts[i - 1].is_gemm or parts[i - 1].is_ring))
-    first, between, last = parts[:head], parts[head:tail], parts[tail:]
-    firsts, lasts = [p for p in first if p.is_gemm], [p for p in last if p.is_gemm]
-    if not lasts or tail <= head or any(p.is_gemm for p in between):
-        return None
-    if any(a.conflicts(b) for a in first for b in lasts):
-        return None
-    scalars = ir.bound_vars(loop.body)
-    if any(ir.uses_var(p.stmt, scalars) for p in last) or any(isinstance(p.stmt, ir.AllocBuffer) for p in parts):
-        return None
-    issue_first = [_under_way(p) if p.is_gemm else p.stmt for p in first if not isinstance(p.op, RingRelease)]
-    release_first = [p.stmt for p in first if isinstance(p.op, RingRelease)]
-    issue_last = [_under_way(p) if p.is_gemm else p.stmt for p in last if not isinstance(p.op, RingRelease)]
-    release_last = [p.stmt for p in last if isinstance(p.op, RingRelease)]
-    meet = next((i for i, p in enumerate(between) if any(p.conflicts(g) for g in lasts)), len(between))
-    free, bound = [p.stmt for p in between[:meet]], [p.stmt for p in between[meet:]]
-    span, k = loop.span, loop.loop_var
-    wait_first, wait_last = _wait(len(lasts), firsts, ctx, span), _wait(0, lasts, ctx, span)
-    peeled = _at([*issue_first, _wait(0, firsts, ctx, span), *release_first, *free, *bound], loop, loop.min)
-    previous = [*_at(issue_last, loop, k - 1)], [*_at(release_last, loop, k - 1)]
-    steady = [*issue_first, *previous[0], wait_first, *release_first, *free, wait_last, *previous[1], *bound]
-    bounds = ir.simplify(loop.min + 1), ir.simplify(loop.extent - 1)
-    rest = ir.For(k, *bounds, ir.ForKind.SERIAL, ir.seq(steady), annotations=loop.annotations, span=span)
-    end = loop.min + loop.extent - 1
-    final = [*_at(issue_last, loop, end), wait_last, *_at(release_last, loop, end)]
-    whole = ir.seq([*peeled, rest, *final])
-    return whole if _runs(loop, ctx) else ir.IfThenElse(ir.as_expr(loop.extent > 0), whole, None, span)
+@dataclass(frozen=True)
+class _Rotation:
+    """A loop's parts: H with what rings need for it, M, and T likewise."""
+
+    loop: ir.For
+    first: tuple[Part, ...]
+    between: tuple[Part, ...]
+    last: tuple[Part, ...]
+
+    @staticmethod
+    def of(body: RingBody) -> _Rotation | None:
+        """None if T of one iteration cannot run beside M of the next."""
+        parts, loop = body.parts, body.loop
+        start = next(i for i, p in enumerate(parts) if p.is_gemm)
+        head = next(i for i in range(start, len(parts) + 1) if i == len(parts) or not (parts[i].is_gemm or parts[i].is_ring))
+        tail = next(i for i in range(len(parts), -1, -1) if i == 0 or not (parts[i - 1].is_gemm or parts[i - 1].is_ring))
+        first, between, last = parts[:head], parts[head:tail], parts[tail:]
+        lasts = [p for p in last if p.is_gemm]
+        if not lasts or tail <= head or any(p.is_gemm for p in between):
+            return None
+        if any(a.conflicts(b) for a in first for b in lasts):
+            return None
+        scalars = ir.bound_vars(loop.body)
+        if any(ir.uses_var(p.stmt, scalars) for p in last) or any(isinstance(p.stmt, ir.AllocBuffer) for p in parts):
+            return None
+        return _Rotation(loop, first, between, last)
+
+    def lower(self, ctx: LoweringContext, turns: tuple[int, ...]) -> ir.Stmt:
+        """The rotated loop; with `turns`, its products are issued by one warpgroup after the other."""
+        loop, span, k = self.loop, self.loop.span, self.loop.loop_var
+        firsts, lasts = ([p for p in part if p.is_gemm] for part in (self.first, self.last))
+        issue_first, issue_last = _issue(self.first), _issue(self.last)
+        release_first, release_last = _releases(self.first), _releases(self.last)
+        meet = next((i for i, p in enumerate(self.between) if any(p.conflicts(g) for g in lasts)), len(self.between))
+        free, bound = [p.stmt for p in self.between[:meet]], [p.stmt for p in self.between[meet:]]
+        wait_first, wait_last = _wait(len(lasts), firsts, ctx, span), _wait(0, lasts, ctx, span)
+        peeled = _at([*issue_first, _wait(0, firsts, ctx, span), *release_first, *free, *bound], loop, loop.min)
+        previous = [*_at(issue_last, loop, k - 1)], [*_at(release_last, loop, k - 1)]
+        begin, end = ([ir.evaluate(t(turns, span).to_call(), span)] if turns else [] for t in (TurnWait, TurnPass))
+        before = next(i for i, p in enumerate(self.first) if p.is_gemm)  # issue_first keeps what stands before the first gemm
+        products = [*issue_first[:before], *begin, *issue_first[before:], *previous[0], *end]
+        steady = [*products, wait_first, *release_first, *free, wait_last, *previous[1], *bound]
+        bounds = ir.simplify(loop.min + 1), ir.simplify(loop.extent - 1)
+        rest = ir.For(k, *bounds, ir.ForKind.SERIAL, ir.seq(steady), annotations=loop.annotations, span=span)
+        tail = loop.min + loop.extent - 1
+        final = [*_at(issue_last, loop, tail), wait_last, *_at(release_last, loop, tail)]
+        whole = ir.seq([*peeled, rest, *final])
+        return whole if _runs(loop, ctx) else ir.IfThenElse(ir.as_expr(loop.extent > 0), whole, None, span)
+
+
+def _issue(parts: tuple[Part, ...]) -> list[ir.Stmt]:
+    """Everything but the releases, with gemms left under way."""
+    return [_under_way(p) if p.is_gemm else p.stmt for p in parts if not isinstance(p.op, RingRelease)]
+
+
+def _releases(parts: tuple[Part, ...]) -> list[ir.Stmt]:
+    return [p.stmt for p in parts if isinstance(p.op, RingRelease)]
