@@ -185,11 +185,34 @@ def test_barrier_is_hoisted_out_of_a_divergent_branch(env):
 
 
 def test_conflict_inside_a_divergent_branch_is_refused(env):
-    ctx = context()
+    ctx = context(64)
     S, x = shared("S", 64), ir.buffer((1,), "float32", "x", "local.var")
-    racy = when(ctx.tid < 7, store(S, (ctx.tid,), 1.0), store(x, (0,), ir.load(S, (ctx.tid + 1,))))
+    racy = when(ctx.tid < 40, store(S, (ctx.tid,), 1.0), store(x, (0,), ir.load(S, (ctx.tid + 1,))))
     with pytest.raises(SemanticError, match="S is written and then read by different threads"):
         synchronised(ir.alloc(S), ir.alloc(x), racy, ctx=ctx)
+
+
+def test_order_inside_a_divergent_branch_is_the_authors_where_no_race_is_known(env):
+    """One warp, a condition in memory, or indices in memory: authors know what the compiler does not."""
+    S, x, n = shared("S", 64), ir.buffer((1,), "float32", "x", "local.var"), ir.buffer((64,), "int32", "N")
+    for condition, other in [
+        (lambda tid: tid < 7, lambda tid: tid + 1),
+        (lambda tid: ir.load(n, (tid,)) > 0, lambda tid: tid + 1),
+        (lambda tid: tid < 40, lambda tid: ir.load(n, (tid,))),
+        (lambda tid: tid % 2 == 0, lambda tid: tid + 1),
+    ]:
+        ctx = context(64)
+        exchange = when(condition(ctx.tid), store(S, (ctx.tid,), 1.0), store(x, (0,), ir.load(S, (other(ctx.tid),))))
+        body, _, _ = synchronised(ir.alloc(S), ir.alloc(x), exchange, ctx=ctx)
+        assert barriers(body) == 0
+
+
+def test_branches_that_barriers_need_whole_are_taken_as_such(env):
+    """A condition nobody knows to be the same for all threads, around what needs all of them: the author's word for it."""
+    n = ir.buffer((64,), "int32", "N")
+    ctx = context()
+    body, _, _ = synchronised(*env.allocs, when(ir.load(n, (ctx.tid,)) > 0, copy(env.A, env.S), copy(env.S, env.f)), ctx=ctx)
+    assert barriers(ir.collect(body, ir.IfThenElse)[0]) == 1
 
 
 def test_one_thread_needs_no_barrier(env):

@@ -10,7 +10,9 @@ them visible to the others. A barrier before the wait does not count.
 A statement of a group of threads (`thread_group.py`) has barriers of the group where its own accesses conflict; conflicts with
 what others did before it get a barrier of the block in front. Where the author handles barriers, they order what two groups do.
 
-No barrier goes where not all threads may come by: it is hoisted before the branch, or the program is refused.
+No barrier goes where not all threads may come by: it is hoisted before the branch. What threads do to each other inside is the
+author's affair, unless it is known to go wrong. So is a branch whose condition nobody knows to be the same for all threads,
+around a T.sync_threads() or an operator: it is refused only if threads are known to part there.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ from .kernel_program import SharedPlan
 from .manual_barriers import has_manual_barriers
 from .pending import Conflicts, Pending, State, age_range, state_of
 from .thread_group import ThreadGroup, group_of
+from .thread_values import Guards, ThreadValues
 from .uniformity import Uniformity
 
 DISABLE = "tl.disable_thread_storage_sync"
@@ -93,7 +96,7 @@ class _Walker:
         self.ctx = ctx
         self.threads = {ctx.tid, *axes}
         self.uniform = Uniformity(body, self.threads)
-        self.conflicts = Conflicts(plan, ctx.tid, axes, {v: _extent(v, ctx) for v in self.threads})
+        self.conflicts = Conflicts(plan, ctx.tid, axes, {v: ctx.num_threads for v in self.threads} | _extents(self.threads, ctx))
         self.barriers: set[Path] = set()
         self.waits: set[Path] = set()  # barriers that must be preceded by a wait for all copies under way
         self.ranges: dict[ir.Var, tuple[Any, Any]] = {}
@@ -104,6 +107,9 @@ class _Walker:
         self.group: ThreadGroup | None = None  # the threads that run what is walked
         self.manual = has_manual_barriers(body)
         self.before: State | None = None  # inside a divergent statement: what was pending before it
+        self.values = ThreadValues(ctx.tid, axes, _extents(axes, ctx), ctx.num_threads, body)
+        self.guards: Guards = ()  # conditions around what is walked
+        self.guards_at: dict[Path, Guards] = {}
         self._analyzer: ir.Analyzer | None = None
 
     # ------------------------------------------------------------------ statements
@@ -143,10 +149,15 @@ class _Walker:
 
     def is_divergent(self, stmt: ir.Stmt) -> bool:
         """True if not all threads may pass through every part of a statement together."""
-        if isinstance(stmt, ir.IfThenElse):
-            return not self.uniform.is_uniform(stmt.condition)
-        bounds = _bounds(stmt) if isinstance(stmt, ir.For) else (stmt.condition,)
-        return not all(map(self.uniform.is_uniform, bounds)) or self.uniform.leaves_divergently(stmt.body)
+        deciding = _bounds(stmt) if isinstance(stmt, ir.For) else (stmt.condition,)
+        if all(map(self.uniform.is_uniform, deciding)) and (
+            isinstance(stmt, ir.IfThenElse) or not self.uniform.leaves_divergently(stmt.body)
+        ):
+            return False
+        if not _needs_all_threads(stmt) or any(self.values.differ(ir.substitute(e, self.binds)) for e in deciding):
+            return True
+        self.ctx.remark(stmt.span, "threads are not known to take this branch or loop together; its barriers expect that they do")
+        return False
 
     def unit(self, stmt: ir.Stmt, path: Path, state: State) -> State:
         call = ordering_call(stmt)
@@ -177,6 +188,7 @@ class _Walker:
         """Execute accesses at a place: order them after what they conflict with, then add them."""
         # mbarriers order others, and themselves.
         accesses = [a.of_root(self.ctx.views) for a in accesses if a.scope in ("global", "shared.dyn", "shared")]
+        self.guards_at[path] = self.guards
         for access in accesses:
             if self.before is not None:
                 self.check_divergent(access, state)
@@ -230,10 +242,13 @@ class _Walker:
     # ------------------------------------------------------------------ branches and loops
 
     def branch(self, stmt: ir.IfThenElse, path: Path, state: State) -> State:
-        pins, self.pins = self.pins, (*self.pins, *self.pinned_by(stmt.condition))
+        pins, guards = self.pins, self.guards
+        condition = ir.substitute(stmt.condition, self.binds)
+        self.pins, self.guards = (*pins, *self.pinned_by(stmt.condition)), (*guards, (condition, True))
         out = dict(self.walk(stmt.then_case, (*path, 0), state))
-        self.pins = pins
+        self.pins, self.guards = pins, (*guards, (condition, False))
         out.update(state if stmt.else_case is None else self.walk(stmt.else_case, (*path, 1), state))
+        self.guards = guards
         return out
 
     def pinned_by(self, condition: Any) -> Pins:
@@ -307,12 +322,12 @@ class _Walker:
         """A statement of a group: barriers of the group inside, of all present threads before it."""
         if path in self.barriers:
             state = self.ordered(state, path in self.waits)
-        saved = self.group, self.pins, dict(self.ranges), self.before, len(self.exits)
+        saved = self.group, self.pins, dict(self.ranges), self.before, len(self.exits), self.guards
         self.group = group
         try:
             inner = self.walk(stmt.then_case, (*path, 0), state)
         except _Leave as leave:
-            self.group, self.pins, self.ranges, self.before, depth = saved
+            self.group, self.pins, self.ranges, self.before, depth, self.guards = saved
             del self.exits[depth:]
             self._analyzer = None
             if path in self.barriers and (path in self.waits or not leave.in_flight):
@@ -328,7 +343,7 @@ class _Walker:
         """A statement through which threads go separately: barriers only before it."""
         if path in self.barriers:
             state = self.ordered(state, path in self.waits)
-        saved = self.pins, dict(self.ranges), len(self.exits)
+        saved = self.pins, dict(self.ranges), len(self.exits), self.guards
         self.before = state
         try:
             inner = self.structured(stmt, path, {})
@@ -336,7 +351,7 @@ class _Walker:
             self.barriers.add(path)
             if hoist.in_flight:
                 self.waits.add(path)
-            self.pins, self.ranges, depth = saved
+            self.pins, self.ranges, depth, self.guards = saved
             del self.exits[depth:]
             self._analyzer = self.before = None
             return self.divergent(stmt, path, state)
@@ -344,13 +359,18 @@ class _Walker:
         return {**state, **inner}
 
     def check_divergent(self, access: Access, inside: State) -> None:
-        """Inside a divergent statement: hoist a barrier for a conflict with what was before, refuse one among its own."""
+        """Inside a divergent statement: hoist a barrier for a conflict with what was before, refuse a race among its own."""
         found = [p for p in (self.before or {}).values() if self.is_conflict(p, access)]
         if found:
             self.leave_group(found)
             raise _Hoist(any(p.in_flight for p in found))
-        other = next((p for p in inside.values() if self.is_conflict(p, access)), None)
-        if other is not None:
+        for other in inside.values():
+            if not self.is_conflict(other, access):
+                continue
+            if not self.is_race(other, access):
+                text = f"no barrier can stand here: which thread is first at {access.buffer.name} is the author's affair"
+                self.ctx.remark(access.span, text)
+                return
             name = access.buffer.name
             where = ir.span_to_source(other.access.span)
             raise SemanticError(
@@ -361,6 +381,13 @@ class _Walker:
                 span=ir.span_to_source(access.span),
                 notes=() if where is None else (f"the earlier access: {where}",),
             )
+
+    def is_race(self, old: Pending, new: Access) -> bool:
+        """True if threads of different warps are known to meet at an element, in the first iteration of the loops around."""
+        if old.distance or not (old.access.own and new.own) or not old.access.buffer.same_as(new.buffer):
+            return not (old.access.own and new.own)
+        first = {v: ir.as_expr(low) for v, (low, _) in self.ranges.items()}
+        return self.values.race(old.access, self.guards_at.get(old.key[0], ()), new, self.guards, first)
 
     def check_collective(self, stmt: ir.Stmt) -> None:
         """An operator or nest that writes needs all the threads over which its work is spread."""
@@ -410,15 +437,31 @@ class _Walker:
         return ir.For(*parts, stmt.thread_binding, stmt.annotations, stmt.step, stmt.span)
 
 
+def _needs_all_threads(stmt: ir.Stmt) -> bool:
+    """Whether a statement holds a barrier of the block, or an operator or nest that writes."""
+    if is_unit(stmt):
+        spread = is_collective(stmt) and any(a.write for a in unit_accesses(stmt))
+        return spread or is_block_barrier(stmt) or is_wider_barrier(stmt)
+    return any(map(_needs_all_threads, _parts(stmt)))
+
+
+def _parts(stmt: ir.Stmt) -> tuple[ir.Stmt, ...]:
+    if isinstance(stmt, ir.SeqStmt):
+        return tuple(stmt.seq)
+    if isinstance(stmt, ir.IfThenElse):
+        return (stmt.then_case,) if stmt.else_case is None else (stmt.then_case, stmt.else_case)
+    return (stmt.body,) if hasattr(stmt, "body") else ()
+
+
 def _bounds(loop: ir.For) -> tuple[Any, ...]:
     return (loop.min, loop.extent) if loop.step is None else (loop.min, loop.extent, loop.step)
 
 
-def _extent(var: ir.Var, ctx: LoweringContext) -> int:
-    """How many values a thread index takes."""
+def _extents(variables: Iterable[ir.Var], ctx: LoweringContext) -> dict[ir.Var, int]:
+    """How many values thread indices take, where that is known."""
     known: Mapping[ir.Var, tuple[Any, Any]] = ctx.ranges
-    extent = ir.const_int(known[var][1]) if var in known else None
-    return ctx.num_threads if extent is None else extent
+    found = {v: ir.const_int(known[v][1]) for v in variables if v in known}
+    return {v: extent for v, extent in found.items() if extent is not None}
 
 
 def _verb(access: Access) -> str:
