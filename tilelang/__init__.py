@@ -6,12 +6,19 @@ Importing this package loads neither TVM nor torch nor NumPy: names beyond the l
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tilelang.env import env
-from tilelang.jit import JITKernel, compile, djit, is_jitted, jit, no_jit_scope, xpr
+from tilelang.jit import compile, djit  # and with it `tilelang.jit`, which is also the decorator
 from tilelang.log import logger, set_log_level
-from tilelang.pass_configs import PassConfigKey
+
+if TYPE_CHECKING:
+    from tilelang.jit import JITKernel as JITKernel
+    from tilelang.jit import is_jitted as is_jitted
+    from tilelang.jit import jit as jit
+    from tilelang.jit import no_jit_scope as no_jit_scope
+    from tilelang.jit import xpr as xpr
+    from tilelang.pass_configs import PassConfigKey as PassConfigKey
 
 __version__ = "0.2.0"
 
@@ -21,18 +28,22 @@ _SUBMODULES += ["target", "testing", "tileop", "toolchain", "transform"]
 _NAMES = {
     "load": "tilelang.loading",
     "JITImpl": "tilelang.jit.impl",
+    "JITKernel": "tilelang.jit.kernel",
     "KernelList": "tilelang.jit.parallel",
+    "PassConfigKey": "tilelang.pass_configs",
     "autotune": "tilelang.autotuner",
+    "is_jitted": "tilelang.jit.stats",
+    "no_jit_scope": "tilelang.jit.compilers.no_jit",
     "par_compile": "tilelang.jit.parallel",
     "Profiler": "tilelang.profiler",
     "TensorSupplyType": "tilelang.profiler",
     "SharedLayout": "tilelang.layout",
     "Fragment": "tilelang.layout",
     "Layout": "tilelang.layout",
+    "xpr": "tilelang.jit.xpr",
 }
 
-__all__ = ["JITKernel", "PassConfigKey", "cdiv", "compile", "disable_cache", "enable_cache", "env", "is_cache_enabled", "jit"]
-__all__ += ["djit", "is_jitted", "no_jit_scope", "xpr"]
+__all__ = ["cdiv", "compile", "disable_cache", "djit", "enable_cache", "env", "is_cache_enabled", "jit"]
 __all__ += ["logger", "next_power_of_2", "set_log_level", *_NAMES, *_SUBMODULES]
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tilelang.cache.files import CorruptEntryError, read_checked, with_manifest
 from tilelang.codegen.launch_plan import LaunchPlan
 from tilelang.remarks import Remarks
-from tilelang.resources import SharedBuffer
-from tilelang.runtime import Binary
-from tilelang.toolchain.resources import KernelResources
+
+if TYPE_CHECKING:
+    from tilelang.resources import SharedBuffer
+    from tilelang.runtime import Binary
+    from tilelang.toolchain.resources import KernelResources
 
 _BINARY_NAMES = {"cuda": "kernel.cubin", "simulator": "kernel.so", "cpu": "kernel.so"}
 
@@ -58,6 +60,8 @@ class Artifact:
 
     def binary(self) -> Binary:
         """What the launcher loads."""
+        from tilelang.runtime import Binary
+
         if self.kind == "cuda":
             return Binary.cuda(self.payload)
         load = Binary.cpu if self.kind == "cpu" else Binary.simulator
@@ -101,8 +105,8 @@ class Artifact:
             plan = LaunchPlan.from_json(data["plan.json"].decode())
             remarks = Remarks.from_json(data["remarks.json"].decode())
             build = json.loads(data["build.json"])
-            resources = tuple(KernelResources(**fields) for fields in build["resources"])
-            shared = {name: tuple(map(_shared_buffer, buffers)) for name, buffers in build["shared"].items()}
+            resources = _resources(build["resources"])
+            shared = {name: _shared_buffers(buffers) for name, buffers in build["shared"].items()}
             text, payload = data["kernel.cu"].decode(), data[_BINARY_NAMES[kind]]
             options, meta = tuple(build["options"]), manifest["meta"]
             return Artifact(kind, plan, text, payload, remarks, options, resources, shared, directory, meta)
@@ -110,5 +114,18 @@ class Artifact:
             raise CorruptEntryError(f"{directory}: {error}") from error
 
 
-def _shared_buffer(fields: dict[str, Any]) -> SharedBuffer:
-    return SharedBuffer(**{**fields, "shape": tuple(fields["shape"])})
+# A GPU's entry has resources, most have shared buffers; what an entry has none of is not imported for it.
+def _resources(kernels: list[dict[str, Any]]) -> tuple[KernelResources, ...]:
+    if not kernels:
+        return ()
+    from tilelang.toolchain.resources import KernelResources
+
+    return tuple(KernelResources(**fields) for fields in kernels)
+
+
+def _shared_buffers(buffers: list[dict[str, Any]]) -> tuple[SharedBuffer, ...]:
+    if not buffers:
+        return ()
+    from tilelang.resources import SharedBuffer
+
+    return tuple(SharedBuffer(**{**fields, "shape": tuple(fields["shape"])}) for fields in buffers)

@@ -104,13 +104,17 @@ class KernelCache:
         finally:
             lock.release()
 
-    def _readable(self) -> list[DirectoryStore | MemoryStore]:
-        chain, temporary = list(self._chain), private_cache()
-        if len(chain) == 1 and not refusal(temporary):
-            chain.append(DirectoryStore(temporary))
+    def _readable(self) -> Iterator[DirectoryStore | MemoryStore]:
+        """In the order of lookups, which mostly end at the first: where temporary files go takes long to find out."""
+        chain = list(self._chain)
+        yield from chain
+        if len(chain) == 1:
+            temporary = private_cache()
+            if not refusal(temporary):
+                yield DirectoryStore(temporary)
         if memory not in chain:
-            chain.append(memory)
-        return [*chain, *self._layers]
+            yield memory
+        yield from self._layers
 
     def _fall_back(self, error: OSError) -> None:
         """One step along root, temporary cache, memory."""

@@ -1,34 +1,59 @@
-"""From a Python function to a callable kernel, compiled at most once: docs/jit.md."""
+"""From a Python function to a callable kernel, compiled at most once: docs/jit.md.
+
+The module is also the decorator: `tilelang.jit(...)` is `tilelang.jit.jit(...)`. Its names are imported when they are first used,
+because a program that finds its kernels in the cache needs few of them.
+"""
 
 from __future__ import annotations
 
-from tilelang.jit.compilers import (
-    BinaryJit,
-    ClangInfo,
-    CompilerInfo,
-    CpuJit,
-    CudaJit,
-    CupyJit,
-    GccInfo,
-    JitBase,
-    NoJit,
-    NvrtcJit,
-    SimulatorJit,
-    default_jit,
-    no_jit,
-    no_jit_scope,
-)
+import importlib
+import inspect
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
 from tilelang.jit.decorator import compile, djit, jit
-from tilelang.jit.execution_backend import ExecutionBackend
-from tilelang.jit.impl import JITImpl
-from tilelang.jit.kernel import JITKernel
-from tilelang.jit.launch_grid import LaunchConfig, LaunchGrid
-from tilelang.jit.lowered import LoweredKernel
-from tilelang.jit.param import KernelParam, Parameter
-from tilelang.jit.stats import CompilationStats, KernelStats, Signature, is_jitted
-from tilelang.jit.wrapper import KernelWrapper
-from tilelang.jit.xpr import ShapeDtype, xpr
 from tilelang.log import logger
+
+if TYPE_CHECKING:
+    from tilelang.jit.compilers.base import BinaryJit, JitBase, default_jit
+    from tilelang.jit.compilers.compiler_info import ClangInfo, CompilerInfo, GccInfo
+    from tilelang.jit.compilers.cpu import CpuJit
+    from tilelang.jit.compilers.cuda import CudaJit
+    from tilelang.jit.compilers.cupy import CupyJit
+    from tilelang.jit.compilers.no_jit import NoJit, no_jit, no_jit_scope
+    from tilelang.jit.compilers.nvrtc import NvrtcJit
+    from tilelang.jit.compilers.simulator import SimulatorJit
+    from tilelang.jit.execution_backend import ExecutionBackend
+    from tilelang.jit.impl import JITImpl
+    from tilelang.jit.kernel import JITKernel
+    from tilelang.jit.launch_grid import LaunchConfig, LaunchGrid
+    from tilelang.jit.lowered import LoweredKernel
+    from tilelang.jit.param import KernelParam, Parameter
+    from tilelang.jit.stats import CompilationStats, KernelStats, Signature, is_jitted
+    from tilelang.jit.wrapper import KernelWrapper
+    from tilelang.jit.xpr import ShapeDtype, xpr
+
+_WHERE = {
+    **dict.fromkeys(("BinaryJit", "JitBase", "default_jit"), "compilers.base"),
+    **dict.fromkeys(("ClangInfo", "CompilerInfo", "GccInfo"), "compilers.compiler_info"),
+    **dict.fromkeys(("NoJit", "no_jit", "no_jit_scope"), "compilers.no_jit"),
+    "CpuJit": "compilers.cpu",
+    "CudaJit": "compilers.cuda",
+    "CupyJit": "compilers.cupy",
+    "NvrtcJit": "compilers.nvrtc",
+    "SimulatorJit": "compilers.simulator",
+    "ExecutionBackend": "execution_backend",
+    "JITImpl": "impl",
+    "JITKernel": "kernel",
+    **dict.fromkeys(("LaunchConfig", "LaunchGrid"), "launch_grid"),
+    "LoweredKernel": "lowered",
+    **dict.fromkeys(("KernelParam", "Parameter"), "param"),
+    **dict.fromkeys(("CompilationStats", "KernelStats", "Signature", "is_jitted"), "stats"),
+    "KernelWrapper": "wrapper",
+    **dict.fromkeys(("ShapeDtype", "xpr"), "xpr"),
+    "par_compile": "parallel",
+}
 
 __all__ = [
     "BinaryJit",
@@ -63,18 +88,40 @@ __all__ = [
     "logger",
     "no_jit",
     "no_jit_scope",
+    "par_compile",
     "xpr",
 ]
-
-# `tilelang.jit` is the decorator, which hides this package: its names are reached through the decorator as well.
-for _name in __all__:
-    if _name != "jit":
-        setattr(jit, _name, globals()[_name])
+_SUBMODULES = ("adapter", "env", "exceptions", "execution_backend", "kernel", "param")
 
 
-def __getattr__(name: str) -> object:
-    if name == "par_compile":  # workers are a package of their own that most programs never load
-        from tilelang.jit.parallel import par_compile
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        value = getattr(importlib.import_module(f"tilelang.jit.{_WHERE[name]}"), name)
+    elif name in _SUBMODULES:
+        value = importlib.import_module(f"tilelang.jit.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
-        return par_compile
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBMODULES})
+
+
+class _Decorator(ModuleType):
+    """A package whose name is its main function."""
+
+    __signature__ = inspect.signature(jit)
+    __wrapped__ = staticmethod(jit)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return jit(*args, **kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Importing the submodule `xpr` would put the module in the place of the function.
+        if not (isinstance(value, ModuleType) and name in _WHERE):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Decorator

@@ -5,19 +5,23 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tilelang.cache import Artifact, CacheKey, KernelCache, digest
+from tilelang.cache.digest import digest
+from tilelang.cache.entry import Artifact
 from tilelang.cache.fingerprint import compiler_fingerprint
-from tilelang.cache.provenance import provenance
+from tilelang.cache.kernel_cache import KernelCache
+from tilelang.cache.key import CacheKey
 from tilelang.env import env
 from tilelang.errors import SemanticError, UnsupportedError
 from tilelang.jit.compilers.base import BinaryJit, default_jit
 from tilelang.jit.compilers.no_jit import compiling_forbidden, disabled
-from tilelang.jit.lowered import LoweredKernel
 from tilelang.jit.options import CompileOptions
 from tilelang.log import logger
 from tilelang.toolchain.versions import package_version
+
+if TYPE_CHECKING:
+    from tilelang.jit.lowered import LoweredKernel
 
 
 def request_key(identity: str, options: CompileOptions, out_idx: Any) -> CacheKey:
@@ -108,6 +112,8 @@ def find_or_build(cache: KernelCache, program: LoweredKernel) -> tuple[str, Arti
             raise disabled(program.name, key)
         started = time.perf_counter()
         artifact = _build(program)
+        from tilelang.cache.provenance import provenance
+
         _diagnose("`%s`: the toolchain took %.0f ms", program.plan.name, 1e3 * (time.perf_counter() - started))
         meta = provenance(program.plan, program.options, key, time.perf_counter() - started)
         return dataclasses.replace(artifact, meta=meta)
@@ -149,6 +155,7 @@ def lower(prim_func: Any, options: CompileOptions, out_idx: int | Sequence[int] 
     """
     from tilelang.codegen.plan import with_outputs
     from tilelang.engine import compile_prim_func
+    from tilelang.jit.lowered import LoweredKernel
 
     attributes = prim_func.attrs or {}
     options = options.extended(attributes.get("tilelang_pass_configs"), attributes.get("tilelang_compile_flags"))

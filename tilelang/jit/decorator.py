@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from tilelang.errors import ArgumentTypeError
-from tilelang.jit.compilers.base import JitBase, compiles_itself, resolve_compiler
-from tilelang.jit.impl import JITImpl, is_prim_func, kernel_of_program
-from tilelang.jit.kernel import JITKernel
+
+if TYPE_CHECKING:
+    from tilelang.jit.compilers.base import JitBase
+    from tilelang.jit.impl import JITImpl
+    from tilelang.jit.kernel import JITKernel
 
 
 @overload
@@ -96,6 +98,9 @@ def jit(
     ... def matmul(M, N, K): ...
     >>> kernel = matmul(1024, 1024, 1024)
     """
+    from tilelang.jit.compilers.base import resolve_compiler
+    from tilelang.jit.impl import JITImpl, is_prim_func
+
     chosen = resolve_compiler(jit, compiler)
 
     def decorate(function: Any) -> Any:
@@ -160,6 +165,8 @@ def compile(
     auto_device: bool = True,
 ) -> JITKernel:
     """Compile a `T.prim_func` or a `LoweredKernel`; the arguments are those of `tilelang.jit`."""
+    from tilelang.jit.compilers.base import compiles_itself, resolve_compiler
+    from tilelang.jit.impl import kernel_of_program
     from tilelang.jit.lowered import LoweredKernel
 
     chosen = resolve_compiler(jit, compiler)

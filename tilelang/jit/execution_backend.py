@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 from tilelang.errors import UnsupportedError
-from tilelang.jit.adapter.base import Adapter, adapters
+from tilelang.jit.adapter.base import adapter_of, adapters
 
 if TYPE_CHECKING:
     from tilelang.target import Target
@@ -24,8 +24,13 @@ class ExecutionBackendError(UnsupportedError, ValueError):
 
 def legal_backends(target: Target) -> tuple[str, ...]:
     """The backends that can call a kernel compiled for `target`, installed or not, the default first."""
-    names = [name for name in BACKENDS if name in adapters() and adapters()[name].runs(target)]
-    return tuple(sorted(names, key=lambda name: name != ("simulator" if target.simulated else "tvm_ffi")))
+    names = [name for name, adapter in adapters().items() if adapter.runs(target)]
+    return tuple(sorted(names, key=lambda name: name != default_backend(target)))
+
+
+def default_backend(target: Target) -> str:
+    """What "auto" means for a target."""
+    return "simulator" if target.simulated else "tvm_ffi"
 
 
 def available_backends(target: Target) -> tuple[str, ...]:
@@ -42,8 +47,14 @@ def require_known(requested: str, target: object) -> None:
         )
 
 
-def choose_backend(requested: str, target: Target) -> tuple[str, str]:
-    """(the backend, why it is that one).
+def why_default(target: Target) -> str:
+    """Why "auto" means what it means for a target."""
+    legal = legal_backends(target)
+    return f"auto: {legal[0]} is the first of those that call kernels for {target} ({', '.join(legal)})"
+
+
+def choose_backend(requested: str, target: Target) -> str:
+    """The backend that a request means.
 
     Raises
     ------
@@ -53,14 +64,14 @@ def choose_backend(requested: str, target: Target) -> tuple[str, str]:
         When what the backend stands on is not installed.
     """
     require_known(requested, target)
-    legal = legal_backends(target)
     if requested == "auto":
-        return legal[0], f"auto: {legal[0]} is the first of those that call kernels for {target} ({', '.join(legal)})"
-    adapter: type[Adapter] = adapters()[requested]
+        return default_backend(target)
+    adapter = adapter_of(requested)
     adapter.available().require(f"execution_backend={requested!r}")
-    if requested not in legal:
+    if not adapter.runs(target):
+        legal = legal_backends(target)
         raise ExecutionBackendError(
             f"Invalid execution backend '{requested}' for target '{target}'. Allowed: {', '.join(('auto', *legal))}",
             fix="use execution_backend='auto'",
         )
-    return requested, "asked for"
+    return requested

@@ -6,27 +6,27 @@ import functools
 import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from tilelang.cache import UnkeyableError
+from tilelang.cache.digest import UnkeyableError
 from tilelang.env import env
 from tilelang.errors import ArgumentTypeError, FrontendError, SpecializationError
 from tilelang.jit.compiler import compile_lowered, compile_program, lower, request_key
 from tilelang.jit.compilers.base import JitBase, compiles_itself, resolve_compiler
 from tilelang.jit.kernel import JITKernel
-from tilelang.jit.lowered import LoweredKernel
 from tilelang.jit.memo import Memo, argument_key
 from tilelang.jit.options import VARIABLES, CompileOptions, resolve_options
 from tilelang.jit.specializations import Specializations, difference
 from tilelang.jit.stats import CompilationStats, Signature
-from tilelang.jit.xpr import show
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from tilelang.frontend.eager import BoundCall, EagerFunction
+    from tilelang.jit.lowered import LoweredKernel
     from tilelang.jit.parallel import KernelList
 
 
@@ -306,6 +306,8 @@ class JITImpl:
         self._memo.put(key, kernel)
         self._export(kernel)
         if self.show_graph:
+            from tilelang.jit.xpr import show
+
             show(kernel.prim_func, self.show_graph)
 
     def _export(self, kernel: JITKernel) -> None:
@@ -397,6 +399,8 @@ def kernel_of_program(
             f"target function must be a PrimFunc but got the tilelang.jit function `{func.__name__}`",
             fix=f"call it: {func.__name__}.compile(...)",
         )
+    from tilelang.jit.lowered import LoweredKernel
+
     started = time.perf_counter()
     if isinstance(func, LoweredKernel):
         lowered = func if compiler is None else func.with_compiler(compiler)

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tilelang.errors import ArgumentError, DeviceMismatchError, UnsupportedError
-from tilelang.jit.launch_grid import LaunchConfig
-from tilelang.jit.options import CompileOptions
-from tilelang.jit.param import KernelParam, params_of
 from tilelang.jit.stats import KernelStats, Signature
 from tilelang.jit.wrapper import KernelWrapper
 
@@ -21,9 +18,12 @@ if TYPE_CHECKING:
     from tilelang.carver.arch.device import Device
     from tilelang.jit.adapter import Adapter
     from tilelang.jit.bound import BoundKernel
-    from tilelang.jit.compilers import BinaryJit
+    from tilelang.jit.compilers.base import BinaryJit
+    from tilelang.jit.launch_grid import LaunchConfig
     from tilelang.jit.lowered import LoweredKernel
     from tilelang.jit.machine_code import MachineCode
+    from tilelang.jit.options import CompileOptions
+    from tilelang.jit.param import KernelParam
     from tilelang.profiler import Profiler
     from tilelang.profiler.roofline import Roofline
     from tilelang.remarks import Remarks
@@ -90,13 +90,13 @@ class JITKernel(KernelWrapper):
     @functools.cached_property
     def adapter(self) -> Adapter:
         """What calls go through; made, and the binary loaded, at the first of them."""
-        from tilelang.jit.adapter import adapters
+        from tilelang.jit.adapter.base import adapter_of
 
         own = getattr(self.options.compiler, "adapter", None)
         return (
             own(self.artifact, self.options)
             if own is not None
-            else adapters()[self.execution_backend](self.artifact, self.options)
+            else adapter_of(self.execution_backend)(self.artifact, self.options)
         )
 
     def _by_position(self, args: tuple, kwargs: dict[str, Any]) -> tuple:
@@ -185,6 +185,8 @@ class JITKernel(KernelWrapper):
     @property
     def launch_config(self) -> LaunchConfig:
         """How it is launched; `launch_config.evaluate(n=1000)` says with how many blocks, without launching."""
+        from tilelang.jit.launch_grid import LaunchConfig
+
         return LaunchConfig(self.artifact.plan)
 
     @property
@@ -198,6 +200,8 @@ class JITKernel(KernelWrapper):
     @property
     def params(self) -> list[KernelParam]:
         """All parameters in signature order, outputs included."""
+        from tilelang.jit.param import params_of
+
         return params_of(self.artifact.plan)
 
     @property
@@ -233,9 +237,9 @@ class JITKernel(KernelWrapper):
     @property
     def gil_free(self) -> bool:
         """Whether other Python threads run while the kernel is launched, and while it computes on a CPU."""
-        from tilelang.jit.adapter import adapters
+        from tilelang.jit.adapter.base import adapter_of
 
-        return "gil_free" in adapters()[self.execution_backend].guarantees
+        return "gil_free" in adapter_of(self.execution_backend).guarantees
 
     @property
     def why_backend(self) -> str:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tilelang.env import env
-from tilelang.jit.adapter.base import adapters
+from tilelang.jit.adapter.base import adapter_of
 from tilelang.jit.compilers.base import BinaryJit, JitBase, default_jit, require_guarantees
-from tilelang.jit.execution_backend import ExecutionBackendError, choose_backend, require_known
+from tilelang.jit.execution_backend import ExecutionBackendError, choose_backend, require_known, why_default
 from tilelang.pass_configs import normalize_pass_configs
 from tilelang.target import Target, resolve_target
 
@@ -38,8 +38,8 @@ class CompileOptions:
         For the CUDA compiler.
     verbose : bool
         Show what compilers say.
-    why_backend : str
-        Why it is that one.
+    requested_backend : str
+        What was asked for, such as "auto".
     compiler : JitBase, optional
         The compiler object; None for the target's own.
     auto_device : bool
@@ -51,7 +51,7 @@ class CompileOptions:
     pass_configs: dict[str, Any] = field(default_factory=dict)
     compile_flags: tuple[str, ...] = ()
     verbose: bool = False
-    why_backend: str = field(default="", compare=False)
+    requested_backend: str = field(default="auto", compare=False)
     compiler: JitBase | None = None
     auto_device: bool = field(default=True, compare=False)
 
@@ -65,6 +65,11 @@ class CompileOptions:
             "compile_flags": list(self.compile_flags),
             "auto_device": self.auto_device,
         }
+
+    @property
+    def why_backend(self) -> str:
+        """Why it is that execution backend."""
+        return why_default(self.target) if self.requested_backend == "auto" else "asked for"
 
     def extended(self, pass_configs: dict[Any, Any] | None, compile_flags: Sequence[str] | str | None) -> CompileOptions:
         """With what the function's body asks for: the caller's pass configurations win, flags are appended."""
@@ -108,18 +113,18 @@ def resolve_options(
     simulate_asked = env.TILELANG_SIMULATE or (isinstance(target, Target) and target.simulated)
     if requested in ("tvm_ffi", "nvrtc") and chosen.simulated and not simulate_asked:
         chosen = dataclasses.replace(chosen, simulated=False)  # asked for by name: compiles here, and runs where a driver is
-    backend, why = choose_backend(requested, chosen)
+    backend = choose_backend(requested, chosen)
     if isinstance(compiler, BinaryJit):
         compiler.check(chosen)
     if require:
-        require_guarantees(require, compiler or default_jit(chosen), adapters()[backend])
+        require_guarantees(require, compiler or default_jit(chosen), adapter_of(backend))
     return CompileOptions(
         target=chosen,
         execution_backend=backend,
         pass_configs=normalize_pass_configs(pass_configs),
         compile_flags=normalize_flags(compile_flags),
         verbose=env.TILELANG_VERBOSE if verbose is None else bool(verbose),
-        why_backend=why,
+        requested_backend=requested,
         compiler=compiler,
         auto_device=auto_device,
     )

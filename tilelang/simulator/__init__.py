@@ -5,10 +5,21 @@ The runtime is in `src/simulator` (C interface: `include/tl_sim_abi.h`), its hea
 
 from __future__ import annotations
 
-from tilelang.simulator.compiler import cache_key, compile_kernel
-from tilelang.simulator.launch import SimulatedModule, resolve_places, simulation_error
-from tilelang.simulator.runtime import include_directories, library_path, load_library, source_root
-from tilelang.simulator.tensor_map import TensorMap
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tilelang.simulator.compiler import cache_key, compile_kernel
+    from tilelang.simulator.launch import SimulatedModule, resolve_places, simulation_error
+    from tilelang.simulator.runtime import include_directories, library_path, load_library, source_root
+    from tilelang.simulator.tensor_map import TensorMap
+
+_WHERE = {
+    **dict.fromkeys(("cache_key", "compile_kernel"), "compiler"),
+    **dict.fromkeys(("SimulatedModule", "resolve_places", "simulation_error"), "launch"),
+    **dict.fromkeys(("include_directories", "library_path", "load_library", "source_root"), "runtime"),
+    "TensorMap": "tensor_map",
+}
 
 __all__ = [
     "SimulatedModule",
@@ -22,3 +33,9 @@ __all__ = [
     "simulation_error",
     "source_root",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"tilelang.simulator.{_WHERE[name]}"), name)

@@ -8,7 +8,6 @@ from pathlib import Path
 from tilelang.errors import CompilationError
 from tilelang.simulator.runtime import include_directories, source_root
 from tilelang.simulator.toolchain import compiler_identity, host_compiler
-from tilelang.simulator.watched_text import mark_iterations
 from tilelang.toolchain.diagnostics import USER_TEXT
 from tilelang.toolchain.workspace import work_directory
 
@@ -78,7 +77,11 @@ def compile_kernel(
     with work_directory() as scratch:
         target = Path(scratch, "kernel.so")
         text = Path(scratch, "kernel.cc")
-        text.write_text(mark_iterations(source) if watched else source)
+        if watched:
+            from tilelang.simulator.watched_text import mark_iterations
+
+            source = mark_iterations(source)
+        text.write_text(source)
         hooks = _watched_flags(compiler, registers) if watched else []
         flags = [*_FLAGS, *hooks, opt, *includes, str(text), "-o", str(target), "-lm"]
         done = subprocess.run([compiler, *flags], capture_output=True, text=True)

@@ -26,6 +26,7 @@ _AVX512 = [*_AVX2, "-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw"]
 _EXTRA_FLAGS = {"mma_avx2.cc": _AVX2, "wgmma_avx2.cc": _AVX2, "wgmma_avx512.cc": _AVX512}
 
 
+@functools.cache
 def source_root() -> Path:
     """The folder that holds `device` and `simulator`: in an installed package `tilelang/src`, in a checkout `src` beside it."""
     for candidate in (_PACKAGE / "src", _PACKAGE.parent / "src"):
@@ -122,9 +123,15 @@ def _all_sources() -> list[Path]:
             continue
         found[path] = None
         for name in _INCLUDE.findall(path.read_text()):
-            candidates = [(folder / name).resolve() for folder in (path.parent, *include_directories())]
-            pending += [candidate for candidate in candidates if candidate.is_file()][:1]
+            pending += _included(path.parent, name)
     return sorted(found)
+
+
+@functools.cache
+def _included(folder: Path, name: str) -> list[Path]:
+    """The file that a source in `folder` means; none for a header of the system."""
+    places = (os.path.normpath(os.path.join(place, name)) for place in (folder, *include_directories()))
+    return [Path(place) for place in places if os.path.isfile(place)][:1]
 
 
 def _outdated(library: Path) -> bool:

@@ -1,22 +1,10 @@
-"""How Python arguments reach a binary: one adapter for each execution backend, each in its own file.
+"""How Python arguments reach a binary: one adapter for each execution backend, each in the file of its name.
 
-Importing this package registers all of them and imports none of the libraries that they stand on.
+Importing an adapter registers it and imports none of the libraries that it stands on.
 """
 
 from __future__ import annotations
 
-from tilelang.jit.adapter import cutedsl, cython, dlpack, nvrtc, simulator, torch, tvm_ffi
-from tilelang.jit.adapter.base import Adapter, adapters, register
+from tilelang.jit.adapter.base import Adapter, adapter_of, adapters, register
 
-__all__ = [
-    "Adapter",
-    "adapters",
-    "cutedsl",
-    "cython",
-    "dlpack",
-    "nvrtc",
-    "register",
-    "simulator",
-    "torch",
-    "tvm_ffi",
-]
+__all__ = ["Adapter", "adapter_of", "adapters", "register"]

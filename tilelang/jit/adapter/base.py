@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -110,8 +111,15 @@ def register(cls: Registered) -> Registered:
     return cls
 
 
+def adapter_of(name: str) -> type[Adapter]:
+    """The adapter of one execution backend; the others are not imported."""
+    if name not in _ADAPTERS:
+        importlib.import_module(f"tilelang.jit.adapter.{name}")
+    return _ADAPTERS[name]
+
+
 def adapters() -> Mapping[str, type[Adapter]]:
     """All adapters by the name of their execution backend."""
-    import tilelang.jit.adapter  # noqa: F401  registers them
+    from tilelang.jit.execution_backend import BACKENDS
 
-    return MappingProxyType(_ADAPTERS)
+    return MappingProxyType({name: adapter_of(name) for name in BACKENDS if name != "auto"})

@@ -101,18 +101,24 @@ def default_jit(target: Any = "auto") -> BinaryJit:
     target : str, dict or Target
         As for `tilelang.jit`.
     """
-    from tilelang.jit.compilers.cpu import CpuJit
-    from tilelang.jit.compilers.cuda import CudaJit
-    from tilelang.jit.compilers.nvrtc import NvrtcJit
-    from tilelang.jit.compilers.simulator import SimulatorJit
     from tilelang.target import resolve_target
 
     chosen = resolve_target(target, simulate=env.TILELANG_SIMULATE)
     if chosen.is_cpu:
+        from tilelang.jit.compilers.cpu import CpuJit
+
         return CpuJit(kind=chosen.kind)
     if chosen.simulated:
+        from tilelang.jit.compilers.simulator import SimulatorJit
+
         return SimulatorJit()
-    return CudaJit() if env.TILELANG_CUDA_COMPILER == "nvcc" else NvrtcJit()
+    if env.TILELANG_CUDA_COMPILER == "nvcc":
+        from tilelang.jit.compilers.cuda import CudaJit
+
+        return CudaJit()
+    from tilelang.jit.compilers.nvrtc import NvrtcJit
+
+    return NvrtcJit()
 
 
 def resolve_compiler(jit: Any, compiler: Any = None) -> JitBase | None:
