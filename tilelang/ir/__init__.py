@@ -22,6 +22,7 @@ from .make import (
     full_region,
     is_call,
     is_noop,
+    items,
     load,
     make_span,
     noop,
@@ -40,4 +41,4 @@ from .make import (
 )
 from .nodes import *  # noqa: F403
 from .select import if_then_else
-from .visit import Mutator, Visitor, bound_vars, collect, declared_buffers, substitute, uses_var, walk
+from .visit import Mutator, Visitor, bound_vars, collect, contains, declared_buffers, substitute, uses_var, walk

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import tvm_ffi
 from tvm import tirx
 from tvm.ir.op import register_op_attr
 
@@ -69,14 +70,24 @@ def pure_call(name: str, args: Sequence[Any], ret: str, span: Span | None = None
     return call(name, args, ret, span=span)
 
 
+_size = tvm_ffi.get_global_func("ffi.ArraySize")
+_item = tvm_ffi.get_global_func("ffi.ArrayGetItem")
+
+
+def items(array: Any) -> tuple:
+    """The elements of an array of nodes, in less than half the time that iterating over it takes."""
+    return tuple([_item(array, i) for i in range(_size(array))])
+
+
 def is_call(node: Any, name: str) -> bool:
     """True if `node` is a call of the operator `name`."""
-    return isinstance(node, Call) and isinstance(node.op, Op) and node.op.name == name
+    return type(node) is Call and call_name(node) == name
 
 
 def call_name(node: Call) -> str:
     """The operator's name, or "" for calls of anything else."""
-    return node.op.name if isinstance(node.op, Op) else ""
+    op = node.op
+    return op.name if type(op) is Op else ""
 
 
 def const(value: int | float | bool, dtype: str = "int32") -> Expr:
@@ -88,21 +99,19 @@ def const(value: int | float | bool, dtype: str = "int32") -> Expr:
 
 def as_expr(value: Any, dtype: str = "int32") -> Any:
     """Python numbers become constants (`dtype` for ints); nodes pass."""
+    if not isinstance(value, (int, float)):
+        return value
     if isinstance(value, bool):
         return tirx.const(value, "bool")
-    if isinstance(value, int):
-        return tirx.const(value, dtype)
-    if isinstance(value, float):
-        return tirx.const(value, "float32")
-    return value
+    return tirx.const(value, dtype if isinstance(value, int) else "float32")
 
 
 def const_int(expr: Any) -> int | None:
     """The value of an int constant (or Python int), else None."""
+    if type(expr) is IntImm:  # the classes of nodes are abstract ones, whose isinstance is slow
+        return int(expr.value)
     if isinstance(expr, int):
         return int(expr)
-    if isinstance(expr, IntImm):
-        return int(expr.value)
     return None
 
 
@@ -147,7 +156,7 @@ def buffer(
 
 def shape_of(buf: Var) -> list[Any]:
     """The buffer's shape; constant extents as Python ints."""
-    return [c if (c := const_int(s)) is not None else s for s in buf.ty.shape]
+    return [c if (c := const_int(s)) is not None else s for s in items(buf.ty.shape)]
 
 
 def static_shape(buf: Var) -> tuple[int, ...]:
@@ -159,8 +168,9 @@ def static_shape(buf: Var) -> tuple[int, ...]:
 
 def strides_of(buf: Var) -> list[Any]:
     """Element strides, row-major when the buffer declares none; constants as Python ints."""
-    if len(buf.ty.strides):
-        return [c if (c := const_int(s)) is not None else s for s in buf.ty.strides]
+    declared = items(buf.ty.strides)
+    if declared:
+        return [c if (c := const_int(s)) is not None else s for s in declared]
     strides: list[Any] = []
     step: Any = 1
     for extent in reversed(shape_of(buf)):

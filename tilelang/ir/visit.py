@@ -1,4 +1,4 @@
-"""Walking and rewriting TIR in Python: type-dispatched, one method a node class, about one microsecond a node.
+"""Walking and rewriting TIR in Python: type-dispatched, one method a node class, a few microseconds a node.
 
 `Visitor` calls `visit_<ClassName>` where a subclass defines it and descends otherwise; `Mutator` does the same and
 rebuilds a node only when a child changed. Statement methods may return None to delete the statement.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import make
+from .make import items
 from .nodes import (
     AllocBuffer,
     AssertStmt,
@@ -28,6 +29,7 @@ from .nodes import (
     Evaluate,
     For,
     IfThenElse,
+    IntImm,
     Let,
     LogicalExpr,
     Not,
@@ -58,19 +60,19 @@ _CHILDREN: dict[type, Callable[[Any], tuple]] = {
     BinaryOpExpr: lambda n: (n.a, n.b),
     CmpExpr: lambda n: (n.a, n.b),
     LogicalExpr: lambda n: (n.a, n.b),
-    BufferLoad: lambda n: tuple(n.indices),
-    Call: lambda n: tuple(n.args),
+    BufferLoad: lambda n: items(n.indices),
+    Call: lambda n: items(n.args),
     Cast: lambda n: (n.value,),
     Select: lambda n: (n.condition, n.true_value, n.false_value),
-    BufferRegion: lambda n: tuple(x for r in n.region for x in (r.min, r.extent)),
+    BufferRegion: lambda n: tuple([x for r in items(n.region) for x in (r.min, r.extent)]),
     BitwiseNot: lambda n: (n.a,),
     Let: lambda n: (n.value, n.body),
     Ramp: lambda n: (n.base, n.stride),
     Broadcast: lambda n: (n.value,),
-    Shuffle: lambda n: tuple(n.vectors) + tuple(n.indices),
-    SeqStmt: lambda n: tuple(n.seq),
+    Shuffle: lambda n: items(n.vectors) + items(n.indices),
+    SeqStmt: lambda n: items(n.seq),
     Evaluate: lambda n: (n.value,),
-    BufferStore: lambda n: tuple(n.indices) + (n.value,),
+    BufferStore: lambda n: items(n.indices) + (n.value,),
     For: _loop_children,
     IfThenElse: _branch_children,
     AttrStmt: lambda n: (n.value, n.body),
@@ -86,14 +88,17 @@ def _no_children(node: Any) -> tuple:
     return ()
 
 
+def _children_of_kind(kind: type) -> Callable[[Any], tuple]:
+    """The entry of a class that is not in the table yet: Add is a BinaryOpExpr, Not is none of its siblings."""
+    getter = next((_CHILDREN[base] for base in kind.__mro__ if base in _CHILDREN), _no_children)
+    _CHILDREN[kind] = getter
+    return getter
+
+
 def _children(node: Any) -> tuple:
     """The expression and statement children of a node, in evaluation order."""
     kind = type(node)
-    getter = _CHILDREN.get(kind)
-    if getter is None:  # a subclass, once: Add is a BinaryOpExpr, Not is none of its siblings
-        getter = next((_CHILDREN[base] for base in kind.__mro__ if base in _CHILDREN), _no_children)
-        _CHILDREN[kind] = getter
-    return getter(node)
+    return (_CHILDREN.get(kind) or _children_of_kind(kind))(node)
 
 
 class Visitor:
@@ -132,9 +137,9 @@ class Mutator:
     def visit_list(self, nodes: Any) -> tuple[list[Any], bool]:
         """The rewritten nodes, and whether any changed."""
         new, changed = [], False
-        for node in nodes:
+        for node in nodes if isinstance(nodes, tuple) else items(nodes):
             fresh = self.visit(node)
-            changed = changed or not fresh.same_as(node)
+            changed = changed or not (fresh is node or fresh.same_as(node))
             new.append(fresh)
         return new, changed
 
@@ -153,10 +158,10 @@ class Mutator:
 
     def _descend_region(self, node: BufferRegion) -> BufferRegion:
         ranges, changed = [], False
-        for r in node.region:
-            lo, n = self.visit(r.min), self.visit(r.extent)
-            changed = changed or not (lo.same_as(r.min) and n.same_as(r.extent))
-            ranges.append(Range.from_min_extent(lo, n))
+        for r in items(node.region):
+            (lo, n), fresh = self.visit_list((r.min, r.extent))
+            changed = changed or fresh
+            ranges.append(Range.from_min_extent(lo, n) if fresh else r)
         return make.buffer_region(node.source, ranges) if changed else node
 
 
@@ -165,13 +170,13 @@ def _as_is(mutator: Mutator, node: Any) -> Any:
 
 
 def _unary(mutator: Mutator, node: Any) -> Any:
-    a = mutator.visit(node.a)
-    return node if a.same_as(node.a) else type(node)(a, node.span)
+    (a,), changed = mutator.visit_list((node.a,))
+    return type(node)(a, node.span) if changed else node
 
 
 def _binary(mutator: Mutator, node: Any) -> Any:
-    a, b = mutator.visit(node.a), mutator.visit(node.b)
-    return node if a.same_as(node.a) and b.same_as(node.b) else type(node)(a, b, node.span)
+    (a, b), changed = mutator.visit_list((node.a, node.b))
+    return type(node)(a, b, node.span) if changed else node
 
 
 def _load(mutator: Mutator, node: BufferLoad) -> Any:
@@ -185,8 +190,8 @@ def _call(mutator: Mutator, node: Call) -> Any:
 
 
 def _cast(mutator: Mutator, node: Cast) -> Any:
-    value = mutator.visit(node.value)
-    return node if value.same_as(node.value) else Cast(node.ty, value, node.span)
+    (value,), changed = mutator.visit_list((node.value,))
+    return Cast(node.ty, value, node.span) if changed else node
 
 
 def _select(mutator: Mutator, node: Select) -> Any:
@@ -211,9 +216,9 @@ def _broadcast(mutator: Mutator, node: Broadcast) -> Any:
 
 def _seq(mutator: Mutator, node: SeqStmt) -> Stmt:
     new, changed = [], False
-    for stmt in node.seq:
+    for stmt in items(node.seq):
         fresh = mutator.visit(stmt)
-        changed = changed or fresh is None or not fresh.same_as(stmt)
+        changed = changed or fresh is None or not (fresh is stmt or fresh.same_as(stmt))
         new.append(fresh)
     return make.seq(new) if changed else node
 
@@ -318,32 +323,54 @@ def substitute(node: Any, mapping: Mapping[Var, Any]) -> Any:
     return _Substitute(mapping).visit(node) if mapping else node
 
 
-class _Walk(Visitor):
-    def __init__(self, callback: Callable[[Any], None]) -> None:
-        super().__init__()
-        self.callback = callback
-
-    def visit(self, node: Any) -> None:
-        self.callback(node)
-        for child in _children(node):
-            self.visit(child)
-
-
 def walk(node: Any, callback: Callable[[Any], None]) -> None:
     """Call `callback` on every node, parents first."""
-    _Walk(callback).visit(node)
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        callback(node)
+        kind = type(node)
+        getter = _CHILDREN.get(kind) or _children_of_kind(kind)
+        if getter is not _no_children:
+            pending += getter(node)[::-1]
+
+
+# By what is looked for: whether a class is of it. The classes of nodes are abstract ones, whose isinstance is slow.
+_WANTED: dict[type | tuple[type, ...], dict[type, bool]] = {}
+
+
+def _search(node: Any, kinds: type | tuple[type, ...], found: list[Any], first: bool) -> list[Any]:
+    wanted = _WANTED.setdefault(kinds, {})
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        kind = type(node)
+        hit = wanted.get(kind)
+        if hit is None:
+            hit = wanted[kind] = issubclass(kind, kinds)
+        if hit:
+            found.append(node)
+            if first:
+                return found
+        getter = _CHILDREN.get(kind) or _children_of_kind(kind)
+        if getter is not _no_children:
+            pending += getter(node)[::-1]
+    return found
 
 
 def collect(node: Any, kinds: type | tuple[type, ...]) -> list[Any]:
     """All nodes of the given classes, in order."""
-    found: list[Any] = []
-    walk(node, lambda n: found.append(n) if isinstance(n, kinds) else None)
-    return found
+    return _search(node, kinds, [], False)
+
+
+def contains(node: Any, kinds: type | tuple[type, ...]) -> bool:
+    """True if there is any node of the given classes."""
+    return bool(_search(node, kinds, [], True))
 
 
 def uses_var(node: Any, variables: Any) -> bool:
     """True if any of `variables` (a container) occurs as a scalar in the tree."""
-    return any(v in variables for v in collect(node, Var))
+    return type(node) is not IntImm and any(v in variables for v in collect(node, Var))
 
 
 def bound_vars(stmt: Any) -> set[Var]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from .. import ir
@@ -226,6 +227,7 @@ def tile_op(name: str) -> Callable[[type[TileOp]], type[TileOp]]:
     return decorate
 
 
+@lru_cache(maxsize=512)  # every pass asks again, mostly about statements that no pass between has changed
 def as_tile_op(stmt: Any) -> TileOp | None:
     """The operator in `Evaluate(Call("tl.*"))`, or None for any other statement."""
     if isinstance(stmt, ir.Evaluate) and isinstance(stmt.value, ir.Call):

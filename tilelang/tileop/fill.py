@@ -51,7 +51,7 @@ class Fill(ElementwiseOp):
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
         dst = self.dst.source
         whole = all(ir.const_int(r.min) == 0 and ir.const_int(r.extent) == n for r, n in zip(self.dst.region, ir.shape_of(dst)))
-        if ir.scope_of(dst) != "local.fragment" or not whole or ir.collect(self.value, ir.BufferLoad):
+        if ir.scope_of(dst) != "local.fragment" or not whole or ir.contains(self.value, ir.BufferLoad):
             return super().lower(ctx)
         # A whole register tile needs no indices: every thread sets all its registers, padding included.
         registers = ctx.registers_of(dst)

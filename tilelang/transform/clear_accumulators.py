@@ -94,7 +94,7 @@ def _zero_condition(stmt: ir.Stmt, buf: ir.Var) -> Any:
     """When a statement certainly sets all of a tile to zero (perhaps always: a constant); None if that cannot be said."""
     op = as_tile_op(stmt)
     if isinstance(op, Fill):
-        whole = rg.covers(buf, rg.ranges_of(op.dst)) and not ir.collect(op.value, (ir.BufferLoad, ir.Call))
+        whole = rg.covers(buf, rg.ranges_of(op.dst)) and not ir.contains(op.value, (ir.BufferLoad, ir.Call))
         return ir.const(True, "bool") if whole and ir.const_number(op.value) == 0 else None
     if not is_parallel(stmt):
         return None
@@ -108,7 +108,7 @@ def _zero_condition(stmt: ir.Stmt, buf: ir.Var) -> Any:
     if not ir.is_call(value, "prim.if_then_else") or ir.const_number(value.args[1]) != 0:
         return None
     condition = value.args[0]
-    if ir.collect(condition, (ir.BufferLoad, ir.Call)):
+    if ir.contains(condition, (ir.BufferLoad, ir.Call)):
         return None
     return everywhere(condition, nest.ranges)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from .. import ir
@@ -132,16 +133,27 @@ def unit_effects(stmt: ir.Stmt) -> Effects:
 
 def unit_accesses(stmt: ir.Stmt, binds: Mapping[ir.Var, Any] | None = None) -> list[Access]:
     """The accesses of a unit; `binds` are the scalars bound around it, which are replaced by their values."""
+    if not binds:
+        return list(_known_accesses(stmt))
+    return [a.with_ranges(rg.known(a.buffer, rg.substitute(a.ranges, binds))) for a in _accesses(stmt)]
+
+
+@lru_cache(maxsize=512)
+def _known_accesses(stmt: ir.Stmt) -> tuple[Access, ...]:
+    return tuple(a.with_ranges(rg.known(a.buffer, a.ranges)) for a in _accesses(stmt))
+
+
+@lru_cache(maxsize=512)  # passes ask again about statements that did not change
+def _accesses(stmt: ir.Stmt) -> tuple[Access, ...]:
     op = as_tile_op(stmt)
     if op is not None:
-        found = _operator_accesses(op, stmt)
-    elif ordering_call(stmt) is not None or isinstance(stmt, (ir.AllocBuffer, ir.DeclBuffer)):
-        return []
-    else:
-        found = expr_accesses(stmt, stmt.span)
-        if isinstance(stmt, ir.For) and stmt.kind == ir.ForKind.PARALLEL:
-            found = [replace(a, own=False) for a in found]
-    return [a.with_ranges(rg.known(a.buffer, rg.substitute(a.ranges, binds or {}))) for a in found]
+        return tuple(_operator_accesses(op, stmt))
+    if ordering_call(stmt) is not None or isinstance(stmt, (ir.AllocBuffer, ir.DeclBuffer)):
+        return ()
+    found = expr_accesses(stmt, stmt.span)
+    if isinstance(stmt, ir.For) and stmt.kind == ir.ForKind.PARALLEL:
+        found = [replace(a, own=False) for a in found]
+    return tuple(found)
 
 
 def accesses_within(stmt: ir.Stmt) -> Iterator[Access]:

@@ -18,7 +18,7 @@ def find_stored_tensors(program: KernelProgram) -> KernelProgram:
     """Fill `ctx.stored_once` and `ctx.stored_apart`."""
     body = program.body
     # Before a block ends, its shared memory must have been read: that wait stands at the end of the kernel.
-    if not program.ctx.target.limits.has_tma or ir.collect(body, ir.Return):
+    if not program.ctx.target.limits.has_tma or ir.contains(body, ir.Return):
         return program
     if program.may_alias or not program.config("tirx.noalias", True):
         return program

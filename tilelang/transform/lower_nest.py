@@ -52,7 +52,7 @@ class _OneReplica(ir.Mutator):
         return ir.IfThenElse(self.condition, node, None, node.span)
 
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
-        return ir.IfThenElse(self.condition, node, None, node.span) if ir.collect(node.value, ir.Call) else node
+        return ir.IfThenElse(self.condition, node, None, node.span) if ir.contains(node.value, ir.Call) else node
 
 
 def lower_nest(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> ir.Stmt:

@@ -178,7 +178,7 @@ class RingBody:
         parts = tuple(_part(s, ctx) for s in ir.statements(loop.body))
         if not any(isinstance(p.op, RingWait) for p in parts) or not any(p.is_gemm for p in parts):
             return None
-        if ir.collect(loop.body, (ir.Break, ir.Continue, ir.Return)):
+        if ir.contains(loop.body, (ir.Break, ir.Continue, ir.Return)):
             return None
         return RingBody(loop, parts)
 

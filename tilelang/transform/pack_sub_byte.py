@@ -191,7 +191,7 @@ class _Pack(ir.Mutator):
         if isinstance(op, Copy) and ir.buffer_dtype(op.src.source) == ir.buffer_dtype(op.dst.source):
             if _in_memory(op.src.source) == _in_memory(op.dst.source):
                 return ir.evaluate(replace(op, src=self._region(op.src), dst=self._region(op.dst)).to_call(), node.span)
-        if isinstance(op, Fill) and not ir.collect(op.value, ir.BufferLoad):
+        if isinstance(op, Fill) and not ir.contains(op.value, ir.BufferLoad):
             dtype = ir.buffer_dtype(op.dst.source)
             value = self.visit(op.value if ir.dtype_of(op.value) == dtype else ir.Cast(dtype, op.value))
             if _in_memory(op.dst.source):

@@ -156,7 +156,7 @@ class ParallelNest:
         if isinstance(index, ir.Var) and index in self.vars:
             dim = self.vars.index(index)
             return ("loop", dim) if self.extents[dim] > 1 else ("const", 0)
-        if not ir.uses_var(index, set(self.vars) | inner) and not ir.collect(index, ir.BufferLoad):
+        if not ir.uses_var(index, set(self.vars) | inner) and not ir.contains(index, ir.BufferLoad):
             return ("outer", index)
         simple = ir.simplify(index)
         if isinstance(simple, ir.Var) and simple in self.vars and not simple.same_as(index):

@@ -67,7 +67,7 @@ def _product_loop(program: KernelProgram) -> ir.For | None:
     loops = [s for s in ir.statements(program.body) if isinstance(s, ir.For) and "tl.num_stages" in s.annotations]
     if len(loops) != 1 or any(communicates(c) for c in ir.collect(program.body, ir.Call)):
         return None
-    if ir.collect(program.body, (ir.Break, ir.Continue, ir.Return, ir.While)):
+    if ir.contains(program.body, (ir.Break, ir.Continue, ir.Return, ir.While)):
         return None
     inside = [as_tile_op(s) for s in ir.collect(loops[0].body, ir.Evaluate)]
     gemms = [op for op in inside if isinstance(op, Gemm)]

@@ -28,7 +28,7 @@ def to_region(buf: ir.Var, ranges: Ranges) -> ir.BufferRegion:
 
 def is_opaque(expr: Any) -> bool:
     """True if the value of an expression may change although its variables do not (memory, calls)."""
-    return bool(ir.collect(ir.as_expr(expr), (ir.BufferLoad, ir.Call)))
+    return ir.contains(ir.as_expr(expr), (ir.BufferLoad, ir.Call))
 
 
 def substitute(ranges: Ranges, mapping: Mapping[ir.Var, Any]) -> Ranges:

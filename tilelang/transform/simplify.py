@@ -21,11 +21,11 @@ class _Simplify(RangedMutator):
     def condition(self, expr: Any) -> Any:
         """A condition, decided where its integers allow it."""
         expr = self.visit(expr)
-        return ir.simplify(expr, self.analyzer) if not ir.collect(expr, (ir.BufferLoad, ir.Call)) else expr
+        return ir.simplify(expr, self.analyzer) if not ir.contains(expr, (ir.BufferLoad, ir.Call)) else expr
 
     def assuming(self, condition: Any) -> Any:
         """Inside this, the analyzer knows that `condition` holds."""
-        pure = not ir.collect(condition, (ir.BufferLoad, ir.Call))
+        pure = not ir.contains(condition, (ir.BufferLoad, ir.Call))
         return self.analyzer.constraint_scope(condition) if pure else nullcontext()
 
     def visit_Var(self, node: ir.Var) -> Any:
@@ -81,7 +81,7 @@ class _Simplify(RangedMutator):
         count = ir.const_int(extent)
         if count is not None and count <= 0:
             return None
-        if count == 1 and not ir.collect(node.body, (ir.Break, ir.Continue)):
+        if count == 1 and not ir.contains(node.body, (ir.Break, ir.Continue)):
             self.values[node.loop_var] = start
             return self.visit(node.body)
         self.values.pop(node.loop_var, None)
@@ -93,7 +93,7 @@ class _Simplify(RangedMutator):
 
     def visit_Bind(self, node: ir.Bind) -> Any:
         value = self.visit(node.value)
-        if ir.dtype_of(node.var) in ("int32", "int64") and not ir.collect(value, (ir.BufferLoad, ir.Call)):
+        if ir.dtype_of(node.var) in ("int32", "int64") and not ir.contains(value, (ir.BufferLoad, ir.Call)):
             value = ir.simplify(value, self.analyzer)
         if ir.const_number(value) is not None or isinstance(value, ir.Var):
             self.values[node.var] = value
@@ -112,7 +112,7 @@ class _DropBinds(ir.Mutator):
         self.used = used
 
     def visit_Bind(self, node: ir.Bind) -> Any:
-        return node if node.var in self.used or ir.collect(node.value, ir.Call) else None
+        return node if node.var in self.used or ir.contains(node.value, ir.Call) else None
 
 
 def _used_vars(body: ir.Stmt) -> set[ir.Var]:

@@ -43,7 +43,7 @@ def is_parallel(stmt: Any) -> bool:
 
 def is_pure_condition(condition: Any) -> bool:
     """True for conditions whose truth cannot change before the statements under it run."""
-    return not ir.collect(condition, (ir.BufferLoad, ir.Call))
+    return not ir.contains(condition, (ir.BufferLoad, ir.Call))
 
 
 def units_of(body: ir.Stmt) -> list[Unit]:

@@ -136,7 +136,7 @@ class _AtLane(ir.Mutator):
         return self.word if node.source.same_as(self.packed) else node
 
     def visit(self, node: Any) -> Any:
-        if isinstance(node, ir.StringImm) or ir.dtype_of(node) not in ("int32", "int64") or ir.collect(node, ir.BufferLoad):
+        if isinstance(node, ir.StringImm) or ir.dtype_of(node) not in ("int32", "int64") or ir.contains(node, ir.BufferLoad):
             return super().visit(node)
         if ir.uses_var(node, self.at):
             return ir.simplify(ir.substitute(node, self.at), self.analyzer)

@@ -82,7 +82,7 @@ class _Vectorizer:
 
     def _is_bound(self, part: Any) -> bool:
         """A comparison of what counts up by one with what does not change."""
-        if not isinstance(part, (ir.LT, ir.LE, ir.GT, ir.GE)) or ir.collect(part, ir.BufferLoad):
+        if not isinstance(part, (ir.LT, ir.LE, ir.GT, ir.GE)) or ir.contains(part, ir.BufferLoad):
             return False
         return self._start(part.a) is not None and not ir.uses_var(part.b, {self.var})
 
@@ -239,7 +239,7 @@ class _Vectorizer:
 
     def _uniform(self, part: Any, width: int) -> bool:
         if not ir.uses_var(part, {self.var}):
-            return not ir.collect(part, ir.BufferLoad)
+            return not ir.contains(part, ir.BufferLoad)
         if isinstance(part, (ir.LT, ir.GE)):
             start, bound = self._start(part.a), part.b
             if start is None and (run := packed_run(part.a, self.var, self.extent, self.analyzer)) is not None:

@@ -116,7 +116,7 @@ class _WidenScalars(RangedMutator):
 
 def _is_index_arithmetic(expr: Any) -> bool:
     """Arithmetic on variables and constants; what comes out of memory is data, whose int32 wraps as the author asked."""
-    return not ir.collect(expr, (ir.BufferLoad, ir.Call))
+    return not ir.contains(expr, (ir.BufferLoad, ir.Call))
 
 
 def widen_indices(program: KernelProgram) -> KernelProgram:

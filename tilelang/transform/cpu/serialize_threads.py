@@ -75,7 +75,7 @@ class _SpillValues(ir.Mutator):
 
     def visit_Bind(self, node: ir.Bind) -> Any:
         value = self.visit(node.value)
-        if node.var in self.known.varying and ir.collect(value, (ir.BufferLoad, ir.Call)) and ir.dtype_of(value) != "handle":
+        if node.var in self.known.varying and ir.contains(value, (ir.BufferLoad, ir.Call)) and ir.dtype_of(value) != "handle":
             variable = ir.buffer((1,), ir.dtype_of(value), str(node.var.name), "local.var")
             self.variables[node.var] = variable
             self.known.varying.add(variable)

@@ -53,7 +53,7 @@ def lower_nest(nest: ParallelNest, ctx: LoweringContext) -> ir.Stmt:
     while isinstance(body, ir.IfThenElse) and body.else_case is None:
         for condition in _conjuncts(body.condition):
             if not ir.uses_var(condition, set(nest.vars)):
-                (inside if ir.collect(condition, (ir.BufferLoad, ir.Call)) else outside).append(condition)
+                (inside if ir.contains(condition, (ir.BufferLoad, ir.Call)) else outside).append(condition)
             elif not _limit(condition, nest.vars, limits):
                 inside.append(condition)
         body = body.then_case
@@ -81,7 +81,7 @@ class _InlineIndices(ir.Mutator):
 
     def visit_Bind(self, node: ir.Bind) -> Any:
         value = self.visit(node.value)
-        if ir.dtype_of(node.var) in _INTEGERS and not ir.collect(value, (ir.BufferLoad, ir.Call)):
+        if ir.dtype_of(node.var) in _INTEGERS and not ir.contains(value, (ir.BufferLoad, ir.Call)):
             self.values[node.var] = value
             return None
         return node if value.same_as(node.value) else ir.Bind(node.var, value, node.span)
@@ -91,7 +91,7 @@ class _InlineIndices(ir.Mutator):
 
 
 def _inline_indices(body: ir.Stmt) -> ir.Stmt:
-    return _InlineIndices().body(body) if ir.collect(body, ir.Bind) else body
+    return _InlineIndices().body(body) if ir.contains(body, ir.Bind) else body
 
 
 def _conjuncts(condition: Any) -> list[Any]:
@@ -104,7 +104,7 @@ def _excess(condition: Any) -> Any | None:
     """e with `condition` equivalent to e >= 0, for comparisons of integers; None for any other."""
     kinds = {ir.LT: (False, 1), ir.LE: (False, 0), ir.GT: (True, 1), ir.GE: (True, 0)}
     found = kinds.get(type(condition))
-    if found is None or ir.dtype_of(condition.a) not in _INTEGERS or ir.collect(condition, (ir.BufferLoad, ir.Call)):
+    if found is None or ir.dtype_of(condition.a) not in _INTEGERS or ir.contains(condition, (ir.BufferLoad, ir.Call)):
         return None
     greater, strict = found
     high, low = (condition.a, condition.b) if greater else (condition.b, condition.a)
@@ -197,7 +197,7 @@ def _vectorizable(body: ir.Stmt, var: ir.Var) -> bool:
         return False
     if any(ir.scope_of(s.buffer) in ("local", "local.var") and s.buffer not in own for s in stores):
         return False
-    if ir.collect(body, (ir.For, ir.While, ir.Evaluate, ir.AssertStmt)):
+    if ir.contains(body, (ir.For, ir.While, ir.Evaluate, ir.AssertStmt)):
         return False
     return not any(ir.call_name(c).startswith(("tl.atomic", "tirx.call_extern")) for c in ir.collect(body, ir.Call))
 

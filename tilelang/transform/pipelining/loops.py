@@ -10,7 +10,7 @@ from ... import ir
 
 def iteration_range(loop: ir.For) -> dict[ir.Var, tuple[Any, Any]]:
     """What proofs about a copy may assume of the loop variable."""
-    if ir.collect(loop.min, (ir.BufferLoad, ir.Call)) or ir.collect(loop.extent, (ir.BufferLoad, ir.Call)):
+    if ir.contains(loop.min, (ir.BufferLoad, ir.Call)) or ir.contains(loop.extent, (ir.BufferLoad, ir.Call)):
         return {}
     return {loop.loop_var: (loop.min, loop.extent)}
 

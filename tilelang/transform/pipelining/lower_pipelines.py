@@ -177,7 +177,7 @@ def _bind_bounds(loop: ir.For, head: list[ir.Stmt]) -> ir.For:
     """Evaluate bounds that read memory once, before the loop: guards repeat them inside it."""
     bounds = []
     for value, name in ((loop.min, "start"), (loop.extent, "extent")):
-        if ir.collect(value, (ir.BufferLoad, ir.Call)):
+        if ir.contains(value, (ir.BufferLoad, ir.Call)):
             fixed = ir.var(f"{loop.loop_var.name}_{name}", ir.dtype_of(value))
             head.append(ir.Bind(fixed, value, loop.span))
             value = fixed

@@ -455,12 +455,12 @@ def _written_buffers(body: ir.Stmt) -> set[ir.Var]:
 
 def _has_loop(stmt: ir.Stmt) -> bool:
     """True if a slice fills a ring: its loops are all there for that."""
-    return bool(ir.collect(stmt, ir.For))
+    return ir.contains(stmt, ir.For)
 
 
 def _acts(stmt: ir.Stmt) -> bool:
     """True if a slice does more than compute scalars."""
-    return bool(ir.collect(stmt, (ir.For, ir.Break, ir.Continue, ir.Return)))
+    return ir.contains(stmt, (ir.For, ir.Break, ir.Continue, ir.Return))
 
 
 def drop_unused_binds(stmt: ir.Stmt) -> ir.Stmt:
