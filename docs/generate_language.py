@@ -25,7 +25,7 @@ SECTIONS = [
     ("Matrix products", ("gemm",)),
     ("Reductions and scans", ("reduce", "reducer", "scan", "predicate", "allreduce")),
     ("Atomics", ("atomic",)),
-    ("Math", ("math", "select", "ieee", "bits", "vector", "tvm_nodes")),
+    ("Math", ("math", "select", "ieee", "bits", "vector", "tvm_nodes", "tvm_values")),
     ("Random numbers", ("random",)),
     ("Threads, warps and barriers", ("warp",)),
     ("What the author tells the compiler", ("annotate", "debug", "layout.user", "layout.index_map", "layout.fragment")),
@@ -85,7 +85,7 @@ def page() -> str:
     """The whole of docs/language.md."""
     import tilelang.language as T
     from tilelang.language.dtypes import NAMES
-    from tilelang.language.unavailable import known_names
+    from tilelang.language.unavailable import reasons
 
     grouped: dict[str, dict[int, tuple[list[str], Any]]] = {}
     for name in sorted(set(T.__all__), key=lambda n: (n.lower(), n)):
@@ -109,10 +109,11 @@ def page() -> str:
         + ", and vectors of them such as `T.float16x2` (2, 4, 8, 16 lanes). A type is callable: `T.float32(x)` converts; "
         "it knows its `.bits`, `.bytes` and `.as_torch()`.\n"
     )
-    missing = ", ".join(f"`{n}`" for n in known_names())
-    parts.append(
-        f"## Names that are not in this version\n\nThey raise an error that says so and what to use instead: {missing}.\n"
-    )
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, reason in reasons().items():
+        groups.setdefault(reason, []).append(f"`{name}`")
+    parts.append("## Names that are not in this version\n\nThey raise an error that says why, and what to use instead.\n")
+    parts += [f"{', '.join(names)}: {why}. Instead: {fix}.\n" for (why, fix), names in groups.items()]
     return "\n".join(parts)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import ir
+from .codegen.foreign_kernel import print_foreign_kernel
 from .codegen.kernel import KernelText, print_kernel, print_source
 from .codegen.launch_plan import LaunchPlan
 from .codegen.plan import make_plan
@@ -117,8 +118,11 @@ def compile_prim_func(
         snapshots.append(("trace", launch))
         program = launch
         try:
-            program = pipeline.run_passes(launch, passes or back_end.passes, lambda name, p: snapshots.append((name, p)))
-            texts.append(back_end.print_kernel(program))
+            if program.source is not None:
+                texts.append(print_foreign_kernel(program, target))
+            else:
+                program = pipeline.run_passes(launch, passes or back_end.passes, lambda name, p: snapshots.append((name, p)))
+                texts.append(back_end.print_kernel(program))
         except TileLangError as error:
             raise error.with_span(ir.span_to_source(launch.span)) from None
         programs.append(program)

@@ -129,6 +129,12 @@ class UnsupportedError(TileLangError, NotImplementedError):
     code = "TL0300"
 
 
+class SourceNotFoundError(TileLangError, FileNotFoundError):
+    """A file of device source that is not there."""
+
+    code = "TL0501"
+
+
 class ResourceError(TileLangError, ValueError):
     """Too much shared memory, too many threads: with a table of what takes how much."""
 

@@ -83,6 +83,7 @@ struct Request {
   const void* source;
   int site;
   uint32_t result;
+  uint32_t mask = 0xffffffff;  // the lanes that take part
 };
 
 struct Warp {

@@ -92,28 +92,37 @@ class CallPrinter(ABC):
         return self.called(f"tl::bar_sync<{barrier}>", [count])
 
     def _op_sync_warp(self, expr: ir.Call) -> tuple[str, int]:
-        self._require_full_mask(expr, 0)
-        return self.called("tl::sync_warp", [])
+        if not self._is_partial(expr, 0):
+            return self.called("tl::sync_warp", [])
+        self.use("tl/masked.h")
+        return self.called("tl::sync_lanes", list(expr.args)[:1])
 
-    def _require_full_mask(self, expr: ir.Call, position: int) -> None:
-        if len(expr.args) > position and ir.const_int(expr.args[position]) != _FULL_MASK:
-            raise self._refuse(
-                expr, f"a mask of {expr.args[position]} lanes is not supported", "let all 32 lanes take part (leave the mask out)"
-            )
+    def _is_partial(self, expr: ir.Call, position: int) -> bool:
+        """True if a warp operation has a mask, other than that of all lanes."""
+        if len(expr.args) <= position or ir.const_int(expr.args[position]) == _FULL_MASK:
+            return False
+        if ir.const_int(expr.args[position]) == 0:
+            raise self._refuse(expr, "a warp operation with the mask 0", "set the bits of the lanes that take part")
+        return True
 
     def _shuffle(self, expr: ir.Call) -> tuple[str, int]:
         width = ir.const_int(expr.args[2]) if len(expr.args) > 2 else 32
         if width not in (1, 2, 4, 8, 16, 32):
             raise self._refuse(expr, f"the width of a shuffle is {expr.args[2]}", "use a power of two up to 32")
-        self._require_full_mask(expr, 3)
-        self.use("tl/shuffle.h")
         segment = "" if width == 32 else f"<{width}>"
+        if self._is_partial(expr, 3):
+            self.use("tl/masked.h")
+            name = ir.call_name(expr).rpartition(".")[2]
+            return self.called(f"tl::{name}_among{segment}", [*list(expr.args)[:2], expr.args[3]])
+        self.use("tl/shuffle.h")
         return self.called(f"tl::{ir.call_name(expr).rpartition('.')[2]}{segment}", list(expr.args)[:2])
 
     _op_shfl = _op_shfl_xor = _op_shfl_up = _op_shfl_down = _shuffle
 
     def _vote(self, expr: ir.Call) -> tuple[str, int]:
-        self._require_full_mask(expr, 1)
+        if self._is_partial(expr, 1):
+            self.use("tl/masked.h")
+            return self.called(f"tl::{ir.call_name(expr).rpartition('.')[2].removesuffix('_sync')}_among", list(expr.args)[:2])
         self.use("tl/shuffle.h")
         return self.called(f"tl::{ir.call_name(expr).rpartition('.')[2].removesuffix('_sync')}", list(expr.args)[:1])
 

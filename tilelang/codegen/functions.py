@@ -14,6 +14,8 @@ _FAMILIES = {
     " fast_exp fast_exp2 fast_exp10 fast_log fast_log2 fast_log10 fast_sin fast_cos fast_tan fast_tanh fast_sqrt fast_rsqrt"
     " fast_rcp fast_div fast_pow",
     "shuffle": "shfl_xor shfl shfl_up shfl_down elect_one ballot any all match_any match_all activemask",
+    "masked": "sync_lanes ballot_among any_among all_among match_any_among match_all_among shfl_among shfl_up_among"
+    " shfl_down_among shfl_xor_among",
     "vote": "syncthreads_and syncthreads_or syncthreads_count",
     "reduce": "warp_reduce warp_scan combine",
     "atomic": "atomic_add atomic_max atomic_min atomic_and atomic_or atomic_xor atomic_load atomic_store atomic_add_vec",
@@ -30,8 +32,8 @@ _FAMILIES = {
     "rounding": "ieee_add ieee_sub ieee_mul ieee_div ieee_fma ieee_sqrt ieee_rcp ieee_rsqrt cast_rounded cast_stochastic",
     "print": "print_message print_value print_element device_assert set_thread",
     "gemm": "cpu_gemm",  # of src/cpu
-    "mbarrier": "mbarrier_init mbarrier_arrive mbarrier_arrive_expect_tx mbarrier_expect_tx mbarrier_wait fence_mbarrier_init"
-    " mbarrier_arrive_remote cp_async_mbarrier_arrive_noinc",
+    "mbarrier": "mbarrier_init mbarrier_invalidate mbarrier_arrive mbarrier_arrive_expect_tx mbarrier_expect_tx mbarrier_wait fence_mbarrier_init"
+    " mbarrier_arrive_remote cp_async_mbarrier_arrive cp_async_mbarrier_arrive_noinc",
     "tma": "tma_load tma_load_hint tma_load_multicast tma_load_multicast_hint tma_store tma_store_hint tma_prefetch",
     "bulk": "bulk_copy_to_rank",
     "cache_policy": "l2_evict_first l2_evict_last",

@@ -82,9 +82,9 @@ def buffer_use(body: ir.Stmt) -> BufferUse:
 
 @dataclass(frozen=True)
 class KernelText:
-    """A printed kernel: its definition, the headers that it needs, and its arguments in order.
+    """A printed kernel: its definition, the headers that it needs, and its arguments.
 
-    Buffers come first, then tensor maps, then symbols.
+    Those of `order` come first, then the remaining buffers, tensor maps, symbols.
     """
 
     text: str
@@ -92,6 +92,7 @@ class KernelText:
     buffers: tuple[ir.Var, ...]
     symbols: tuple[ir.Var, ...]
     maps: tuple[TensorMapSpec, ...] = ()
+    order: tuple[ir.Var, ...] = ()
 
 
 def parameter_text(printer: StmtPrinter, buf: ir.Var, use: BufferUse, restrict: str) -> str:

@@ -106,9 +106,16 @@ def _symbols(
 
 
 def _arguments(text: KernelText, places: dict[ir.Var, int]) -> tuple[KernelArgument, ...]:
-    tensors = [KernelArgument("tensor", places[b], ir.buffer_dtype(b)) for b in text.buffers]
+    def argument(var: ir.Var) -> KernelArgument:
+        if ir.is_buffer_var(var):
+            return KernelArgument("tensor", places[var], ir.buffer_dtype(var))
+        return KernelArgument("symbol", str(var.name), ir.dtype_of(var))
+
+    def rest(found: tuple[ir.Var, ...]) -> list[KernelArgument]:
+        return [argument(v) for v in found if not any(v.same_as(o) for o in text.order)]
+
     maps = [KernelArgument("tensor_map", index, "uint64") for index in range(len(text.maps))]
-    return (*tensors, *maps, *(KernelArgument("symbol", str(s.name), ir.dtype_of(s)) for s in text.symbols))
+    return (*map(argument, text.order), *rest(text.buffers), *maps, *rest(text.symbols))
 
 
 def _tensor_map(spec: TensorMapSpec, place: int, span: Any) -> TensorMap:

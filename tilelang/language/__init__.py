@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..frontend.macro import Ref, macro
+from ..frontend.prim_func import PrimFuncSource as _Function
 from ..frontend.prim_func import prim_func
 from .allocate import alloc_fragment, alloc_global, alloc_local, alloc_shared, alloc_var
 from .allreduce import CommReducer, attr, comm_reducer, tvm_thread_allreduce
@@ -44,11 +45,16 @@ from .barrier import (
     mbarrier_wait_parity,
     ptx_arrive_barrier,
     ptx_arrive_barrier_expect_tx,
+    ptx_arrive_cluster_barrier,
+    ptx_cp_async_barrier,
+    ptx_fence_barrier_init,
+    ptx_init_barrier_thread_count,
     ptx_wait_barrier,
 )
 from .bits import bitwise_and, bitwise_not, bitwise_or, bitwise_xor, clz, popcount, shift_left, shift_right
 from .bits import find_first_set as _find_first_set
 from .bits import find_nth_set as _find_nth_set
+from .buffer import Element as _Element
 from .cluster import (
     ClusterKernel,
     alloc_cluster_barrier,
@@ -163,6 +169,7 @@ from .reducer import alloc_reducer, finalize_reducer, reducer_init, reducer_upda
 from .scan import cummax, cumsum
 from .scheduler import BaseTileScheduler, Persistent, PersistentTileScheduler
 from .select import Select, align_up, cdiv, ceildiv, clamp, floordiv, floormod, if_then_else, max, min, truncdiv, truncmod
+from .source_kernel import CUDASourceCodeKernel
 from .tensor import StridedTensor, Tensor, const, dynamic, empty, symbolic
 from .tma import tma_copy, tma_store_arrive, tma_store_wait
 from .tvm_buffers import BufferName as Buffer
@@ -200,6 +207,22 @@ from .tvm_frames import (
 )
 from .tvm_nodes import NODES as _NODES
 from .tvm_nodes import FloatImm, IntImm, Let, Not, StringImm, call_intrin, call_pure_extern, likely
+from .tvm_values import (
+    bind,
+    get_tvm_dtype,
+    is_f8f6f4_family,
+    is_float4,
+    is_float4_e2m1fn,
+    let,
+    meta_var,
+    target,
+    thread_return,
+    vectorcombine,
+    vectorhigh,
+    vectorlow,
+    void,
+    warpgroup_fence_operand,
+)
 from .vector import Broadcast, Ramp, Shuffle, abs2, add2, extract_lane, fma2, max2, min2, mul2, sub2
 from .view import reshape, view
 from .warp import (
@@ -269,6 +292,8 @@ from .wide_access import read_only_load as _read_only_load
 broadcast, ramp = Broadcast, Ramp
 Var = SizeVar = var
 PrimExpr, break_loop = _Expr, loop_break
+KernelLaunchFrame, WarpSpecializeFrame = Kernel, ws
+BufferLoad, PrimFunc, AnyDType = _Element, _Function, dtype
 buffer_decl, sblock_alloc_buffer, allocate = decl_buffer, alloc_buffer, alloc_buffer
 _FAST: dict[str, Any] = {**_FAST_MATH, "__ldg": _read_only_load, "__ffs": _find_first_set, "__fns": _find_nth_set, **_NODES}
 globals().update(_DTYPES)  # T.float16, T.int32x4, ...

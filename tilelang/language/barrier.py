@@ -173,6 +173,49 @@ def cp_async_barrier_noinc(barrier: Any) -> None:
     _on("cp_async_mbarrier_arrive_noinc", "T.cp_async_barrier_noinc", barrier)
 
 
+def ptx_arrive_cluster_barrier(mbarrier: Any, cta_id: Any) -> None:
+    """T.mbarrier_arrive on the barrier at the same place in block `cta_id` of the cluster.
+
+    Examples
+    --------
+    >>> T.ptx_arrive_cluster_barrier(done[0], 0)
+    """
+    mbarrier_arrive(mbarrier, cta_id)
+
+
+def ptx_cp_async_barrier(barrier_id: Any) -> None:
+    """The barrier counts one more arrival, made when this thread's cp.async so far are done.
+
+    Examples
+    --------
+    >>> T.ptx_cp_async_barrier(full[0])
+    """
+    _on("cp_async_mbarrier_arrive", "T.ptx_cp_async_barrier", barrier_id)
+
+
+def ptx_init_barrier_thread_count(barrier_id: Any, thread_count: Any) -> None:
+    """Initialise a barrier again, by one thread, for so many arrivals; T.alloc_barrier has done so once.
+
+    Others use it after T.ptx_fence_barrier_init by that thread and a barrier of the block.
+
+    Examples
+    --------
+    >>> T.ptx_init_barrier_thread_count(full[0], 128)
+    """
+    _on("mbarrier_invalidate", "T.ptx_init_barrier_thread_count", barrier_id)
+    _on("mbarrier_init", "T.ptx_init_barrier_thread_count", barrier_id, thread_count)
+
+
+def ptx_fence_barrier_init() -> None:
+    """Barriers that this thread has initialised are seen by copies and by the cluster.
+
+    Examples
+    --------
+    >>> T.ptx_fence_barrier_init()
+    """
+    statement("tl.fence_mbarrier_init", (), None, "T.ptx_fence_barrier_init")
+
+
 def fence_proxy_async() -> None:
     """What this thread wrote to shared memory comes before what TMA and wgmma read from there later.
 

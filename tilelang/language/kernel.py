@@ -6,7 +6,7 @@ from typing import Any
 
 from .._lazy import ir
 from ..errors import DTypeError, FrontendError, ShapeError
-from ..frontend.builder import Frame, require
+from ..frontend.builder import Frame, current, require
 from .dtypes import dtype
 from .expr import Expr
 from .shape import Extent, as_extent, node_of, simplify
@@ -58,6 +58,19 @@ class Kernel(Context):
         self.cluster = (*dims, *[1] * (3 - len(dims)))
         self.prelude = prelude
         self.variables: list[Expr] = []
+
+    @property
+    def num_threads(self) -> int:
+        """Threads of a block."""
+        x, y, z = self.threads
+        return x * y * z
+
+    @staticmethod
+    def Current() -> Kernel | None:
+        """The kernel that is being written; None outside of one."""
+        builder = current()
+        frame = builder.kernel() if builder is not None else None
+        return None if frame is None else frame.data["kernel"]
 
     def open(self, names: list[str]) -> Any:
         builder = require("T.Kernel")

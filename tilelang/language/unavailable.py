@@ -1,16 +1,12 @@
-"""Names of the language that this version does not have: they say so instead of being unknown."""
+"""Names of the language that this version does not have: they say why, and what to write instead."""
 
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from pathlib import Path
 
 from ..errors import UnsupportedError
-
-_INSTEAD = {
-    "tma_gather4": "use T.copy of each row",
-    "tma_scatter4": "use T.copy of each row",
-}
 
 
 class UnavailableNameError(UnsupportedError, AttributeError):
@@ -19,19 +15,31 @@ class UnavailableNameError(UnsupportedError, AttributeError):
     code = "TL0301"
 
 
+@cache
+def reasons() -> dict[str, tuple[str, str]]:
+    """Each missing name with why it is missing and what to write instead: `unavailable.txt`, "# why. Fix: what", then names."""
+    found: dict[str, tuple[str, str]] = {}
+    why = fix = ""
+    for line in (Path(__file__).parent / "unavailable.txt").read_text().splitlines():
+        if line.startswith("# "):
+            why, _, fix = line[2:].partition(". Fix: ")
+        elif line:
+            found[line] = why, fix
+    return found
+
+
 def known_names() -> list[str]:
     """Names of the language that this version does not have."""
-    return (Path(__file__).parent / "unavailable.txt").read_text().split()
+    return list(reasons())
 
 
 def explain(name: str) -> AttributeError:
     """The exception for `T.<name>`."""
     if name.startswith("__") and name.endswith("__"):
         return AttributeError(f"module 'tilelang.language' has no attribute {name!r}")
-    if name in known_names():
-        return UnavailableNameError(
-            f"T.{name} is not in this version", fix=_INSTEAD.get(name, "see the language reference for what there is")
-        )
+    if name in reasons():
+        why, fix = reasons()[name]
+        return UnavailableNameError(f"T.{name} is not in this version: {why}", fix=fix)
     from . import __all__ as names
 
     close = difflib.get_close_matches(name, names, n=1)

@@ -111,6 +111,7 @@ class _Walker:
         self.guards: Guards = ()  # conditions around what is walked
         self.guards_at: dict[Path, Guards] = {}
         self._analyzer: ir.Analyzer | None = None
+        self.gone: ir.Return | None = None  # where some threads have ended
 
     # ------------------------------------------------------------------ statements
 
@@ -127,6 +128,9 @@ class _Walker:
             return {}
         if isinstance(stmt, ir.Continue):
             self.exits[-1][1].append(state)
+            return {}
+        if isinstance(stmt, ir.Return):
+            self.gone = self.gone or (stmt if self.before is not None else None)
             return {}
         if is_unit(stmt):
             return self.unit(stmt, path, state)
@@ -172,9 +176,11 @@ class _Walker:
             after = self.touch([replace(a, asynchronous=False) for a in accesses], path, state)
             return state_of(p for p in after.values() if not (p.access.write and p.key[0] == path))
         if is_wider_barrier(stmt):
+            self.check_present(stmt)
             self.check_barrier(stmt)
             return self.ordered(state, False)
         if is_block_barrier(stmt):
+            self.check_present(stmt)
             self.check_barrier(stmt)
             return self.ordered(state, False)
         if ir.call_name(call) == BARRIER and self.is_complete(call):
@@ -196,6 +202,8 @@ class _Walker:
             found = [p for p in state.values() if self.is_conflict(p, access)]
             if found:
                 self.leave_group(found)
+                if self.gone is not None:
+                    self.check_present(ir.evaluate(ir.const(0), access.span))
                 self.barriers.add(path)
                 if any(p.in_flight for p in found):
                     self.waits.add(path)
@@ -391,11 +399,23 @@ class _Walker:
 
     def check_collective(self, stmt: ir.Stmt) -> None:
         """An operator or nest that writes needs all the threads over which its work is spread."""
+        if is_collective(stmt):
+            self.check_present(stmt)
         if self.before is not None and is_collective(stmt) and any(a.write for a in unit_accesses(stmt)):
             raise SemanticError(
                 "a tile operation stands inside a branch or loop that not all threads of the block take together, "
                 "but its work is spread over all of them",
                 fix="move it out of the branch, or make the condition the same for all threads",
+                span=ir.span_to_source(stmt.span),
+            )
+
+    def check_present(self, stmt: ir.Stmt) -> None:
+        """Behind a T.thread_return of some threads the block does nothing together."""
+        if self.gone is not None:
+            place = ir.span_to_source(self.gone.span)
+            raise SemanticError(
+                f"all threads of the block are needed here, but some have ended{f' at {place}' if place else ''}",
+                fix="guard the rest with `if` instead of T.thread_return",
                 span=ir.span_to_source(stmt.span),
             )
 

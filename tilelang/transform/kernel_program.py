@@ -82,6 +82,10 @@ class KernelProgram:
         All blocks run at once, as T.sync_grid needs.
     overlaps : bool
         May start before the launches that it depends on have ended (T.pdl_sync).
+    source : str, optional
+        The author's own CUDA C++ instead of a body; `name` is a function in it. No pass sees it.
+    declared : int
+        How many of `params` the function declares; workspaces follow.
     """
 
     name: str
@@ -105,6 +109,8 @@ class KernelProgram:
     keep_registers: bool = False
     cooperative: bool = False
     overlaps: bool = False
+    source: str | None = None
+    declared: int = 0
 
     @property
     def tid(self) -> ir.Var:

@@ -89,6 +89,7 @@ class _Directives(ir.Mutator):
         self.keep_registers = False
         self.cluster = (1, 1, 1)
         self.may_alias: set[str] = set()
+        self.source: tuple[str, str] | None = None
 
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
         if ir.is_call(node.value, "tl.import_source"):
@@ -104,6 +105,8 @@ class _Directives(ir.Mutator):
             x, y, z = (ir.const_int(d) or 1 for d in node.value.args)
             self.cluster = x, y, z
             return None
+        if ir.is_call(node.value, "tl.source_kernel"):
+            self.source = str(node.value.args[0].value), str(node.value.args[1].value)
         if ir.is_call(node.value, "tl.may_alias"):
             self.may_alias.add(str(node.value.args[0].source.name))
             return None
@@ -136,13 +139,14 @@ def _make_program(launch: _Launch, name: str, host: HostProgram, target: Target,
             fix="leave cluster_dims out",
             span=ir.span_to_source(launch.span),
         )
+    source, name = directives.source or (None, name)
     program = KernelProgram(
         name, body, grid, block, block_vars, thread_vars, ctx, params,
         min_blocks=directives.min_blocks or int(_moves_registers(body)), prelude=tuple(directives.preludes), span=launch.span,
         may_alias=frozenset(directives.may_alias), keep_registers=directives.keep_registers,
-        cluster=directives.cluster, cooperative=_calls(body, "tl.grid_sync"), overlaps=_calls(body, "tl.grid_dependency_wait"),
+        cluster=directives.cluster, source=source, declared=len(host.params), cooperative=_calls(body, "tl.grid_sync"), overlaps=_calls(body, "tl.grid_dependency_wait"),
     )  # fmt: skip
-    return rasterize_blocks(program)
+    return program if source is not None else rasterize_blocks(program)
 
 
 def _moves_registers(body: ir.Stmt) -> bool:

@@ -29,7 +29,10 @@ bool could_release(const Block& block, const Thread& waiting, const Thread& othe
   if (waiting.wait == Wait::barrier) {
     return !(block.barriers[waiting.wait_barrier].waiting[other.warp] >> other.lane & 1);
   }
-  if (waiting.wait == Wait::warp) return other.warp == waiting.warp && !(block.warps[other.warp].arrived >> other.lane & 1);
+  if (waiting.wait == Wait::warp) {
+    const Warp& warp = block.warps[other.warp];
+    return other.warp == waiting.warp && warp.request[waiting.lane]->mask >> other.lane & 1 && !(warp.arrived >> other.lane & 1);
+  }
   return true;
 }
 

@@ -105,6 +105,10 @@ void tl_sim_warp_sync(int site);
 enum { TL_SIM_SHUFFLE_INDEX, TL_SIM_SHUFFLE_UP, TL_SIM_SHUFFLE_DOWN, TL_SIM_SHUFFLE_XOR };
 void tl_sim_shuffle(uint32_t* words, int count, int mode, int argument, int site);
 uint32_t tl_sim_ballot(int predicate, int site);
+/* The same among the lanes of `mask`, which includes the caller's. */
+void tl_sim_warp_sync_among(uint32_t mask, int site);
+void tl_sim_shuffle_among(uint32_t* words, int count, int mode, int argument, uint32_t mask, int site);
+uint32_t tl_sim_ballot_among(int predicate, uint32_t mask, int site);
 void tl_sim_ldmatrix(void* registers, const void* row, int matrices, int transposed, int site);
 void tl_sim_stmatrix(void* row, const void* registers, int matrices, int transposed, int site);
 
