@@ -18,7 +18,7 @@ def names(A: T.Tensor((64,), "float32"), B: T.Tensor((5, 64), "float32")):
         t = T.get_thread_binding()
         before = T.let(A[t])
         B[0, t] = before * 2
-        v = T.var("float32")
+        v = T.var("v", "float32")
         T.let(v, before + 1)
         w = T.bind(before, "int32")
         B[1, t] = v
@@ -116,7 +116,7 @@ def reinitialised(A: T.Tensor((64,), "float32"), B: T.Tensor((64,), "float32")):
         s = T.alloc_shared((64,), "float32")
         done = T.alloc_barrier(1)
         if t == 0:
-            T.ptx_init_barrier_thread_count(done, 128)
+            T.ptx_init_barrier_thread_count(done, 64)
             T.ptx_fence_barrier_init()
         T.sync_threads()
         T.ptx_cp_async(T.access_ptr(s[t], "w"), T.access_ptr(A[t], "r"), 1)

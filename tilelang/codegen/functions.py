@@ -32,8 +32,8 @@ _FAMILIES = {
     "rounding": "ieee_add ieee_sub ieee_mul ieee_div ieee_fma ieee_sqrt ieee_rcp ieee_rsqrt cast_rounded cast_stochastic",
     "print": "print_message print_value print_element device_assert set_thread",
     "gemm": "cpu_gemm",  # of src/cpu
-    "mbarrier": "mbarrier_init mbarrier_invalidate mbarrier_arrive mbarrier_arrive_expect_tx mbarrier_expect_tx mbarrier_wait fence_mbarrier_init"
-    " mbarrier_arrive_remote cp_async_mbarrier_arrive cp_async_mbarrier_arrive_noinc",
+    "mbarrier": "mbarrier_init mbarrier_invalidate mbarrier_arrive mbarrier_arrive_expect_tx mbarrier_expect_tx mbarrier_wait"
+    " fence_mbarrier_init mbarrier_arrive_remote cp_async_mbarrier_arrive cp_async_mbarrier_arrive_noinc",
     "tma": "tma_load tma_load_hint tma_load_multicast tma_load_multicast_hint tma_store tma_store_hint tma_prefetch",
     "bulk": "bulk_copy_to_rank",
     "cache_policy": "l2_evict_first l2_evict_last",

@@ -35,7 +35,7 @@ def bind(value: Any, type_annotation: Any = None, *, var: Any = None) -> Expr:
         return bind_value(expr, "v")
     node = getattr(var, "node", None)
     if not isinstance(node, ir.Var):
-        raise DTypeError(f"var={var!r} of T.bind", fix='v = T.var("int32") makes a variable')
+        raise DTypeError(f"var={var!r} of T.bind", fix='v = T.var("v", "int32") makes a variable')
     builder = require("T.bind")
     builder.need_kernel("T.bind")
     builder.emit(ir.Bind(node, convert(expr, var.dtype).node, builder.span()))

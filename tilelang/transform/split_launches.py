@@ -144,7 +144,8 @@ def _make_program(launch: _Launch, name: str, host: HostProgram, target: Target,
         name, body, grid, block, block_vars, thread_vars, ctx, params,
         min_blocks=directives.min_blocks or int(_moves_registers(body)), prelude=tuple(directives.preludes), span=launch.span,
         may_alias=frozenset(directives.may_alias), keep_registers=directives.keep_registers,
-        cluster=directives.cluster, source=source, declared=len(host.params), cooperative=_calls(body, "tl.grid_sync"), overlaps=_calls(body, "tl.grid_dependency_wait"),
+        cluster=directives.cluster, source=source, declared=len(host.params),
+        cooperative=_calls(body, "tl.grid_sync"), overlaps=_calls(body, "tl.grid_dependency_wait"),
     )  # fmt: skip
     return program if source is not None else rasterize_blocks(program)
 
