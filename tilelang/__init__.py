@@ -22,11 +22,19 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-_SUBMODULES = ["autotuner", "cache", "carver"]
-_SUBMODULES += ["codegen", "engine", "errors", "frontend", "ir", "language", "layout", "profiler", "runtime", "simulator"]
-_SUBMODULES += ["target", "testing", "tileop", "toolchain", "transform"]
+_SUBMODULES = ["autotuner", "cache", "carver", "codegen", "contrib", "cuda"]
+_SUBMODULES += ["engine", "errors", "frontend", "ir", "language", "layout", "profiler", "runtime", "simulator"]
+_SUBMODULES += ["target", "testing", "tileop", "toolchain", "tools", "transform", "utils"]
 _NAMES = {
+    "CompiledArtifact": "tilelang.engine",
+    "DataType": "tilelang.ir",
+    "dtypes": "tilelang.language",
     "load": "tilelang.loading",
+    "lower": "tilelang.engine",
+    "register_c_postproc": "tilelang.engine.callback",
+    "register_cuda_postproc": "tilelang.engine.callback",
+    "register_hip_postproc": "tilelang.engine.callback",
+    "tvm": "tilelang.ir",
     "JITImpl": "tilelang.jit.impl",
     "JITKernel": "tilelang.jit.kernel",
     "KernelList": "tilelang.jit.parallel",

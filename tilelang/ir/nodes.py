@@ -6,7 +6,8 @@ TVM renames something in every release: a rename is mended here and nowhere else
 
 from __future__ import annotations
 
-import tvm as _tvm
+import tvm
+from tvm import DataType
 from tvm.ir import Call, IRModule, Op, PointerType, PrimType, Range, SourceName, Span, StringImm, Var
 from tvm.ir import TensorLoad as BufferLoad
 from tvm.ir import TensorRegion as BufferRegion
@@ -68,9 +69,9 @@ from tvm.tirx.stmt import (
     While,
 )
 
-Expr = _tvm.ir.Expr
-Node = _tvm.ir.Node
-version = _tvm.__version__
+Expr = tvm.ir.Expr
+Node = tvm.ir.Node
+version = tvm.__version__
 
 BINARY = (Add, Sub, Mul, Div, Mod, FloorDiv, FloorMod, Min, Max, EQ, NE, LT, LE, GT, GE, And, Or)
 BITWISE = (BitwiseAnd, BitwiseOr, BitwiseXor, LShift, RShift)

@@ -155,6 +155,7 @@ def lower(prim_func: Any, options: CompileOptions, out_idx: int | Sequence[int] 
     """
     from tilelang.codegen.plan import with_outputs
     from tilelang.engine import compile_prim_func
+    from tilelang.engine.callback import edited
     from tilelang.jit.lowered import LoweredKernel
 
     attributes = prim_func.attrs or {}
@@ -168,7 +169,8 @@ def lower(prim_func: Any, options: CompileOptions, out_idx: int | Sequence[int] 
     program = compile_prim_func(prim_func, options.target, options.pass_configs)
     chosen = out_idx if own is None else [int(index) for index in own]
     plan = program.plan if chosen is None else with_outputs(program.plan, chosen)
-    return LoweredKernel(program.source, plan, program.remarks, options, lambda: prim_func, program.shared)
+    source = edited(program.source, options.target)
+    return LoweredKernel(source, plan, program.remarks, options, lambda: prim_func, program.shared)
 
 
 def compiler_of(options: CompileOptions) -> BinaryJit:

@@ -371,7 +371,9 @@ def make_kernel(program: Any, options: CompileOptions, out_idx: int | Sequence[i
 
 def _request(program: Any, options: CompileOptions, out_idx: int | Sequence[int] | None) -> str | None:
     """The key under which a kernel is found without tracing; None where nothing is cached or something has no digest."""
-    if env.TILELANG_DISABLE_CACHE or not hasattr(program, "cache_identity"):
+    from tilelang.engine.callback import edits
+
+    if env.TILELANG_DISABLE_CACHE or not hasattr(program, "cache_identity") or edits(options.target):
         return None
     identity = program.cache_identity()
     try:

@@ -15,6 +15,7 @@ from .cpu import CPU_KINDS, HOST, host_cpu
 
 logger = logging.getLogger("tilelang")
 DEFAULT_ARCH = "sm_90a"
+_TVM_ARCH = "sm_50"  # what tvm.target.Target("cuda") says where TVM itself sees no GPU
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,8 @@ def _parse(spec: Any) -> tuple[str, str | None]:
         return kind, arch
     name = getattr(getattr(spec, "kind", None), "name", None)  # a tvm.target.Target
     if name is not None:
-        return str(name), spec.attrs.get("arch") if hasattr(spec, "attrs") else None
+        arch = spec.attrs.get("arch") if hasattr(spec, "attrs") else None
+        return str(name), None if arch == _TVM_ARCH else arch
     raise UnsupportedError(
         f"a target cannot be made from {spec!r}", fix='use "auto", "cuda" or {"kind": "cuda", "arch": "sm_90a"}'
     )

@@ -56,6 +56,56 @@ def requires_cuda_compute_version_eq(major: int, minor: int = 0) -> Callable[[Ca
     return requires_cuda_compute_version(major, minor, "eq")
 
 
+def _refused(what: str, test: Callable) -> Any:
+    import pytest
+
+    return pytest.mark.skip(reason=f"this version generates no code for {what}")(test)
+
+
+def requires_rocm(test: Callable) -> Any:
+    """Skip: no code for AMD's GPUs."""
+    return _refused("AMD's GPUs", test)
+
+
+def requires_cdna(test: Callable) -> Any:
+    """Skip: no code for AMD's GPUs."""
+    return _refused("AMD's GPUs", test)
+
+
+def requires_gfx950(test: Callable) -> Any:
+    """Skip: no code for AMD's GPUs."""
+    return _refused("AMD's GPUs", test)
+
+
+def requires_metal(test: Callable) -> Any:
+    """Skip: no code for Apple's GPUs."""
+    return _refused("Apple's GPUs", test)
+
+
+def requires_ascend(test: Callable) -> Any:
+    """Skip: no code for Ascend's NPUs."""
+    return _refused("Ascend's NPUs", test)
+
+
+def requires_cuda_or_cdna(test: Callable) -> Any:
+    """Skip where no CUDA device answers."""
+    return requires_cuda(test)
+
+
+def requires_llvm(test: Callable) -> Any:
+    """Skip where the target "llvm" has no compiler."""
+    import pytest
+
+    from tilelang.errors import UnavailableError
+    from tilelang.toolchain.host import cpu_compiler
+
+    try:
+        cpu_compiler("llvm")
+    except UnavailableError as error:
+        return pytest.mark.skip(reason=str(error))(test)
+    return test
+
+
 def requires_package(name: str) -> Callable[[Callable], Any]:
     """Skip where a Python package is not installed."""
     import pytest

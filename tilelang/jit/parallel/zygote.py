@@ -24,7 +24,7 @@ import sys
 PRELOAD: dict[str, tuple[str, ...]] = {
     "plain": (),
     "compile": (
-        "tilelang.engine",
+        "tilelang.engine.driver",
         "tilelang.ir.transport",
         "tilelang.jit.compiler",
         "tilelang.jit.parallel.task",

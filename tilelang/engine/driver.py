@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import ir
-from .codegen.foreign_kernel import print_foreign_kernel
-from .codegen.kernel import KernelText, print_kernel, print_source
-from .codegen.launch_plan import LaunchPlan
-from .codegen.plan import make_plan
-from .errors import TileLangError
-from .remarks import Remarks
-from .resources import SharedBuffer
-from .target import Target
-from .transform import pipeline
-from .transform.kernel_program import KernelProgram
-from .transform.split_launches import split_launches
+from .. import ir
+from ..codegen.foreign_kernel import print_foreign_kernel
+from ..codegen.kernel import KernelText, print_kernel, print_source
+from ..codegen.launch_plan import LaunchPlan
+from ..codegen.plan import make_plan
+from ..errors import TileLangError
+from ..remarks import Remarks
+from ..resources import SharedBuffer
+from ..target import Target
+from ..transform import pipeline
+from ..transform.kernel_program import KernelProgram
+from ..transform.split_launches import split_launches
 
 
 @dataclass
@@ -61,8 +61,8 @@ class BackEnd:
         """The back end of a target."""
         if not target.is_cpu:
             return BackEnd(pipeline.CUDA, print_kernel)
-        from .codegen.cpu.kernel import print_cpu_kernel
-        from .transform.cpu.pipeline import CPU
+        from ..codegen.cpu.kernel import print_cpu_kernel
+        from ..transform.cpu.pipeline import CPU
 
         return BackEnd(CPU, print_cpu_kernel)
 

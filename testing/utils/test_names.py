@@ -1,0 +1,96 @@
+"""The modules that programs import beside the language."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+import torch
+
+import tilelang
+import tilelang.language as T
+import tilelang.testing
+from tilelang.carver.arch import CUDA
+from tilelang.contrib import nvcc
+from tilelang.tools import Analyzer
+from tilelang.utils.device import get_available_cpu_count, get_current_device
+from tilelang.utils.language import get_buffer_elems, is_fragment, is_global, is_local_var, is_shared, retrieve_shape
+from tilelang.utils.target import determine_target, target_has_async_copy, target_is_cpu, target_is_hopper
+from tilelang.utils.tensor import TensorSupplyType, get_tensor_supply, map_torch_type
+
+
+@pytest.mark.parametrize(
+    "name", ["tvm", "DataType", "lower", "dtypes", "utils", "contrib", "tools", "engine", "transform", "cuda"]
+)
+def test_top_level_names(name):
+    assert getattr(tilelang, name) is not None
+
+
+def test_tvm_is_the_installed_one():
+    from tilelang import tvm
+
+    assert tvm is importlib.import_module("tvm") and tilelang.DataType("float16").bits == 16
+    assert str(determine_target(tvm.target.Target("cuda"), return_object=True).arch) != "sm_50"
+
+
+def test_pass_config_key():
+    from tilelang.transform import PassConfigKey
+
+    assert PassConfigKey is tilelang.PassConfigKey
+
+
+def test_utils():
+    assert map_torch_type("bfloat16") is torch.bfloat16 and map_torch_type("e4m3_float8") is torch.float8_e4m3fn
+    assert determine_target("cuda") == "cuda" and target_is_cpu("c") and not target_is_hopper({"kind": "cuda", "arch": "sm_80"})
+    assert target_has_async_copy({"kind": "cuda", "arch": "sm_80"}) and get_available_cpu_count() >= 1
+    assert nvcc.get_target_compute_version({"kind": "cuda", "arch": "sm_90"}) == "9.0" and nvcc.have_tma("cuda -arch=sm_90a")
+    assert nvcc.parse_compute_version("8.9") == (8, 9) and nvcc.get_target_arch("9.0") == "90a"
+    x = get_tensor_supply(TensorSupplyType.Integer)(tilelang.engine.KernelParam("float16", (3, 5)))
+    assert x.shape == (3, 5) and x.device == get_current_device() and x.dtype == torch.float16
+
+
+def test_questions_about_buffers():
+    found = {}
+
+    @T.prim_func
+    def main(A: T.Tensor((4, 8), "float32")):
+        with T.Kernel(1, threads=32):
+            s, f, v = T.alloc_shared((4, 8), "float32"), T.alloc_fragment((4, 8), "float32"), T.alloc_var("int32", init=0)
+            T.copy(A, s)
+            T.copy(s, f)
+            T.copy(f, A)
+            A[0, 0] = v
+            found.update(A=is_global(A), s=is_shared(s), f=is_fragment(f), v=is_local_var(v.buffer), n=get_buffer_elems(s))
+            found.update(shape=retrieve_shape(A[0:2, :]), wrong=is_shared(f))
+
+    tilelang.lower(main, target="cuda")
+    assert found == {"A": True, "s": True, "f": True, "v": True, "n": 32, "shape": [2, 8], "wrong": False}
+
+
+def test_analyzer():
+    @T.prim_func
+    def main(A: T.Tensor((64, 64), "float16"), B: T.Tensor((64, 64), "float16"), C: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1, threads=128):
+            a, b, c = (
+                T.alloc_shared((64, 64), "float16"),
+                T.alloc_shared((64, 64), "float16"),
+                T.alloc_fragment((64, 64), "float32"),
+            )
+            T.copy(A, a)
+            T.copy(B, b)
+            T.gemm(a, b, c, clear_accum=True)
+            T.copy(c, C)
+
+    found = Analyzer.analysis(main, CUDA("cuda"))
+    assert (
+        found.total_flops >= 2 * 64**3 and found.total_global_bytes == 2 * 64 * 64 * 2 + 64 * 64 * 4 and found.estimated_time > 0
+    )
+
+
+@pytest.mark.parametrize("name", ["rocm", "metal", "cdna", "gfx950", "ascend"])
+def test_other_vendors_tests_are_skipped(name):
+    def test():
+        raise AssertionError
+
+    marked = getattr(tilelang.testing, f"requires_{name}")(test)
+    assert marked.pytestmark[0].name == "skip"

@@ -1,0 +1,1 @@
+"""Toolchains, under the names that programs ask them by."""

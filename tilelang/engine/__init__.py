@@ -1,0 +1,37 @@
+"""From a tile program to text: the driver of the passes, `tilelang.lower`, hooks on the text.
+
+Names load when they are used: `tilelang.engine.param` and `callback` import no TVM.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .driver import BackEnd, CompiledProgram, compile_prim_func, program_text
+    from .artifact import CompiledArtifact, lower
+    from .param import KernelParam
+
+_NAMES = {
+    "BackEnd": "driver",
+    "CompiledProgram": "driver",
+    "compile_prim_func": "driver",
+    "program_text": "driver",
+    "CompiledArtifact": "artifact",
+    "lower": "artifact",
+    "KernelParam": "param",
+    "register_c_postproc": "callback",
+    "register_cuda_postproc": "callback",
+    "register_cuda_postproc_callback": "callback",
+}
+
+__all__ = ["BackEnd", "CompiledArtifact", "CompiledProgram", "KernelParam", "compile_prim_func", "lower", "program_text"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
