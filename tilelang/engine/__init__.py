@@ -9,8 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .driver import BackEnd, CompiledProgram, compile_prim_func, program_text
     from .artifact import CompiledArtifact, lower
+    from .driver import BackEnd, CompiledProgram, compile_prim_func, program_text
     from .param import KernelParam
 
 _NAMES = {
