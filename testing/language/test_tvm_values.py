@@ -25,13 +25,14 @@ def names(A: T.Tensor((64,), "float32"), B: T.Tensor((5, 64), "float32")):
         B[2, t] = T.cast(w, "float32") + T.KernelLaunchFrame.Current().num_threads
         four = T.vectorcombine("float32x4", T.Broadcast(A[t], 2), T.Broadcast(v, 2))
         B[3, t] = T.extract_lane(T.vectorlow("float32x2", four), 1)
-        B[4, t] = T.extract_lane(T.vectorhigh("float32x2", four), 0)
+        u = T.var("u", "float32")
+        B[4, t] = T.extract_lane(T.vectorhigh("float32x2", four), 0) + T.Let(u, A[t], u * u)
 
 
 def test_values(device):
     a = random(64, "float32", device, -9, 9)
     out = run(names, [a], ((5, 64), "float32"), device=device)
-    assert torch.equal(out, torch.stack([a * 2, a + 1, a.trunc() + 64, a, a + 1]))
+    torch.testing.assert_close(out, torch.stack([a * 2, a + 1, a.trunc() + 64, a, a + 1 + a * a]))
 
 
 def early(n):

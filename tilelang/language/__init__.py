@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType as _Module
 from typing import Any
 
 from ..frontend.macro import Ref, macro
@@ -304,9 +305,9 @@ _LAYOUTS = {
     "make_mma_swizzle_layout": "make_mma_swizzle_layout",
 }
 
-__all__ = (
-    [name for name in dir() if not name.startswith("_") and name not in ("annotations", "Any")] + list(_FAST) + list(_LAYOUTS)
-)
+# Not `annotations` of __future__, nor the modules of this package.
+__all__ = [name for name, value in list(globals().items()) if not name.startswith("_") and not isinstance(value, _Module)]
+__all__ = sorted({*__all__, *_FAST, *_LAYOUTS} - {"annotations", "Any"})
 
 
 def __getattr__(name: str) -> Any:

@@ -35,6 +35,10 @@ def alloc_shared(shape: Any, dtype: Any, scope: str = "shared.dyn") -> Buffer:
     dtype : dtype
     scope : str
         "shared.dyn", or "shared", which is the same here: there is one arena.
+
+    Examples
+    --------
+    >>> A_s = T.alloc_shared((128, 64), "float16")
     """
     scope = _scoped(scope, ("shared.dyn", "shared"), "T.alloc_shared")
     return alloc(
@@ -47,7 +51,12 @@ def alloc_shared(shape: Any, dtype: Any, scope: str = "shared.dyn") -> Buffer:
 
 
 def alloc_fragment(shape: Any, dtype: Any, scope: str = "local.fragment") -> Buffer:
-    """A tile distributed over the registers of the block's threads; with scope "local" an array of each thread's own."""
+    """A tile distributed over the registers of the block's threads; with scope "local" an array of each thread's own.
+
+    Examples
+    --------
+    >>> acc = T.alloc_fragment((128, 128), "float32")
+    """
     scope = _scoped(scope, _REGISTERS, "T.alloc_fragment")
     return alloc(
         "fragment",
@@ -59,7 +68,12 @@ def alloc_fragment(shape: Any, dtype: Any, scope: str = "local.fragment") -> Buf
 
 
 def alloc_local(shape: Any, dtype: Any, scope: str = "local") -> Buffer:
-    """An array of which every thread has its own; with scope "local.fragment" a tile distributed over the block."""
+    """An array of which every thread has its own; with scope "local.fragment" a tile distributed over the block.
+
+    Examples
+    --------
+    >>> own = T.alloc_local((4,), "float32")
+    """
     scope = _scoped(scope, _REGISTERS, "T.alloc_local")
     return alloc(
         "local",
@@ -82,6 +96,10 @@ def alloc_var(dtype: Any, *args: Any, scope: str = "local.var", init: Any = None
         The initial value, or the scope "local.var".
     init : optional
         The initial value.
+
+    Examples
+    --------
+    >>> total = T.alloc_var("float32", init=0.0)
     """
     for extra in args:
         if isinstance(extra, str):
@@ -99,6 +117,11 @@ def alloc_var(dtype: Any, *args: Any, scope: str = "local.var", init: Any = None
 
 
 def alloc_global(shape: Any, dtype: Any, scope: str = "global") -> Buffer:
-    """A workspace in global memory, allocated by the launcher for the duration of the call."""
+    """A workspace in global memory, allocated by the launcher for the duration of the call.
+
+    Examples
+    --------
+    >>> W = T.alloc_global((64, 64), "float32")
+    """
     scope = _scoped(scope, ("global",), "T.alloc_global")
     return alloc("workspace", as_shape(shape, "T.alloc_global"), _scalar_dtype(dtype, "a workspace"), scope, "T.alloc_global")

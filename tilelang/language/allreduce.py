@@ -120,6 +120,11 @@ def tvm_thread_allreduce(*freduce_args: Any, dtype: Any = "handle") -> AllReduce
     *freduce_args
         The number n of values; n values; a condition under which a thread takes part; n destinations (elements of local
         arrays); the thread indices to reduce over.
+
+    Examples
+    --------
+    >>> with T.attr(T.comm_reducer(lambda p, q: p + q, [T.float32(0)]), "reduce_scope", T.reinterpret(T.uint64(0), "handle")):
+    ...     T.evaluate(T.tvm_thread_allreduce(T.uint32(1), own[0], True, total[0], tx, dtype="handle"))
     """
     reducer = require("T.tvm_thread_allreduce").attributes.get("reducer")
     if not isinstance(reducer, CommReducer):

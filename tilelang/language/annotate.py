@@ -17,6 +17,10 @@ def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
 
     A tensor in global memory may be given a `T.Layout` that permutes its elements: this kernel then finds and leaves them
     in that order, and every other kernel that touches the tensor needs the same annotation.
+
+    Examples
+    --------
+    >>> T.annotate_layout({A_s: T.make_mma_swizzle_layout(A_s)})
     """
     if not isinstance(layout_map, Mapping):
         raise DTypeError(f"T.annotate_layout takes a dict of buffers to layouts, got {type(layout_map).__name__}")
@@ -35,7 +39,12 @@ def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
 
 
 def use_swizzle(panel_size: int, order: str = "row", enable: bool = True) -> None:
-    """Walk the grid in panels of `panel_size` rows (order "row") or columns (order "column"), for reuse in L2."""
+    """Walk the grid in panels of `panel_size` rows (order "row") or columns (order "column"), for reuse in L2.
+
+    Examples
+    --------
+    >>> T.use_swizzle(8)
+    """
     if not enable:
         return
     if isinstance(panel_size, bool) or not isinstance(panel_size, int) or panel_size < 1:

@@ -70,6 +70,10 @@ def atomic_add(
     -------
     Expr or None
         With `return_prev` (elements only), the value before.
+
+    Examples
+    --------
+    >>> T.atomic_add(B[i], A[i])
     """
     extra = {**(annotations or {}), **({"use_tma": True} if use_tma else {})}
     return _atomic("add", dst, value, memory_order, return_prev, extra)
@@ -78,14 +82,24 @@ def atomic_add(
 def atomic_max(
     dst: Any, value: Any, memory_order: str | None = None, return_prev: bool = False, annotations: Any = None
 ) -> Expr | None:
-    """Replace an element (or a region, element by element) by the larger of it and `value`, atomically."""
+    """Replace an element (or a region, element by element) by the larger of it and `value`, atomically.
+
+    Examples
+    --------
+    >>> before = T.atomic_max(B[i], A[i], return_prev=True)
+    """
     return _atomic("max", dst, value, memory_order, return_prev, annotations)
 
 
 def atomic_min(
     dst: Any, value: Any, memory_order: str | None = None, return_prev: bool = False, annotations: Any = None
 ) -> Expr | None:
-    """Replace an element (or a region, element by element) by the smaller of it and `value`, atomically."""
+    """Replace an element (or a region, element by element) by the smaller of it and `value`, atomically.
+
+    Examples
+    --------
+    >>> T.atomic_min(B[i], A[i])
+    """
     return _atomic("min", dst, value, memory_order, return_prev, annotations)
 
 
@@ -96,17 +110,32 @@ def _bitwise(kind: str, dst: Any, value: Any, memory_order: str | None, return_p
 
 
 def atomic_or(dst: Any, value: Any, memory_order: str | None = None, return_prev: bool = False) -> Expr | None:
-    """dst |= value, atomically."""
+    """dst |= value, atomically.
+
+    Examples
+    --------
+    >>> T.atomic_or(counts[i], 1)
+    """
     return _bitwise("or", dst, value, memory_order, return_prev)
 
 
 def atomic_and(dst: Any, value: Any, memory_order: str | None = None, return_prev: bool = False) -> Expr | None:
-    """dst &= value, atomically."""
+    """dst &= value, atomically.
+
+    Examples
+    --------
+    >>> T.atomic_and(counts[i], 1)
+    """
     return _bitwise("and", dst, value, memory_order, return_prev)
 
 
 def atomic_xor(dst: Any, value: Any, memory_order: str | None = None, return_prev: bool = False) -> Expr | None:
-    """dst ^= value, atomically."""
+    """dst ^= value, atomically.
+
+    Examples
+    --------
+    >>> T.atomic_xor(counts[i], 1)
+    """
     return _bitwise("xor", dst, value, memory_order, return_prev)
 
 
@@ -160,7 +189,12 @@ def atomic_addx4(dst: Any, value: Any, return_prev: bool = False) -> Expr | None
 
 
 def atomic_load(src: Any, memory_order: str = "seq_cst") -> Expr:
-    """The element, read atomically."""
+    """The element, read atomically.
+
+    Examples
+    --------
+    >>> seen = T.atomic_load(counts[0], memory_order="acquire")
+    """
     if not isinstance(src, Element):
         raise DTypeError(f"T.atomic_load of {src}, which is not one element", fix="index it")
     _target(src, "T.atomic_load")
@@ -168,7 +202,12 @@ def atomic_load(src: Any, memory_order: str = "seq_cst") -> Expr:
 
 
 def atomic_store(dst: Any, src: Any, memory_order: str = "seq_cst") -> None:
-    """Write an element atomically."""
+    """Write an element atomically.
+
+    Examples
+    --------
+    >>> T.atomic_store(counts[0], 1, memory_order="release")
+    """
     if not isinstance(dst, Element):
         raise DTypeError(f"T.atomic_store to {dst}, which is not one element", fix="index it")
     _target(dst, "T.atomic_store")

@@ -202,8 +202,10 @@ def ptx_init_barrier_thread_count(barrier_id: Any, thread_count: Any) -> None:
     --------
     >>> T.ptx_init_barrier_thread_count(full[0], 128)
     """
-    _on("mbarrier_invalidate", "T.ptx_init_barrier_thread_count", barrier_id)
-    _on("mbarrier_init", "T.ptx_init_barrier_thread_count", barrier_id, thread_count)
+    what = "T.ptx_init_barrier_thread_count"
+    place = barrier_address(barrier_id, what).element
+    _on("mbarrier_invalidate", what, place)
+    _on("mbarrier_init", what, Element(place.buffer, place.indices), thread_count)
 
 
 def ptx_fence_barrier_init() -> None:

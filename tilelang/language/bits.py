@@ -11,32 +11,62 @@ from .expr import Expr, as_expr, binary, convert
 
 
 def bitwise_and(x: Any, y: Any, span: Any = None) -> Any:
-    """x & y."""
+    """x & y.
+
+    Examples
+    --------
+    >>> q = T.bitwise_and(m, 7)
+    """
     return binary("bitand", x, y)
 
 
 def bitwise_or(x: Any, y: Any, span: Any = None) -> Any:
-    """x | y."""
+    """x | y.
+
+    Examples
+    --------
+    >>> q = T.bitwise_or(m, 8)
+    """
     return binary("bitor", x, y)
 
 
 def bitwise_xor(x: Any, y: Any, span: Any = None) -> Any:
-    """x ^ y."""
+    """x ^ y.
+
+    Examples
+    --------
+    >>> q = T.bitwise_xor(m, 1)
+    """
     return binary("bitxor", x, y)
 
 
 def bitwise_not(x: Any, span: Any = None) -> Any:
-    """~x."""
+    """~x.
+
+    Examples
+    --------
+    >>> q = T.bitwise_not(m)
+    """
     return ~as_expr(x)
 
 
 def shift_left(x: Any, y: Any, span: Any = None) -> Any:
-    """x << y."""
+    """x << y.
+
+    Examples
+    --------
+    >>> q = T.shift_left(m, 2)
+    """
     return binary("shl", x, y)
 
 
 def shift_right(x: Any, y: Any, span: Any = None) -> Any:
-    """x >> y; the sign is kept for signed integers."""
+    """x >> y; the sign is kept for signed integers.
+
+    Examples
+    --------
+    >>> q = T.shift_right(m, 2)
+    """
     return binary("shr", x, y)
 
 
@@ -48,13 +78,23 @@ def _integer(x: Any, what: str) -> Expr:
 
 
 def popcount(x: Any) -> Expr:
-    """The number of one bits."""
+    """The number of one bits.
+
+    Examples
+    --------
+    >>> count = T.popcount(m)
+    """
     expr = _integer(x, "T.popcount")
     return call("tl.popcount", (expr,), expr.dtype)
 
 
 def clz(x: Any) -> Expr:
-    """The number of leading zero bits, as int32."""
+    """The number of leading zero bits, as int32.
+
+    Examples
+    --------
+    >>> zeros = T.clz(m)
+    """
     expr = _integer(x, "T.clz")
     return call("tl.clz", (expr,), dtype("int32"))
 

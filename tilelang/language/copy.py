@@ -51,6 +51,10 @@ def copy(
     ------
     ShapeError
         If the extents differ, with both.
+
+    Examples
+    --------
+    >>> T.copy(A[by * 128, k * 64], A_s)
     """
     options = {
         "coalesced_width": coalesced_width,

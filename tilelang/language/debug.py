@@ -24,6 +24,10 @@ def print(obj: Any = None, msg: str = "", warp_group_id: int = 0, warp_id: int =
         Text before the values.
     warp_group_id, warp_id : int
         Whose first thread prints a tile (or its own thread-private array).
+
+    Examples
+    --------
+    >>> T.print(x, msg="x is")
     """
     if isinstance(obj, str):
         msg, obj = obj + msg, None
@@ -42,21 +46,36 @@ def print(obj: Any = None, msg: str = "", warp_group_id: int = 0, warp_id: int =
 
 
 def device_assert(cond: Any, msg: str = "", no_stack_info: bool = False) -> None:
-    """Stop the kernel with a message where `cond` is false."""
+    """Stop the kernel with a message where `cond` is false.
+
+    Examples
+    --------
+    >>> T.device_assert(x > 0, "x is not positive")
+    """
     place = require("T.device_assert").place
     text = msg if no_stack_info or place is None else f"{msg or 'assertion failed'} ({place})"
     statement("tl.device_assert", (as_condition(cond),), {"msg": text})
 
 
 def assume(cond: Any = None) -> None:
-    """Tell the simplifier that `cond` holds."""
+    """Tell the simplifier that `cond` holds.
+
+    Examples
+    --------
+    >>> T.assume(n % 8 == 0)
+    """
     if cond is None:
         raise DTypeError("T.assume without a condition")
     statement("tl.assume", (as_condition(cond),))
 
 
 def evaluate(value: Any) -> None:
-    """Evaluate an expression for its effect."""
+    """Evaluate an expression for its effect.
+
+    Examples
+    --------
+    >>> T.evaluate(T.call_extern("int32", "my_square", m))
+    """
     from .._lazy import ir
 
     builder = require("T.evaluate")

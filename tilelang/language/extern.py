@@ -38,7 +38,12 @@ class Address:
 
 
 def address_of(obj: Any, span: Any = None) -> Address:
-    """The address of an element, or of the first one of a buffer or region."""
+    """The address of an element, or of the first one of a buffer or region.
+
+    Examples
+    --------
+    >>> T.call_extern("void", "touch", T.address_of(A[i]))
+    """
     require("T.address_of")
     region = whole(obj, "T.address_of")
     return Address(Element(region.buffer, tuple(region.starts)))
@@ -47,7 +52,12 @@ def address_of(obj: Any, span: Any = None) -> Address:
 def access_ptr(
     base: Any, access_type: str | int = "r", *extents: Any, offset: Any = 0, extent: Any = None, ignore_last_ndim: int = 0
 ) -> Address:
-    """A pointer into `base` for a call that reads ("r"), writes ("w") or both ("rw")."""
+    """A pointer into `base` for a call that reads ("r"), writes ("w") or both ("rw").
+
+    Examples
+    --------
+    >>> T.call_extern("void", "touch", T.access_ptr(A[i], "w", offset=4))
+    """
     if access_type not in ("r", "w", "rw", "wr", 1, 2, 3):
         raise SemanticError(f"access_type={access_type!r}", fix="r, w or rw")
     address = address_of(base)
@@ -62,6 +72,10 @@ def call_extern(dtype: Any, func_name: str, *args: Any, span: Any = None) -> Exp
     """Call the device function `func_name`; buffers pass as pointers.
 
     A result is bound at once; `dtype` "void" (or "handle") makes a statement.
+
+    Examples
+    --------
+    >>> y = T.call_extern("float32", "my_square", x)
     """
     if not isinstance(func_name, str):
         raise DTypeError(
@@ -80,7 +94,12 @@ def _as_dtype(value: Any) -> dtype:
 
 
 def import_source(source: str | None = None) -> None:
-    """Put C++ text before the kernel."""
+    """Put C++ text before the kernel.
+
+    Examples
+    --------
+    >>> T.import_source("// C++ before the kernel")
+    """
     if source is None:
         return
     if not isinstance(source, str):

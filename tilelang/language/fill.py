@@ -11,7 +11,12 @@ from .expr import as_expr, convert
 
 
 def fill(buffer: Any, value: Any, annotations: dict[str, Any] | None = None) -> None:
-    """Set every element of a buffer or region to `value`, converted to its dtype."""
+    """Set every element of a buffer or region to `value`, converted to its dtype.
+
+    Examples
+    --------
+    >>> T.fill(acc, 1.0)
+    """
     if isinstance(buffer, Element):
         buffer.store(value)
         return
@@ -24,7 +29,12 @@ def fill(buffer: Any, value: Any, annotations: dict[str, Any] | None = None) -> 
 
 
 def clear(buffer: Any, annotations: dict[str, Any] | None = None) -> None:
-    """Set every element of a buffer or region to zero."""
+    """Set every element of a buffer or region to zero.
+
+    Examples
+    --------
+    >>> T.clear(acc)
+    """
     if not hasattr(buffer, "dtype"):
         raise DTypeError(f"T.clear takes a buffer or a region of one, got {type(buffer).__name__}")
     fill(buffer, False if buffer.dtype.is_bool else 0, annotations)

@@ -13,7 +13,12 @@ from .shape import same, shape_text
 
 
 class GemmWarpPolicy(IntEnum):
-    """How the block's warps divide the output tile."""
+    """How the block's warps divide the output tile.
+
+    Examples
+    --------
+    >>> T.gemm(A_s, B_s, acc, policy=T.GemmWarpPolicy.FullRow)
+    """
 
     Square = 0
     FullRow = 1
@@ -55,6 +60,10 @@ def gemm(
     ------
     ShapeError
         If M, N or K differ between the operands.
+
+    Examples
+    --------
+    >>> T.gemm(A_s, B_s, acc)
     """
     if mbar is not None:
         raise UnsupportedError("T.gemm with mbar is not in this version", fix="leave it out: T.gemm is synchronous")

@@ -40,6 +40,11 @@ class Kernel(Context):
         C++ text placed before the kernel.
     is_cpu : bool
         Written for a CPU target: a block has one thread unless `threads` says otherwise.
+
+    Examples
+    --------
+    >>> with T.Kernel(T.ceildiv(n, 64), threads=64) as bx:
+    ...     B[bx * 64] = A[bx * 64]
     """
 
     def __init__(
@@ -136,42 +141,82 @@ def _dim(dim: Any, what: str) -> int:
 
 
 def get_thread_binding(dim: int = 0) -> Expr:
-    """The thread index along `dim`."""
+    """The thread index along `dim`.
+
+    Examples
+    --------
+    >>> tx = T.get_thread_binding()
+    """
     return _kernel("T.get_thread_binding").variables[3 + _dim(dim, "T.get_thread_binding")]
 
 
 def get_thread_bindings() -> list[Expr]:
-    """The three thread indices."""
+    """The three thread indices.
+
+    Examples
+    --------
+    >>> tx, ty, tz = T.get_thread_bindings()
+    """
     return list(_kernel("T.get_thread_bindings").variables[3:])
 
 
 def get_block_binding(dim: int = 0) -> Expr:
-    """The block index along `dim`."""
+    """The block index along `dim`.
+
+    Examples
+    --------
+    >>> bx = T.get_block_binding()
+    """
     return _kernel("T.get_block_binding").variables[_dim(dim, "T.get_block_binding")]
 
 
 def get_block_bindings() -> list[Expr]:
-    """The block indices of the launched grid extents."""
+    """The block indices of the launched grid extents.
+
+    Examples
+    --------
+    >>> blocks = T.get_block_bindings()
+    """
     kernel = _kernel("T.get_block_bindings")
     return kernel.variables[: len(kernel.blocks)]
 
 
 def get_thread_extent(dim: int = 0) -> int:
-    """Threads of the block along `dim`."""
+    """Threads of the block along `dim`.
+
+    Examples
+    --------
+    >>> threads = T.get_thread_extent()
+    """
     return _kernel("T.get_thread_extent").threads[_dim(dim, "T.get_thread_extent")]
 
 
 def get_thread_extents() -> list[int]:
-    """Threads of the block along all three dimensions."""
+    """Threads of the block along all three dimensions.
+
+    Examples
+    --------
+    >>> x, y, z = T.get_thread_extents()
+    """
     return list(_kernel("T.get_thread_extents").threads)
 
 
 def get_block_extent(dim: int = 0) -> Extent:
-    """Blocks of the grid along `dim`."""
+    """Blocks of the grid along `dim`.
+
+    Examples
+    --------
+    >>> blocks = T.get_block_extent()
+    """
     return get_block_extents()[_dim(dim, "T.get_block_extent")]
 
 
 def get_block_extents() -> list[Extent]:
-    """Blocks of the grid along all three dimensions."""
+    """Blocks of the grid along all three dimensions.
+
+    Examples
+    --------
+    >>> x, y, z = T.get_block_extents()
+    """
     kernel = _kernel("T.get_block_extents")
     return kernel.blocks + [1] * (3 - len(kernel.blocks))

@@ -80,7 +80,13 @@ def _stepped(start: Any, stop: Any, step: Any, what: str) -> tuple[Extent, Exten
 
 
 def serial(start: Any, stop: Any = None, step: Any = None, *, annotations: dict[str, Any] | None = None) -> Loop:
-    """A plain loop; what `range` is in a kernel."""
+    """A plain loop; what `range` is in a kernel.
+
+    Examples
+    --------
+    >>> for k in T.serial(4):
+    ...     x += k
+    """
     return Loop("T.serial", "serial", (_stepped(start, stop, step, "T.serial"),), _annotated(annotations))
 
 
@@ -93,7 +99,13 @@ def unroll(
     unroll_factor: int | None = None,
     annotations: dict[str, Any] | None = None,
 ) -> Loop:
-    """A loop that the device compiler unrolls (`explicit`: our own compiler does; `unroll_factor`: by that much)."""
+    """A loop that the device compiler unrolls (`explicit`: our own compiler does; `unroll_factor`: by that much).
+
+    Examples
+    --------
+    >>> for k in T.unroll(4):
+    ...     x += k
+    """
     if explicit and unroll_factor is not None:
         raise SemanticError("T.unroll with both explicit and unroll_factor", fix="choose one")
     if unroll_factor is not None and (not isinstance(unroll_factor, int) or unroll_factor < 1):
@@ -103,7 +115,13 @@ def unroll(
 
 
 def vectorized(start: Any, stop: Any = None, *, annotations: dict[str, Any] | None = None) -> Loop:
-    """A loop whose iterations become the lanes of vector instructions."""
+    """A loop whose iterations become the lanes of vector instructions.
+
+    Examples
+    --------
+    >>> for v in T.vectorized(4):
+    ...     B[i * 4 + v] = A[i * 4 + v]
+    """
     low, extent = _bounds(start, stop, "T.vectorized")
     if not isinstance(extent, int):
         raise ShapeError(f"the extent {extent} of T.vectorized is known only at run time", fix="give a constant")
@@ -126,6 +144,11 @@ def Parallel(
         Elements that a thread handles side by side.
     loop_layout : Fragment, optional
         Which thread runs which iteration.
+
+    Examples
+    --------
+    >>> for i, j in T.Parallel(64, 32):
+    ...     C[i, j] = i + j
     """
     if not extents:
         raise ShapeError("T.Parallel without extents", fix="T.Parallel(n) or T.Parallel(m, n)")
@@ -158,6 +181,11 @@ def Pipelined(
     `order` and `stage` (together, one entry for each statement of the body, or for each list of statements in `group`) give
     the schedule by hand. Like `sync` they are hints: waits, barriers and the statements' order follow from what statements
     read and write.
+
+    Examples
+    --------
+    >>> for k in T.Pipelined(4, num_stages=2):
+    ...     T.copy(A[0, k * 32], tile)
     """
     if isinstance(num_stages, bool) or not hasattr(num_stages, "__index__") or int(num_stages) < 0:
         raise SemanticError(f"num_stages={num_stages!r} must be a non-negative int")
@@ -187,7 +215,13 @@ def parallel(start: Any, stop: Any = None, *, annotations: dict[str, Any] | None
 
 
 def grid(*extents: Any) -> Loop:
-    """Nested serial loops."""
+    """Nested serial loops.
+
+    Examples
+    --------
+    >>> for p, q in T.grid(4, 8):
+    ...     x += p * q
+    """
     if not extents:
         raise ShapeError("T.grid without extents", fix="T.grid(m, n)")
     return Loop("T.grid", "serial", tuple((0, as_extent(e, f"extent {k} of T.grid"), None) for k, e in enumerate(extents)))

@@ -32,13 +32,18 @@ def _float(value: Any, what: str) -> Expr:
     return convert(expr, dtype("float32") if expr.dtype.lanes == 1 else dtype(f"float32x{expr.dtype.lanes}"))
 
 
+def _example(name: str) -> str:
+    called = f'getattr(T, "{name}")' if name.startswith("__") else f"T.{name}"
+    return f"\n\n    Examples\n    --------\n    >>> y = {called}(x)\n    "
+
+
 def _unary(name: str, text: str, op: str | None = None) -> Callable[[Any], Expr]:
     def function(x: Any) -> Expr:
         expr = _float(x, f"T.{name}")
         return call(f"tl.{op or name}", (expr,), expr.dtype)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{text[0].upper()}{text[1:]}, elementwise; an integer operand is converted to float32."
+    function.__doc__ = f"{text[0].upper()}{text[1:]}, elementwise; an integer operand is converted to float32." + _example(name)
     return function
 
 
@@ -48,7 +53,7 @@ def _rounding(name: str, text: str) -> Callable[[Any], Expr]:
         return call(f"tl.{name}", (expr,), expr.dtype) if expr.dtype.is_float else expr
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The {text}, as a float; integers pass."
+    function.__doc__ = f"The {text}, as a float; integers pass." + _example(name)
     return function
 
 
@@ -60,7 +65,7 @@ def _predicate(name: str, text: str) -> Callable[[Any], Expr]:
         return call(f"tl.{name}", (expr,), dtype("bool"))
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"True where {text}."
+    function.__doc__ = f"True where {text}." + _example(name)
     return function
 
 
@@ -95,7 +100,12 @@ FAST = {f"__{name}": _unary(f"__{name}", f"approximate {_FLOAT_UNARY[name]}", f"
 
 
 def round(x: Any, rounding_mode: str = "ties-to-even", span: Any = None) -> Expr:
-    """The nearest integer as a float; halves to even, or away from zero with rounding_mode="ties-away"."""
+    """The nearest integer as a float; halves to even, or away from zero with rounding_mode="ties-away".
+
+    Examples
+    --------
+    >>> y = T.round(x)
+    """
     if rounding_mode not in ("ties-to-even", "ties-away"):
         raise SemanticError(f"rounding_mode={rounding_mode!r}", fix="ties-to-even or ties-away")
     expr = as_expr(x, "the operand of T.round")
@@ -105,7 +115,12 @@ def round(x: Any, rounding_mode: str = "ties-to-even", span: Any = None) -> Expr
 
 
 def fast_rcp(x: Any) -> Expr:
-    """Approximate reciprocal."""
+    """Approximate reciprocal.
+
+    Examples
+    --------
+    >>> r = T.fast_rcp(x)
+    """
     expr = _float(x, "T.fast_rcp")
     return call("tl.fast_rcp", (expr,), expr.dtype)
 
@@ -119,7 +134,12 @@ def _pair(name: str, a: Any, b: Any) -> Expr:
 
 
 def pow(x: Any, y: Any, span: Any = None) -> Expr:
-    """x to the power y. A small constant integer power is multiplications."""
+    """x to the power y. A small constant integer power is multiplications.
+
+    Examples
+    --------
+    >>> y = T.pow(x, 2.0)
+    """
     if isinstance(y, int) and not isinstance(y, bool) and 0 <= y <= 4:
         base = as_expr(x)
         result: Any = constant(1, base.dtype)
@@ -130,22 +150,42 @@ def pow(x: Any, y: Any, span: Any = None) -> Expr:
 
 
 def fmod(x: Any, y: Any) -> Expr:
-    """Remainder with the sign of x."""
+    """Remainder with the sign of x.
+
+    Examples
+    --------
+    >>> r = T.fmod(x, 3.0)
+    """
     return _pair("fmod", x, y)
 
 
 def atan2(x1: Any, x2: Any) -> Expr:
-    """Angle of the point (x2, x1)."""
+    """Angle of the point (x2, x1).
+
+    Examples
+    --------
+    >>> angle = T.atan2(y, x)
+    """
     return _pair("atan2", x1, x2)
 
 
 def copysign(x1: Any, x2: Any) -> Expr:
-    """The magnitude of x1 with the sign of x2."""
+    """The magnitude of x1 with the sign of x2.
+
+    Examples
+    --------
+    >>> y = T.copysign(x, -1.0)
+    """
     return _pair("copysign", x1, x2)
 
 
 def hypot(x1: Any, x2: Any) -> Expr:
-    """sqrt(x1**2 + x2**2) without overflow."""
+    """sqrt(x1**2 + x2**2) without overflow.
+
+    Examples
+    --------
+    >>> h = T.hypot(x, y)
+    """
     return _pair("hypot", x1, x2)
 
 
@@ -171,7 +211,12 @@ def nextafter(x1: Any, x2: Any) -> Expr:
 
 
 def fma(x: Any, y: Any, z: Any) -> Expr:
-    """x * y + z rounded once."""
+    """x * y + z rounded once.
+
+    Examples
+    --------
+    >>> r = T.fma(x, y, z)
+    """
     x, y, _ = unify(x, y, "T.fma")
     x, z, _ = unify(x, z, "T.fma")
     y, z, common = unify(y, z, "T.fma")
@@ -181,12 +226,22 @@ def fma(x: Any, y: Any, z: Any) -> Expr:
 
 
 def fmul(x: Any, y: Any) -> Any:
-    """x * y."""
+    """x * y.
+
+    Examples
+    --------
+    >>> r = T.fmul(x, y)
+    """
     return binary("mul", x, y)
 
 
 def abs(x: Any, span: Any = None) -> Expr:
-    """The magnitude."""
+    """The magnitude.
+
+    Examples
+    --------
+    >>> y = T.abs(x)
+    """
     expr = as_expr(x, "the operand of T.abs")
     if expr.dtype.is_float:
         return call("tl.fabs", (expr,), expr.dtype)
@@ -194,7 +249,12 @@ def abs(x: Any, span: Any = None) -> Expr:
 
 
 def fabs(x: Any, span: Any = None) -> Expr:
-    """The magnitude of a float."""
+    """The magnitude of a float.
+
+    Examples
+    --------
+    >>> y = T.fabs(x)
+    """
     return abs(_float(x, "T.fabs"))
 
 
@@ -256,7 +316,12 @@ _CAST_MODES = ("rn", "rz", "ru", "rd", "rna", "rs")
 
 
 def Cast(dtype: Any, value: Any, annotations: Any = None, span: Any = None) -> Expr:
-    """`value` converted to `dtype` (dtype first)."""
+    """`value` converted to `dtype` (dtype first).
+
+    Examples
+    --------
+    >>> y = T.Cast("float16", x)
+    """
     return cast(value, dtype)
 
 
@@ -265,7 +330,12 @@ def _as_dtype(value: Any) -> dtype:
 
 
 def reinterpret(value: Any, dtype: Any, span: Any = None) -> Expr:
-    """The bits of `value` as a value of `dtype`."""
+    """The bits of `value` as a value of `dtype`.
+
+    Examples
+    --------
+    >>> bits = T.reinterpret(x, "uint32")
+    """
     if isinstance(value, str) and not isinstance(dtype, str):
         value, dtype = dtype, value  # the older order
     if dtype == "handle":  # a pointer made of bits: the null handle of T.attr
@@ -279,7 +349,12 @@ def reinterpret(value: Any, dtype: Any, span: Any = None) -> Expr:
 
 
 def infinity(dtype: Any, span: Any = None) -> Expr:
-    """Positive infinity of a float type."""
+    """Positive infinity of a float type.
+
+    Examples
+    --------
+    >>> low = -T.infinity("float32")
+    """
     kind = _as_dtype(dtype)
     if not kind.has_infinity:
         raise DTypeError(f"{kind} has no infinity", fix=f"use T.max_value({str(kind)!r})")
@@ -287,12 +362,22 @@ def infinity(dtype: Any, span: Any = None) -> Expr:
 
 
 def max_value(dtype: Any, span: Any = None) -> Expr:
-    """The largest finite value of a type."""
+    """The largest finite value of a type.
+
+    Examples
+    --------
+    >>> high = T.max_value("int8")
+    """
     kind = _as_dtype(dtype)
     return constant(kind.max, kind)
 
 
 def min_value(dtype: Any, span: Any = None) -> Expr:
-    """The most negative finite value of a type."""
+    """The most negative finite value of a type.
+
+    Examples
+    --------
+    >>> low = T.min_value("int8")
+    """
     kind = _as_dtype(dtype)
     return constant(kind.min, kind)

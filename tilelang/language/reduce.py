@@ -38,6 +38,10 @@ def reduce(
         Accepted; the compiler chooses how all-reduces are grouped.
     nan_propagate : bool
         max and min give NaN if any element is NaN.
+
+    Examples
+    --------
+    >>> T.reduce(acc, out, "sum", dim=1, clear=True)
     """
     what = f"T.reduce_{reduce_type}"
     if reduce_type not in KINDS:
@@ -66,46 +70,86 @@ def reduce(
 
 
 def reduce_sum(buffer: Any, out: Any, dim: int = -1, clear: bool = True, batch: int = 1, annotations: Any = None) -> None:
-    """Sum along `dim`."""
+    """Sum along `dim`.
+
+    Examples
+    --------
+    >>> T.reduce_sum(acc, out, dim=1)
+    """
     reduce(buffer, out, "sum", dim, clear, batch, annotations)
 
 
 def reduce_max(
     buffer: Any, out: Any, dim: int = -1, clear: bool = True, batch: int = 1, nan_propagate: bool = False, annotations: Any = None
 ) -> None:
-    """Maximum along `dim`."""
+    """Maximum along `dim`.
+
+    Examples
+    --------
+    >>> T.reduce_max(acc, out, dim=1)
+    """
     reduce(buffer, out, "max", dim, clear, batch, annotations, nan_propagate)
 
 
 def reduce_min(
     buffer: Any, out: Any, dim: int = -1, clear: bool = True, batch: int = 1, nan_propagate: bool = False, annotations: Any = None
 ) -> None:
-    """Minimum along `dim`."""
+    """Minimum along `dim`.
+
+    Examples
+    --------
+    >>> T.reduce_min(acc, out, dim=1)
+    """
     reduce(buffer, out, "min", dim, clear, batch, annotations, nan_propagate)
 
 
 def reduce_absmax(
     buffer: Any, out: Any, dim: int = -1, clear: bool = True, batch: int = 1, nan_propagate: bool = False, annotations: Any = None
 ) -> None:
-    """Maximum of the magnitudes along `dim`."""
+    """Maximum of the magnitudes along `dim`.
+
+    Examples
+    --------
+    >>> T.reduce_absmax(acc, out, dim=1)
+    """
     reduce(buffer, out, "absmax", dim, clear, batch, annotations, nan_propagate)
 
 
 def reduce_abssum(buffer: Any, out: Any, dim: int = -1, batch: int = 1, annotations: Any = None) -> None:
-    """Sum of the magnitudes along `dim`."""
+    """Sum of the magnitudes along `dim`.
+
+    Examples
+    --------
+    >>> T.reduce_abssum(acc, out, dim=1)
+    """
     reduce(buffer, out, "abssum", dim, True, batch, annotations)
 
 
 def reduce_bitand(buffer: Any, out: Any, dim: int = -1, clear: bool = True, batch: int = 1, annotations: Any = None) -> None:
-    """Bitwise and along `dim`."""
+    """Bitwise and along `dim`.
+
+    Examples
+    --------
+    >>> T.reduce_bitand(words, bits, dim=1)
+    """
     reduce(buffer, out, "bitand", dim, clear, batch, annotations)
 
 
 def reduce_bitor(buffer: Any, out: Any, dim: int = -1, clear: bool = True, batch: int = 1, annotations: Any = None) -> None:
-    """Bitwise or along `dim`."""
+    """Bitwise or along `dim`.
+
+    Examples
+    --------
+    >>> T.reduce_bitor(words, bits, dim=1)
+    """
     reduce(buffer, out, "bitor", dim, clear, batch, annotations)
 
 
 def reduce_bitxor(buffer: Any, out: Any, dim: int = -1, clear: bool = True, batch: int = 1, annotations: Any = None) -> None:
-    """Bitwise exclusive or along `dim`."""
+    """Bitwise exclusive or along `dim`.
+
+    Examples
+    --------
+    >>> T.reduce_bitxor(words, bits, dim=1)
+    """
     reduce(buffer, out, "bitxor", dim, clear, batch, annotations)

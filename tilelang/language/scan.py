@@ -26,7 +26,7 @@ def cumsum(src: Any, dst: Any = None, dim: int = 0, reverse: bool = False, annot
     Examples
     --------
     >>> T.cumsum(x)                       # x: shared (64,), in place
-    >>> T.cumsum(x, y, dim=1, reverse=True)
+    >>> T.cumsum(x2, y, dim=1, reverse=True)   # both (64, 8)
     """
     _scan("sum", "T.cumsum", src, dst, dim, reverse, annotations)
 

@@ -97,18 +97,32 @@ def dynamic(name: str, dtype: Any = "int32") -> Any:
     """Symbolic dimensions: one for each name (separated by commas or spaces), known when the kernel is called.
 
     The same name and dtype is the same dimension wherever it is written.
+
+    Examples
+    --------
+    >>> m, n = T.dynamic("m, n")
     """
     symbols = [symbol(n, dtype) for n in _names(name, "T.dynamic")]
     return symbols[0] if len(symbols) == 1 else tuple(symbols)
 
 
 def symbolic(name: str, dtype: Any = "int32") -> Any:
-    """The older name of `dynamic`."""
+    """The older name of `dynamic`.
+
+    Examples
+    --------
+    >>> n = T.symbolic("n")
+    """
     return dynamic(name, dtype)
 
 
 def const(name: str, dtype: Any = "int32") -> Any:
-    """Shape constants of an eager function: taken from the tensors of each call, Python ints in the kernel."""
+    """Shape constants of an eager function: taken from the tensors of each call, Python ints in the kernel.
+
+    Examples
+    --------
+    >>> M = T.const("M")
+    """
     builder = require("T.const")
     names = _names(name, "T.const")
     if builder.recording and not builder.attributes.get("eager"):
@@ -144,6 +158,10 @@ def empty(*shape: Any, dtype: Any = "float32") -> Buffer:
     """An output tensor, which the launcher allocates and the function returns.
 
     Accepts (shape, dtype), (shape), or dimensions one by one.
+
+    Examples
+    --------
+    >>> C = T.empty((M, N), "float32")
     """
     builder = require("T.empty")
     written, of = shape[0] if len(shape) == 1 else shape, dtype

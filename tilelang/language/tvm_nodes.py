@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import DTypeError, FrontendError
 from .dtypes import dtype
-from .expr import Expr, as_condition, binary, compare, constant, convert, logical, logical_not
+from .expr import Expr, as_condition, as_expr, binary, compare, constant, convert, logical, logical_not
 from .extern import _argument, _as_dtype
 from .select import max as larger
 from .select import min as smaller
@@ -103,15 +103,19 @@ def likely(cond: Any, span: Any = None) -> Any:
 
 
 def Let(var: Expr, value: Any, body: Any, span: Any = None) -> Any:
-    """`body` with `value` for `var`.
+    """`body` with `value` for `var`, a variable of T.var.
 
     Examples
     --------
-    >>> T.Let(v, A[0] + 1, v * v)
+    >>> v = T.var("v", "float32")
+    >>> y = T.Let(v, A[0] + 1, v * v)
     """
-    raise FrontendError(
-        "T.Let: names take the place of let bindings", fix="assign the value to a name of the kernel and use that"
-    )
+    from .tvm_values import bind
+
+    if not isinstance(var, Expr):
+        raise FrontendError(f"T.Let of {var!r}", fix='v = T.var("v", "float32") makes a variable')
+    bind(value, var=var)
+    return as_expr(body, "the body of T.Let")
 
 
 def call_pure_extern(dtype: Any, func_name: str, *args: Any, span: Any = None) -> Expr:

@@ -54,6 +54,10 @@ def view(src: Any, shape: Any = None, dtype: Any = None, strides: Any = None) ->
     ------
     ShapeError
         If the numbers of bits are not provably equal.
+
+    Examples
+    --------
+    >>> codes = T.view(S, (64, 64), dtype="int32")
     """
     if not isinstance(src, Buffer):
         raise DTypeError(f"T.view of {src!r}", fix="pass a whole buffer; slice the view instead")

@@ -14,7 +14,12 @@ _FULL = 0xFFFFFFFF
 
 
 def sync_threads(barrier_id: int | None = None, arrive_count: int | None = None) -> None:
-    """Wait for all threads of the block; with a barrier id, for `arrive_count` threads at that named barrier."""
+    """Wait for all threads of the block; with a barrier id, for `arrive_count` threads at that named barrier.
+
+    Examples
+    --------
+    >>> T.sync_threads()
+    """
     if barrier_id is None and arrive_count is not None:
         raise SemanticError("T.sync_threads with arrive_count but no barrier_id", fix="give both, or neither")
     args = () if barrier_id is None else (barrier_id,) if arrive_count is None else (barrier_id, arrive_count)
@@ -22,7 +27,12 @@ def sync_threads(barrier_id: int | None = None, arrive_count: int | None = None)
 
 
 def sync_warp(mask: Any = None) -> None:
-    """Wait for the lanes of the warp (those in `mask`)."""
+    """Wait for the lanes of the warp (those in `mask`).
+
+    Examples
+    --------
+    >>> T.sync_warp()
+    """
     statement("tl.sync_warp", () if mask is None else (convert(mask, dtype("uint32")),))
 
 
@@ -33,22 +43,42 @@ def _shuffle(name: str, value: Any, lane: Any, width: Any, mask: Any) -> Expr:
 
 
 def shfl_sync(value: Any, srcLane: Any, width: Any = 32, mask: Any = _FULL) -> Expr:
-    """The value of lane `srcLane`."""
+    """The value of lane `srcLane`.
+
+    Examples
+    --------
+    >>> first = T.shfl_sync(x, 0)
+    """
     return _shuffle("shfl_sync", value, srcLane, width, mask)
 
 
 def shfl_xor(value: Any, delta: Any, width: Any = 32, mask: Any = _FULL) -> Expr:
-    """The value of the lane whose number differs in the bits of `delta`."""
+    """The value of the lane whose number differs in the bits of `delta`.
+
+    Examples
+    --------
+    >>> other = T.shfl_xor(x, 1)
+    """
     return _shuffle("shfl_xor", value, delta, width, mask)
 
 
 def shfl_up(value: Any, delta: Any, width: Any = 32, mask: Any = _FULL) -> Expr:
-    """The value of the lane `delta` below."""
+    """The value of the lane `delta` below.
+
+    Examples
+    --------
+    >>> left = T.shfl_up(x, 1)
+    """
     return _shuffle("shfl_up", value, delta, width, mask)
 
 
 def shfl_down(value: Any, delta: Any, width: Any = 32, mask: Any = _FULL) -> Expr:
-    """The value of the lane `delta` above."""
+    """The value of the lane `delta` above.
+
+    Examples
+    --------
+    >>> right = T.shfl_down(x, 1)
+    """
     return _shuffle("shfl_down", value, delta, width, mask)
 
 
@@ -60,27 +90,52 @@ def _warp_reduce(kind: str, value: Any) -> Expr:
 
 
 def warp_reduce_sum(value: Any) -> Expr:
-    """The sum over the lanes of the warp, in every lane."""
+    """The sum over the lanes of the warp, in every lane.
+
+    Examples
+    --------
+    >>> total = T.warp_reduce_sum(x)
+    """
     return _warp_reduce("sum", value)
 
 
 def warp_reduce_max(value: Any) -> Expr:
-    """The maximum over the lanes of the warp, in every lane."""
+    """The maximum over the lanes of the warp, in every lane.
+
+    Examples
+    --------
+    >>> total = T.warp_reduce_max(x)
+    """
     return _warp_reduce("max", value)
 
 
 def warp_reduce_min(value: Any) -> Expr:
-    """The minimum over the lanes of the warp, in every lane."""
+    """The minimum over the lanes of the warp, in every lane.
+
+    Examples
+    --------
+    >>> total = T.warp_reduce_min(x)
+    """
     return _warp_reduce("min", value)
 
 
 def warp_reduce_bitand(value: Any) -> Expr:
-    """Bitwise and over the lanes of the warp, in every lane."""
+    """Bitwise and over the lanes of the warp, in every lane.
+
+    Examples
+    --------
+    >>> total = T.warp_reduce_bitand(m)
+    """
     return _warp_reduce("bitand", value)
 
 
 def warp_reduce_bitor(value: Any) -> Expr:
-    """Bitwise or over the lanes of the warp, in every lane."""
+    """Bitwise or over the lanes of the warp, in every lane.
+
+    Examples
+    --------
+    >>> total = T.warp_reduce_bitor(m)
+    """
     return _warp_reduce("bitor", value)
 
 
@@ -90,42 +145,82 @@ def _vote(name: str, predicate: Any, mask: Any, of: str) -> Expr:
 
 
 def any_sync(predicate: Any, mask: Any = _FULL) -> Expr:
-    """True if the predicate holds in any lane of `mask`."""
+    """True if the predicate holds in any lane of `mask`.
+
+    Examples
+    --------
+    >>> some = T.any_sync(x > 0)
+    """
     return _vote("any_sync", predicate, mask, "bool")
 
 
 def all_sync(predicate: Any, mask: Any = _FULL) -> Expr:
-    """True if the predicate holds in all lanes of `mask`."""
+    """True if the predicate holds in all lanes of `mask`.
+
+    Examples
+    --------
+    >>> every = T.all_sync(x > 0)
+    """
     return _vote("all_sync", predicate, mask, "bool")
 
 
 def ballot_sync(predicate: Any, mask: Any = _FULL) -> Expr:
-    """The set of lanes of `mask` where the predicate holds, as a bit mask."""
+    """The set of lanes of `mask` where the predicate holds, as a bit mask.
+
+    Examples
+    --------
+    >>> lanes = T.ballot_sync(x > 0)
+    """
     return _vote("ballot_sync", predicate, mask, "uint32")
 
 
 def ballot(predicate: Any) -> Expr:
-    """The set of lanes where the predicate holds, as a bit mask."""
+    """The set of lanes where the predicate holds, as a bit mask.
+
+    Examples
+    --------
+    >>> lanes = T.ballot(x > 0)
+    """
     return ballot_sync(predicate)
 
 
 def activemask() -> Expr:
-    """The set of lanes that run now, as a bit mask."""
+    """The set of lanes that run now, as a bit mask.
+
+    Examples
+    --------
+    >>> lanes = T.activemask()
+    """
     return effect("tl.activemask", (), dtype("uint32"), "mask")
 
 
 def syncthreads_and(predicate: Any) -> Expr:
-    """Barrier of the block; true if the predicate holds in all threads."""
+    """Barrier of the block; true if the predicate holds in all threads.
+
+    Examples
+    --------
+    >>> every = T.syncthreads_and(x > 0)
+    """
     return _vote("syncthreads_and", predicate, None, "bool")
 
 
 def syncthreads_or(predicate: Any) -> Expr:
-    """Barrier of the block; true if the predicate holds in any thread."""
+    """Barrier of the block; true if the predicate holds in any thread.
+
+    Examples
+    --------
+    >>> some = T.syncthreads_or(x > 0)
+    """
     return _vote("syncthreads_or", predicate, None, "bool")
 
 
 def syncthreads_count(predicate: Any) -> Expr:
-    """Barrier of the block; the number of threads where the predicate holds."""
+    """Barrier of the block; the number of threads where the predicate holds.
+
+    Examples
+    --------
+    >>> count = T.syncthreads_count(x > 0)
+    """
     return _vote("syncthreads_count", predicate, None, "int32")
 
 
@@ -139,12 +234,22 @@ def _linear_thread() -> Expr:
 
 
 def get_lane_idx(warp_size: int | None = None) -> Expr:
-    """This thread's lane in its warp."""
+    """This thread's lane in its warp.
+
+    Examples
+    --------
+    >>> lane = T.get_lane_idx()
+    """
     return binary("floormod", _linear_thread(), 32 if warp_size is None else warp_size)
 
 
 def get_warp_idx(warp_size: int | None = None) -> Expr:
-    """This thread's warp in the block."""
+    """This thread's warp in the block.
+
+    Examples
+    --------
+    >>> warp = T.get_warp_idx()
+    """
     return binary("floordiv", _linear_thread(), 32 if warp_size is None else warp_size)
 
 
@@ -277,5 +382,10 @@ def tvm_warp_activemask() -> Expr:
 
 
 def get_warp_idx_sync(warp_size: int | None = None) -> Expr:
-    """This thread's warp in the block (the same for all its lanes)."""
+    """This thread's warp in the block (the same for all its lanes).
+
+    Examples
+    --------
+    >>> warp = T.get_warp_idx_sync()
+    """
     return get_warp_idx(warp_size)
