@@ -114,11 +114,12 @@ def main() -> int:
             print(f"  {record}")
         wrong += [f"run {number}: {fault} is {named.get(fault)}" for fault, status in BAD.items() if named.get(fault) != status]
         wrong += [f"run {number}: {text}" for text in others]
-    if len({json.dumps(run["config"], sort_keys=True) for run in runs}) > 1:
+    # Times of the simulator rank nothing, least of all beside other work.
+    if not options.simulate and len({json.dumps(run["config"], sort_keys=True) for run in runs}) > 1:
         wrong.append("the choice differs between runs")
     if options.json:
         options.json.write_text(json.dumps({"runs": runs, "wrong": wrong}, indent=1) + "\n")
-    print("\n".join(wrong) or "all runs finished, named the five and chose alike")
+    print("\n".join(wrong) or "all runs finished and named the five" + ("" if options.simulate else ", and chose alike"))
     return 1 if wrong else 0
 
 

@@ -118,6 +118,19 @@ def test_captured_inputs_supply_programs_and_manual_checks():
         assert tuner.run().config == {"block": 16}
 
 
+def test_configurations_that_differ_in_passes_are_traced_once():
+    traced = []
+
+    def program(block=16):
+        traced.append(block)
+        return shift(block)
+
+    passes = [{}, {"tl.enable_fast_math": True}, {"tl.disable_vectorize_256": True}]
+    configs = [{"block": block, "pass_configs": p} for block in (16, 32) for p in passes]
+    result = AutoTuner.from_kernel(program, configs).set_profile_args(**FAST).run()
+    assert [r.status for r in result.records] == ["measured"] * 6 and traced.count(16) == traced.count(32) == 1
+
+
 def test_pages_and_records(tmp_path):
     result = triple.tune(96)
     page = tmp_path / "sweep.html"

@@ -16,6 +16,7 @@ from tilelang.autotuner.settings import ProfileSettings, SearchSettings
 from tilelang.autotuner.sweep import Sweep
 from tilelang.errors import ArgumentTypeError
 from tilelang.jit.impl import JITImpl, make_kernel
+from tilelang.jit.memo import argument_key
 from tilelang.jit.options import CompileOptions
 from tilelang.jit.parallel.batch import Program
 from tilelang.profiler.supply import TensorSupplyType
@@ -160,7 +161,8 @@ class AutoTuner:
         configs = list_configs(self.configs, args, kwargs)
         check_keys(configs, function.func)
         records = [Record(index, config) for index, config in enumerate(configs)]
-        programs = [self._program_maker(function, config) for config in configs]
+        sources: dict[Any, Any] = {}
+        programs = [self._program_maker(function, config, sources) for config in configs]
         given = self._given if self._given is not None else get_autotune_inputs()
         options = function.resolved_options()
         key = history_key(function.cache_identity(), options, (args, kwargs, function.out_idx, _shapes(given)), profile)
@@ -185,15 +187,41 @@ class AutoTuner:
             return JITImpl(self.function, **self.compile_args)
         return self.function.with_options(**self.compile_args) if self.compile_args else self.function
 
-    def _program_maker(self, function: JITImpl, config: Mapping[str, Any]) -> Callable[[], Program]:
-        return lambda: config_program(function, *self._arguments, config)
+    def _program_maker(self, function: JITImpl, config: Mapping[str, Any], sources: dict[Any, Any]) -> Callable[[], Program]:
+        return lambda: config_program(function, *self._arguments, config, sources)
 
 
-def config_program(function: JITImpl, args: tuple, kwargs: Mapping[str, Any], config: Mapping[str, Any]) -> Program:
-    """The program of a call with a configuration, not compiled."""
+def config_program(
+    function: JITImpl,
+    args: tuple,
+    kwargs: Mapping[str, Any],
+    config: Mapping[str, Any],
+    sources: dict[Any, Any] | None = None,
+) -> Program:
+    """The program of a call with a configuration, not compiled; in `sources`, those of earlier configurations.
+
+    Configurations that differ in pass configurations only share one source, which is traced once.
+    """
     own = {key: value for key, value in config.items() if key != PASS_CONFIGS}
-    source, out_idx, options, _ = function.program_of(args, {**kwargs, **own})
+    sources = {} if sources is None else sources
+    key = _hashable(own)
+    found = None if key is None else sources.get(key)
+    if found is None:
+        found = function.program_of(args, {**kwargs, **own})
+        if key is not None:
+            sources[key] = found
+    source, out_idx, options, _ = found
     return Program(source, _with_passes(options, config.get(PASS_CONFIGS)), out_idx, f"`{function.__name__}` {own}")
+
+
+def _hashable(values: Mapping[str, Any]) -> Any:
+    """A key of some arguments; None where one of them has none."""
+    key = argument_key((), dict(values))
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
 
 
 def _with_passes(options: CompileOptions, extra: Mapping[Any, Any] | None) -> CompileOptions:

@@ -153,22 +153,38 @@ class JITImpl:
         return self._eager_kernel(self._eager.bind(args, kwargs, partial=True))
 
     def _lazy_kernel(self, args: tuple, kwargs: dict[str, Any]) -> JITKernel:
-        return self._kernel(argument_key(args, kwargs), lambda: self._returned_prim_func(args, kwargs), self.out_idx)
+        program = lambda: self._returned_prim_func(args, kwargs)  # noqa: E731
+        return self._kernel(argument_key(args, kwargs), program, self.out_idx, lambda: self._full_key(args, kwargs))
+
+    def _full_key(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """A key that does not tell how the arguments were passed: by position, by name or as defaults."""
+        bound = self._signature_of_arguments.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return argument_key(bound.args, bound.kwargs)
+
+    @functools.cached_property
+    def _signature_of_arguments(self) -> inspect.Signature:
+        return inspect.signature(self.func)
 
     def _eager_kernel(self, call: BoundCall) -> JITKernel:
         return self._kernel(call.key, lambda: EagerProgram(self._eager, call), None)
 
-    def _kernel(self, key: Any, program: Callable[[], Any], out_idx: Any) -> JITKernel:
+    def _kernel(self, key: Any, program: Callable[[], Any], out_idx: Any, full_key: Callable[[], Any] | None = None) -> JITKernel:
         if self._pinned is not None:
             return self._pinned_kernel(key)
         options, own = self._options(), key
-        key = (key, options.target, options.execution_backend)
+        back_end = options.target, options.execution_backend
+        key = (key, *back_end)
         made = None
         if self.static is False:  # the body runs at every call: what it reads is always current
             made = program()
             kernel = self._specializations.find(made, options)
         else:
             kernel = self._memo.find(key)
+            if kernel is None and full_key is not None:  # passed in another way before?
+                short, key = key, (full_key(), *back_end)
+                kernel = self._memo.find(key)
+                self._memo.alias(short, key)
         if kernel is not None:
             self.stats.hits += 1
             return kernel
@@ -278,7 +294,7 @@ class JITImpl:
         """(program, out_idx, options, key in the memo) for these arguments; nothing is compiled."""
         options = self._options()
         if self.initialize_jit_mode(*args, **kwargs) == "lazy":
-            key = argument_key(args, kwargs), options.target, options.execution_backend
+            key = self._full_key(args, kwargs), options.target, options.execution_backend
             return self._returned_prim_func(args, kwargs), self.out_idx, options, key
         call = self._eager.bind(args, kwargs, partial=True)
         return EagerProgram(self._eager, call), None, options, (call.key, options.target, options.execution_backend)
@@ -301,8 +317,14 @@ class JITImpl:
         """A digest of the function's text and what it reads; None if something has no digest."""
         return self._eager.cache_identity()
 
+    def remembered(self, key: Any) -> JITKernel | None:
+        """The kernel that answers calls of a key of `program_of`, if there is one."""
+        return self._memo.find(key)
+
     def remember(self, key: Any, kernel: JITKernel) -> None:
         """Answer later calls with `kernel`."""
+        if self._memo.find(key) is kernel:
+            return
         self._memo.put(key, kernel)
         self._export(kernel)
         if self.show_graph:

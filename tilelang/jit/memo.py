@@ -30,6 +30,7 @@ class Memo:
         self._cells = getattr(func, "__closure__", None) or ()
         self._names = tuple(n for n in global_names(code) if n in self._globals) if code else ()
         self._kernels: dict[Any, tuple[tuple, Any]] = {}
+        self._aliases: dict[Any, Any] = {}
 
     def _surroundings(self) -> tuple:
         values = [self._globals.get(name, _ABSENT) for name in self._names]
@@ -43,7 +44,7 @@ class Memo:
     def find(self, key: Any) -> Any:
         """The kernel, or None; an unhashable key is never found."""
         try:
-            entry = self._kernels.get(key)
+            entry = self._kernels.get(key) or self._kernels.get(self._aliases.get(key))
         except TypeError:
             return None
         if entry is None:
@@ -57,12 +58,21 @@ class Memo:
         except TypeError:
             return  # an unhashable argument: looked up by content each time
 
+    def alias(self, key: Any, target: Any) -> None:
+        """Find what `target` finds by `key`, too."""
+        try:
+            if key != target:
+                self._aliases[key] = target
+        except TypeError:
+            return
+
     def items(self) -> list[tuple[Any, Any]]:
         """(key, kernel) pairs in the order in which they were made."""
         return [(key, kernel) for key, (_, kernel) in self._kernels.items()]
 
     def clear(self) -> None:
         self._kernels.clear()
+        self._aliases.clear()
 
     def kernels(self) -> list[Any]:
         """All kernels, in the order in which they were made."""

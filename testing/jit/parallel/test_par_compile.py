@@ -57,19 +57,20 @@ def test_order_is_kept_and_duplicates_are_compiled_once():
     sizes = [70, 10, 130, 10, 70]
     kernels = scale.par_compile([{"N": n} for n in sizes], num_workers=2)
     assert [k.params[0].shape for k in kernels] == [(n,) for n in sizes]
-    assert kernels.errors == {} and kernels[1].artifact is kernels[3].artifact
+    assert kernels.errors == {} and kernels[1] is kernels[3] and kernels[0] is kernels[4]
     for n, kernel in zip(sizes, kernels):
         a = torch.randn(n, device=DEVICE)
         torch.testing.assert_close(kernel(a), a * 2)
     again = scale.par_compile([(n,) for n in sizes])
     assert again.cpu_seconds == 0 and [k.params[0].shape for k in again] == [(n,) for n in sizes]
-    assert scale.compile(N=130) is kernels[2]  # remembered under the same arguments
+    assert all(a is b for a, b in zip(again, kernels))  # remembered, however the arguments are passed
+    assert scale.compile(N=130) is kernels[2] and scale.compile(130) is kernels[2]
 
 
 def test_the_cache_may_be_off(monkeypatch):
     monkeypatch.setitem(env.forced, "TILELANG_DISABLE_CACHE", True)
     first, second = scale.par_compile([{"N": 33}, {"N": 33}])
-    assert first.artifact is second.artifact and first.artifact.directory is None
+    assert first is second and first.artifact.directory is None
     a = torch.randn(33, device=DEVICE)
     torch.testing.assert_close(second(a), a * 2)
 

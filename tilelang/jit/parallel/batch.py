@@ -32,12 +32,15 @@ class Program:
         The parameters to return.
     label : str
         For messages.
+    kernel : JITKernel, optional
+        What it was compiled to before.
     """
 
     source: Any
     options: CompileOptions
     out_idx: int | Sequence[int] | None = None
     label: str = ""
+    kernel: JITKernel | None = None
 
 
 @dataclass
@@ -106,13 +109,18 @@ class Batch:
     def _begin(self, index: int, make: Callable[[], Program]) -> Iterator[Outcome]:
         try:
             program = make()
+            if program.kernel is not None:
+                yield Outcome(index, program.kernel, cached=True)
+                return
             request = request_of(program)
             if request in self._by_key:
                 yield from self._by_key[request].join(index, program)
                 return
             found = KernelCache().find_request(request) if request is not None else None
-            if found is not None:
-                yield Outcome(index, kernel_of(found, program), cached=True)
+            if found is not None and request is not None:
+                self._by_key[request] = known = _Compilation(program.label, [])
+                known.artifact = found
+                yield from known.join(index, program)
                 return
             if isinstance(self.executor, WorkerPool):
                 self.executor.start()  # while this process traces
@@ -155,11 +163,19 @@ class _Compilation:
         self.deadline = float("inf")
         self.artifact: Artifact | None = None
         self.error: Exception | None = None
+        self._kernel: JITKernel | None = None
+
+    def kernel(self, program: Program) -> JITKernel:
+        """One object for all places, as for equal calls of a jitted function."""
+        if self._kernel is None:
+            assert self.artifact is not None
+            self._kernel = kernel_of(self.artifact, program)
+        return self._kernel
 
     def join(self, index: int, program: Program) -> Iterator[Outcome]:
         """A duplicate: answered now if the original is done, else with it."""
         if self.artifact is not None:
-            yield Outcome(index, kernel_of(self.artifact, program), cached=True)
+            yield Outcome(index, self.kernel(program), cached=True)
         elif self.error is not None:
             yield Outcome(index, error=self.error, cached=True)
         else:
@@ -185,7 +201,7 @@ class _Compilation:
             if self.artifact is None:
                 yield Outcome(index, error=self.error)
                 continue
-            kernel, first = kernel_of(self.artifact, program), position == 0 and result is not None
+            kernel, first = self.kernel(program), position == 0 and result is not None
             cpu, wall = (result.cpu_seconds, result.seconds) if first and result else (0.0, 0.0)
             yield Outcome(index, kernel, cached=not first, cpu_seconds=cpu, seconds=wall)
 

@@ -134,7 +134,8 @@ def par_compile_calls(
                 fix="give a dict of keyword arguments or a tuple of positional ones",
             )
         source, out_idx, options, keys[index] = function.program_of(args, kwargs)
-        return Program(source, options, out_idx, f"`{function.__name__}` (item {index}: {config})")
+        label = f"`{function.__name__}` (item {index}: {config})"
+        return Program(source, options, out_idx, label, function.remembered(keys[index]))
 
     makers = (lambda i=i, c=c: program(i, c) for i, c in enumerate(configs))
     kernels = compile_all(makers, num_workers, ignore_error, executor, timeout, total=_length(configs))
