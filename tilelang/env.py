@@ -98,6 +98,10 @@ class Environment:
         kinds.COLLECTIONS, {}, "paths", "Named folders of kernels for `tilelang.load`: TAG=FOLDER,FOLDER:TAG=FOLDER."
     )
 
+    TILELANG_INTERPRET = Setting(
+        kinds.BOOL, False, "jit.interpret", "Run kernels in Python, where breakpoint() works (jit=False of every function)."
+    )
+
     # -- simulator ----------------------------------------------------------------------------------------------------
     TILELANG_SIMULATE = Setting(kinds.BOOL, False, "simulator.enable", "Run CUDA kernels in the CPU simulator.")
     TILELANG_CHECK: Setting[tuple[str, ...]] = Setting(

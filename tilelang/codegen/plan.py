@@ -212,6 +212,31 @@ def make_plan(
     )
 
 
+def interface_plan(
+    name: str, params: Sequence[ir.Var], workspaces: Sequence[ir.Var], grids: Iterable[Any], pointers: Collection[str] = ()
+) -> LaunchPlan:
+    """What a function takes, without its launches: for who runs the program and not its text.
+
+    Parameters
+    ----------
+    grids : iterable of expressions
+        The extents of all grids, whose symbols must be known as well.
+    """
+    extents = [extent for grid in grids for extent in grid]
+    return LaunchPlan(
+        name=name,
+        parameters=tuple(replace(_parameter(p, True, 1, True), pointer=str(p.name) in pointers) for p in params),
+        kernels=(),
+        symbols=_symbols(params, workspaces, extents, (), pointers),
+        workspaces=tuple(
+            Workspace(
+                str(w.name), ir.buffer_dtype(w), tuple(plan_expr(s, f"the shape of `{w.name}`", w.span) for s in w.ty.shape)
+            )
+            for w in workspaces
+        ),
+    )
+
+
 def with_outputs(plan: LaunchPlan, out_idx: int | Sequence[int] | None) -> LaunchPlan:
     """The plan with parameters `out_idx` allocated by the launcher and returned.
 

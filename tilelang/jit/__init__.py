@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tilelang.jit.compilers.cpu import CpuJit
     from tilelang.jit.compilers.cuda import CudaJit
     from tilelang.jit.compilers.cupy import CupyJit
+    from tilelang.jit.compilers.interpreter import InterpreterJit
     from tilelang.jit.compilers.no_jit import NoJit, no_jit, no_jit_scope
     from tilelang.jit.compilers.nvrtc import NvrtcJit
     from tilelang.jit.compilers.simulator import SimulatorJit
@@ -41,6 +42,7 @@ _WHERE = {
     "CpuJit": "compilers.cpu",
     "CudaJit": "compilers.cuda",
     "CupyJit": "compilers.cupy",
+    "InterpreterJit": "compilers.interpreter",
     "NvrtcJit": "compilers.nvrtc",
     "SimulatorJit": "compilers.simulator",
     "ExecutionBackend": "execution_backend",
@@ -65,6 +67,7 @@ __all__ = [
     "CupyJit",
     "ExecutionBackend",
     "GccInfo",
+    "InterpreterJit",
     "JITImpl",
     "JITKernel",
     "JitBase",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from tilelang.env import env
 from tilelang.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
@@ -170,8 +171,8 @@ def compile(
     from tilelang.jit.lowered import LoweredKernel
 
     chosen = resolve_compiler(jit, compiler)
-    if chosen is None and isinstance(func, LoweredKernel):
-        chosen = func.options.compiler
+    if chosen is None:
+        chosen = func.options.compiler if isinstance(func, LoweredKernel) else resolve_compiler(not env.TILELANG_INTERPRET)
     options: dict[str, Any] = {
         "out_idx": out_idx,
         "execution_backend": execution_backend,

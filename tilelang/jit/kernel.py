@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tilelang.carver.arch.device import Device
     from tilelang.jit.adapter import Adapter
     from tilelang.jit.bound import BoundKernel
-    from tilelang.jit.compilers.base import BinaryJit
+    from tilelang.jit.compilers.base import JitBase
     from tilelang.jit.launch_grid import LaunchConfig
     from tilelang.jit.lowered import LoweredKernel
     from tilelang.jit.machine_code import MachineCode
@@ -223,8 +223,10 @@ class JITKernel(KernelWrapper):
         return self.options.execution_backend
 
     @property
-    def compiler(self) -> BinaryJit:
+    def compiler(self) -> JitBase:
         """The compiler object that made it."""
+        if self.options.compiler is not None:
+            return self.options.compiler
         from tilelang.jit.compiler import compiler_of
 
         return compiler_of(self.options)

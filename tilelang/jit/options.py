@@ -10,13 +10,19 @@ from typing import Any
 
 from tilelang.env import env
 from tilelang.jit.adapter.base import adapter_of
-from tilelang.jit.compilers.base import BinaryJit, JitBase, default_jit, require_guarantees
+from tilelang.jit.compilers.base import BinaryJit, JitBase, default_jit, require_guarantees, resolve_compiler
 from tilelang.jit.execution_backend import ExecutionBackendError, choose_backend, require_known, why_default
 from tilelang.pass_configs import normalize_pass_configs
 from tilelang.target import Target, resolve_target
 
 # The variables that resolve_options reads.
-VARIABLES = ("TILELANG_EXECUTION_BACKEND", "TILELANG_SIMULATE", "TILELANG_DEFAULT_TARGET", "TILELANG_VERBOSE")
+VARIABLES = (
+    "TILELANG_EXECUTION_BACKEND",
+    "TILELANG_SIMULATE",
+    "TILELANG_DEFAULT_TARGET",
+    "TILELANG_VERBOSE",
+    "TILELANG_INTERPRET",
+)
 
 
 __all__ = ["VARIABLES", "CompileOptions", "ExecutionBackendError", "normalize_flags", "resolve_options"]
@@ -105,6 +111,8 @@ def resolve_options(
     PassConfigError
         For a pass configuration that does not exist.
     """
+    if compiler is None and env.TILELANG_INTERPRET:
+        compiler = resolve_compiler(False)
     requested = execution_backend or env.TILELANG_EXECUTION_BACKEND
     require_known(requested, target or "auto")
     chosen = resolve_target(

@@ -124,16 +124,22 @@ def default_jit(target: Any = "auto") -> BinaryJit:
 def resolve_compiler(jit: Any, compiler: Any = None) -> JitBase | None:
     """The compiler object that the arguments `jit=` and `compiler=` (its other name) mean; None: the target's own.
 
+    False is the interpreter: the program runs in Python.
+
     Raises
     ------
     ArgumentTypeError
-        For anything but None, True or a compiler object; also when both are given.
+        For anything but None, a bool or a compiler object; also when both are given.
     """
     if jit is not None and compiler is not None:
         raise ArgumentTypeError("jit= and compiler= are two names of one argument, and both are given", fix="leave one out")
     chosen = compiler if jit is None else jit
     if chosen is None or chosen is True:
         return None
+    if chosen is False:
+        from tilelang.jit.compilers.interpreter import InterpreterJit
+
+        return InterpreterJit()
     if not isinstance(chosen, JitBase):
         raise ArgumentTypeError(
             f"jit={chosen!r} is no compiler object",
