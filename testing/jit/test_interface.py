@@ -147,7 +147,7 @@ def test_types(tmp_path):
 PAGE = (ROOT / "docs" / "jit.md").read_text()
 
 
-@pytest.mark.parametrize("program", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL), ids=["lazy", "eager"])
+@pytest.mark.parametrize("program", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL), ids=["lazy", "eager", "interpreted"])
 def test_programs_of_the_page(program, tmp_path):
     (tmp_path / "program.py").write_text(program)  # a file: the function's text is read from it
     exec(compile(program, str(tmp_path / "program.py"), "exec"), {"__name__": "program"})
