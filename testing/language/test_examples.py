@@ -35,6 +35,8 @@ DECLARATIONS = {
     "words": '{} = T.alloc_fragment((128, 128), "int32")',
     "bits": '{} = T.alloc_fragment((128,), "int32")',
     "out": '{} = T.alloc_fragment((128,), "float32")',
+    "A_kept": '{} = T.alloc_shared((128, 32), "float16")',
+    "A_places": '{} = T.alloc_shared((128, 4), "int16")',
     "own total": '{} = T.alloc_local((1,), "float32")',
     "full empty done ready": "{} = T.alloc_cluster_barrier([128] * 3)",
 }

@@ -84,6 +84,7 @@ from .extern import access_ptr, address_of, call_extern, import_source
 from .fill import clear, fill
 from .gather import c2d_im2col, dp4a, im2col, transpose
 from .gemm import GemmWarpPolicy, gemm
+from .gemm_sp import gemm_sp, wgmma_gemm_sp
 from .ieee import ieee_add, ieee_fdiv, ieee_fmaf, ieee_frcp, ieee_frsqrt, ieee_fsqrt, ieee_mul, ieee_sub
 from .kernel import (
     Kernel,

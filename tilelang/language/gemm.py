@@ -68,7 +68,7 @@ def gemm(
     if mbar is not None:
         raise UnsupportedError("T.gemm with mbar is not in this version", fix="leave it out: T.gemm is synchronous")
     a, b, c = tile(A, "A of T.gemm"), tile(B, "B of T.gemm"), tile(C, "C of T.gemm")
-    shape_a, shape_b, shape_c = _matrix(a, "A"), _matrix(b, "B"), _matrix(c, "C")
+    shape_a, shape_b, shape_c = matrix_extents(a, "A"), matrix_extents(b, "B"), matrix_extents(c, "C")
     transpose_A, transpose_B = _flag(transpose_A, "transpose_A"), _flag(transpose_B, "transpose_B")
     m, k = (shape_a[1], shape_a[0]) if transpose_A else shape_a
     n, kb = shape_b if transpose_B else (shape_b[1], shape_b[0])
@@ -95,13 +95,13 @@ def gemm(
     statement("tl.gemm", (a, b, c, as_condition(clear_accum, "clear_accum")), attrs, "T.gemm")
 
 
-def _matrix(region: Region, name: str) -> tuple:
+def matrix_extents(region: Region, name: str, what: str = "T.gemm") -> tuple:
     """The two extents of an operand; leading axes must have been indexed away or be 1."""
     extents = [e for e, point in zip(region.extents, region.points, strict=True) if not point]
     while len(extents) > 2 and isinstance(extents[0], int) and extents[0] == 1:
         extents.pop(0)
     if len(extents) != 2:
-        raise ShapeError(f"{name} of T.gemm is {name_of(region)} of shape {shape_text(extents)}; two dimensions are needed")
+        raise ShapeError(f"{name} of {what} is {name_of(region)} of shape {shape_text(extents)}; two dimensions are needed")
     return tuple(extents)
 
 
