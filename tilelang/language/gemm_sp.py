@@ -104,10 +104,11 @@ def _expanded(A: Any, E: Any, B: Any, transpose_A: bool, transpose_E: bool, tran
     group = 2 if kind.bits == 32 else 4  # elements along K that four bits of E describe
     covered = code.bits // 4 * group
     if half * 2 != k or _extents(places, "E", transpose_E, what) != (rows, -(-k // covered)) or k % covered:
+        shapes = [f"{n} {name_of(r)} {shape_text(r.shape)}" for n, r in (("A_sparse", kept), ("E", places), ("B", right))]
         raise ShapeError(
-            f"{what}: A_sparse {name_of(kept)} is {shape_text(kept.shape)}, E {name_of(places)} {shape_text(places.shape)} of {code} "
-            f"and B {name_of(right)} {shape_text(right.shape)}, which do not belong together",
-            fix=f"B has K = {k}: A_sparse is {rows} x {k // 2}, E is {rows} x {k / covered:g}, one for {covered} elements along K",
+            f"{what}: {', '.join(shapes)} do not belong together",
+            fix=f"K of B is {k}: A_sparse is {rows} x {k // 2}, and E is {rows} x {k / covered:g}, as one {code} is for "
+            f"{covered} elements along K",
         )
     dense = alloc_shared((rows, k), kind)
     word = dtype("uint32" if code.bits == 32 else "int32")
