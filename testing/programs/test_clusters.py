@@ -36,6 +36,31 @@ def test_ranks(dims, device):
     assert out.tolist() == expected
 
 
+def rasterized(columns, rows, dims, panel, order):
+    @T.prim_func
+    def main(A: T.Tensor((rows, columns), "int32"), R: T.Tensor((rows, columns), "int32")):
+        with T.Kernel(columns, rows, cluster_dims=dims, threads=32) as (bx, by):
+            T.use_swizzle(panel, order=order)
+            if T.get_thread_binding() == 0:
+                T.atomic_add(A[by, bx], 1)
+                R[by, bx] = T.block_rank_in_cluster()
+
+    return main
+
+
+@pytest.mark.parametrize(
+    "columns, rows, dims, panel, order", [(12, 10, (2, 1, 1), 4, "row"), (8, 12, (2, 2, 1), 3, "column"), (5, 7, 1, 2, "mlx")]
+)
+def test_swizzled_grids_keep_clusters_together(columns, rows, dims, panel, order, device):
+    visits = torch.zeros(rows, columns, dtype=torch.int32, device=device)
+    program = rasterized(columns, rows, dims, panel, order)
+    ranks = run(program, [visits], ((rows, columns), "int32"), device=device, inout=(0,), target=SM90)
+    wide, high = (1, 1) if dims == 1 else dims[:2]
+    assert (visits == 1).all()
+    expected = [[bx % wide + by % high * wide for bx in range(columns)] for by in range(rows)]
+    assert ranks.tolist() == expected
+
+
 def gathered(n, width):
     """Every block tells the first one of its cluster when its part is in global memory."""
 

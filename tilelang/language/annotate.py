@@ -39,7 +39,7 @@ def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
 
 
 def use_swizzle(panel_size: int, order: str = "row", enable: bool = True) -> None:
-    """Walk the grid in panels of `panel_size` rows (order "row") or columns (order "column"), for reuse in L2.
+    """Walk the grid in panels of `panel_size` rows (order "row" or "mlx") or columns (order "column"), for reuse in L2.
 
     Examples
     --------
@@ -49,9 +49,9 @@ def use_swizzle(panel_size: int, order: str = "row", enable: bool = True) -> Non
         return
     if isinstance(panel_size, bool) or not isinstance(panel_size, int) or panel_size < 1:
         raise SemanticError(f"panel_size={panel_size!r} must be a positive int")
-    if order not in ("row", "column"):
-        raise SemanticError(f"order={order!r}", fix="row or column")
-    statement("tl.use_swizzle", (), {"panel_size": panel_size, "order": order})
+    if order not in ("row", "column", "mlx"):
+        raise SemanticError(f"order={order!r}", fix="row, column or mlx")
+    statement("tl.use_swizzle", (), {"panel_size": panel_size, "order": "column" if order == "column" else "row"})
 
 
 def annotate_safe_value(safe_value_map: Mapping[Buffer, Any]) -> None:

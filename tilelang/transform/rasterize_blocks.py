@@ -1,7 +1,7 @@
 """`T.use_swizzle`: blocks that run at the same time cover a compact patch of the grid, so that they share tiles in L2.
 
-Row order walks panels of `panel_size` rows, column by column; column order swaps the roles. The last panel may be thinner:
-every block index is visited exactly once whatever the grid.
+Clusters move as a whole. Row order walks panels of `panel_size` rows, column by column; column order swaps the roles. The last
+panel may be thinner: every block index is visited exactly once whatever the grid.
 """
 
 from __future__ import annotations
@@ -78,14 +78,21 @@ def rasterize_blocks(program: KernelProgram) -> KernelProgram:
             fix='use a positive constant panel_size, and order="row" or "column"',
             span=ir.span_to_source(stmt.span),
         )
-    columns, rows = (ir.as_expr(e) for e in program.grid[:2])
+    wide, high, _ = program.cluster
+    columns, rows = (ir.simplify(ir.as_expr(e) // n) for e, n in zip(program.grid[:2], (wide, high)))
     if ir.const_int(columns) == 1 or ir.const_int(rows) == 1:
         return program
     bx, by, bz = program.block_vars
     hardware = ir.var("block_x"), ir.var("block_y")
     ctx = program.ctx
-    ctx.ranges[hardware[0]], ctx.ranges[hardware[1]] = (0, columns), (0, rows)
+    ctx.ranges[hardware[0]], ctx.ranges[hardware[1]] = (0, program.grid[0]), (0, program.grid[1])
     scalars = _Scalars(program, stmt.span)
-    x, y = (_by_rows if order == "row" else _by_columns)(scalars, *hardware, columns, rows, panel)
+    at = [
+        axis if n == 1 else scalars.bind(f"cluster_{name}", axis // n, 0, count)
+        for name, axis, n, count in zip("xy", hardware, (wide, high), (columns, rows))
+    ]
+    x, y = (_by_rows if order == "row" else _by_columns)(scalars, *at, columns, rows, panel)
+    # Blocks keep their places in a cluster.
+    x, y = (c if n == 1 else c * n + axis % n for c, n, axis in zip((x, y), (wide, high), hardware))
     head = [*scalars.binds, ir.Bind(bx, x, stmt.span), ir.Bind(by, y, stmt.span)]
     return replace(program, body=ir.seq([*head, program.body]), block_vars=(*hardware, bz))
