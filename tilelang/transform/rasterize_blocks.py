@@ -87,11 +87,11 @@ def rasterize_blocks(program: KernelProgram) -> KernelProgram:
     ctx = program.ctx
     ctx.ranges[hardware[0]], ctx.ranges[hardware[1]] = (0, program.grid[0]), (0, program.grid[1])
     scalars = _Scalars(program, stmt.span)
-    at = [
+    across, down = (
         axis if n == 1 else scalars.bind(f"cluster_{name}", axis // n, 0, count)
         for name, axis, n, count in zip("xy", hardware, (wide, high), (columns, rows))
-    ]
-    x, y = (_by_rows if order == "row" else _by_columns)(scalars, *at, columns, rows, panel)
+    )
+    x, y = (_by_rows if order == "row" else _by_columns)(scalars, across, down, columns, rows, panel)
     # Blocks keep their places in a cluster.
     x, y = (c if n == 1 else c * n + axis % n for c, n, axis in zip((x, y), (wide, high), hardware))
     head = [*scalars.binds, ir.Bind(bx, x, stmt.span), ir.Bind(by, y, stmt.span)]
