@@ -139,6 +139,7 @@ def make_plan(
     texts: Sequence[KernelText],
     pointers: Collection[str] = (),
     zeroed: Collection[str] = (),
+    grid: Collection[str] = (),
 ) -> LaunchPlan:
     """The launch plan of a compiled function, with no outputs yet.
 
@@ -152,6 +153,8 @@ def make_plan(
         Parameters that the caller may pass as addresses.
     zeroed : collection of str
         Workspaces that start as zero.
+    grid : collection of str
+        Parameters that are extents of a manual launch's grid.
     """
     used: set[int] = set()
     written: set[int] = set()
@@ -195,6 +198,7 @@ def make_plan(
             replace(
                 _parameter(p, i in used if ir.is_buffer_var(p) else str(p.name) in scalars, alignment.get(i, 1), i in written),
                 pointer=str(p.name) in pointers,
+                grid=str(p.name) in grid,
             )
             for i, p in enumerate(params)
         ),
@@ -213,7 +217,12 @@ def make_plan(
 
 
 def interface_plan(
-    name: str, params: Sequence[ir.Var], workspaces: Sequence[ir.Var], grids: Iterable[Any], pointers: Collection[str] = ()
+    name: str,
+    params: Sequence[ir.Var],
+    workspaces: Sequence[ir.Var],
+    grids: Iterable[Any],
+    pointers: Collection[str] = (),
+    grid: Collection[str] = (),
 ) -> LaunchPlan:
     """What a function takes, without its launches: for who runs the program and not its text.
 
@@ -222,10 +231,12 @@ def interface_plan(
     grids : iterable of expressions
         The extents of all grids, whose symbols must be known as well.
     """
-    extents = [extent for grid in grids for extent in grid]
+    extents = [extent for launch in grids for extent in launch]
     return LaunchPlan(
         name=name,
-        parameters=tuple(replace(_parameter(p, True, 1, True), pointer=str(p.name) in pointers) for p in params),
+        parameters=tuple(
+            replace(_parameter(p, True, 1, True), pointer=str(p.name) in pointers, grid=str(p.name) in grid) for p in params
+        ),
         kernels=(),
         symbols=_symbols(params, workspaces, extents, (), pointers),
         workspaces=tuple(
@@ -248,7 +259,7 @@ def with_outputs(plan: LaunchPlan, out_idx: int | Sequence[int] | None) -> Launc
     if out_idx is None:
         return replace(plan, outputs=(), parameters=tuple(replace(p, output=False) for p in plan.parameters))
     wanted = [out_idx] if isinstance(out_idx, int) else list(out_idx)
-    count = len(plan.parameters)
+    count = sum(not p.grid for p in plan.parameters)
     chosen: list[int] = []
     for index in wanted:
         if not isinstance(index, int) or isinstance(index, bool) or not -count <= index < count:

@@ -54,6 +54,7 @@ class Builder:
         self.constants = constants or {}
         self.parameters: list[Any] = []  # language-level parameters, outputs of T.empty last
         self.outputs: list[Any] = []
+        self.grid: list[Any] = []  # extents of a manual launch
         self.attributes: dict[str, Any] = {}
         self.taken: dict[str, int] = {}
         self._spans: dict[SourceSpan, Any] = {}

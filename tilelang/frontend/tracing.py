@@ -33,13 +33,15 @@ def finish(builder: Builder, result: Any, name: str, place: SourceSpan) -> Any:
     """The PrimFunc of a traced function that returned `result`."""
     outputs = check_outputs(builder, result, name, place)
     with active(builder):
-        parameters = [*builder.parameters, *builder.outputs]
+        parameters = [*builder.parameters, *builder.outputs, *builder.grid]
         body = ir.seq(builder.blocks[0])
         func = ir.PrimFunc([p.node for p in parameters], body)
     func = func.with_attr("global_symbol", builder.attributes.get("global_symbol", name)).with_attr("s_tir", True)
     pointers = [str(p.node.name) for p in parameters if isinstance(p, Pointer) and p.raw]
     if pointers:
         func = func.with_attr("tl.pointers", pointers)
+    if builder.grid:
+        func = func.with_attr("tl.grid", [str(extent.node.name) for extent in builder.grid])
     for key in ("tilelang_pass_configs", "tilelang_compile_flags"):
         if key in builder.attributes:
             func = func.with_attr(key, builder.attributes[key])

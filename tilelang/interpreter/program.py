@@ -39,7 +39,7 @@ class InterpretedProgram:
         self._breakpoints = breakpoints
         host = self._host
         self.plan: LaunchPlan = interface_plan(
-            host.name, host.params, host.workspaces, [launch.grid for launch in self._launches], host.pointers
+            host.name, host.params, host.workspaces, [launch.grid for launch in self._launches], host.pointers, host.grid
         )
 
     def run(self, arguments: list[Any], symbols: Mapping[str, Any]) -> None:

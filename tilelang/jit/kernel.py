@@ -101,7 +101,7 @@ class JITKernel(KernelWrapper):
 
     def _by_position(self, args: tuple, kwargs: dict[str, Any]) -> tuple:
         plan = self.artifact.plan
-        names = [p.name for p in plan.parameters if not p.output]
+        names = [p.name for p in plan.parameters if not p.output and not p.grid]
         given = dict(zip(names, args))
         if len(args) > len(names):
             raise ArgumentError(
@@ -124,8 +124,39 @@ class JITKernel(KernelWrapper):
         """What `__call__` ends in."""
         # Tensors are moved only after the launcher has refused them: other calls pay nothing.
         moves = self.options.auto_device and self.artifact.kind == "cuda"
-        self._call = self.adapter.entry(self._by_position, self._moved if moves else None)
+        entry = self.adapter.entry(self._by_position, self._moved if moves else None)
+        self._call = self._launched_by_hand(entry) if any(p.grid for p in self.artifact.plan.parameters) else entry
         return self._call
+
+    def _launched_by_hand(self, entry: Callable[..., Any]) -> Callable[..., Any]:
+        """`entry`, which gets the grid as it was assigned last."""
+        config = self.launch_config
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return entry(*self._by_position(args, kwargs), *config.manual_extents())
+
+        return call
+
+    def with_block(self, threads: int | str) -> JITKernel:
+        """The same program for blocks of another size, which is compiled (or found in the cache).
+
+        Parameters
+        ----------
+        threads : int or {"fit", "trim"}
+            Threads of a block along x. "fit": as many as now, rounded up to whole warps. "trim": no more than the largest
+            T.Parallel or tile of the program has elements, in whole warps.
+
+        Raises
+        ------
+        LaunchConfigError
+            For a program with thread indices along y or z.
+        """
+        from tilelang.jit.impl import make_kernel
+        from tilelang.jit.reblock import with_threads
+
+        attributes = self.prim_func.attrs or {}
+        says_itself = "tl.out_idx" in attributes or "tilelang_out_idx" in attributes  # what it returns
+        return make_kernel(with_threads(self.prim_func, threads), self.options, None if says_itself else self.out_idx or None)
 
     def _moved(self, refused: DeviceMismatchError, args: tuple) -> Any:
         from tilelang.jit.auto_device import call_moved
@@ -155,8 +186,8 @@ class JITKernel(KernelWrapper):
         from tilelang.jit.bound import BoundKernel
 
         plan = self.artifact.plan
-        inputs = [p.name for p in plan.parameters if not p.output]
-        names = [p.name for p in plan.parameters]
+        inputs = [p.name for p in plan.parameters if not p.output and not p.grid]
+        names = [p.name for p in plan.parameters if not p.grid]
         if len(args) > len(inputs):
             raise ArgumentError(f"`{plan.name}` takes {len(inputs)} argument(s) ({', '.join(inputs)}), got {len(args)}")
         given = dict(zip(inputs, args))
@@ -165,6 +196,8 @@ class JITKernel(KernelWrapper):
                 what = "is given twice" if name in given else "does not exist"
                 raise ArgumentError(f"argument `{name}` of `{plan.name}` {what}", fix=f"its parameters are {', '.join(names)}")
             given[name] = value
+        if self.launch_config.manual:
+            given.update(zip([p.name for p in plan.parameters if p.grid], self.launch_config.manual_extents()))
         return BoundKernel(self, given)
 
     # -- what it is ---------------------------------------------------------------------------------------------------
@@ -182,7 +215,7 @@ class JITKernel(KernelWrapper):
             artifact.source, artifact.plan, artifact.remarks, self.options, lambda: self.prim_func, artifact.shared
         )
 
-    @property
+    @functools.cached_property
     def launch_config(self) -> LaunchConfig:
         """How it is launched; `launch_config.evaluate(n=1000)` says with how many blocks, without launching."""
         from tilelang.jit.launch_grid import LaunchConfig

@@ -38,6 +38,9 @@ class Kernel(Context):
         Blocks of a cluster along x, y, z (sm_90 or newer); the grid is a multiple of it.
     prelude : str, optional
         C++ text placed before the kernel.
+    launch : {"auto", "manual"}
+        "manual": no grid extents are given; `kernel.launch_config.grid` says before a call how many blocks run. There are as
+        many block indices as names after `as`.
     is_cpu : bool
         Written for a CPU target: a block has one thread unless `threads` says otherwise.
 
@@ -48,10 +51,18 @@ class Kernel(Context):
     """
 
     def __init__(
-        self, *blocks: Any, threads: Any = None, prelude: str | None = None, cluster_dims: Any = None, is_cpu: bool = False
+        self, *blocks: Any, threads: Any = None, prelude: str | None = None, cluster_dims: Any = None, is_cpu: bool = False,
+        launch: str = "auto",
     ) -> None:
         require("T.Kernel")
-        if not 1 <= len(blocks) <= 3:
+        if launch not in ("auto", "manual"):
+            raise FrontendError(f"launch={launch!r} of T.Kernel", fix='use "auto" or "manual"')
+        self.manual = launch == "manual"
+        if self.manual and blocks:
+            raise ShapeError(
+                f"a manual launch has {len(blocks)} grid extents", fix="leave them out: kernel.launch_config.grid says them"
+            )
+        if not self.manual and not 1 <= len(blocks) <= 3:
             raise ShapeError(f"T.Kernel has {len(blocks)} grid extents", fix="give one to three")
         self.blocks = [as_extent(b, f"grid extent {k} of T.Kernel") for k, b in enumerate(blocks)]
         self.threads = _threads(1 if is_cpu and threads is None else threads)
@@ -85,6 +96,8 @@ class Kernel(Context):
                 f"T.Kernel inside {inner.what}", fix="launches follow one another at the top level of the function"
             )
         self.frame = builder.push(Frame("kernel", "T.Kernel", kernel=self))
+        if self.manual:
+            self.blocks = _manual_grid(builder, max(len(names), 1))
         names = names if len(names) == len(self.blocks) else []
         defaults = [f"b{a}" for a in _AXES] + [f"t{a}" for a in _AXES]
         self.span = builder.span()
@@ -110,6 +123,16 @@ class Kernel(Context):
             iter_var = ir.IterVar(ir.Range.from_min_extent(ir.const(0, "int32"), extent_node), var.node, 1, tag)
             body = ir.AttrStmt(iter_var, "thread_extent", extent_node, body, self.span)
         builder.emit(body)
+
+
+def _manual_grid(builder: Any, rank: int) -> list[Extent]:
+    """Extents that a caller sets before each call."""
+    if builder.grid:
+        raise FrontendError("a second manual launch in one function", fix="write a function for each of them")
+    if rank > 3:
+        raise ShapeError(f"a grid with {rank} block indices", fix="name one to three after `as`")
+    builder.grid = [Expr(ir.var(builder.unique(f"grid_{axis}"), "int32"), dtype("int32")) for axis in _AXES[:rank]]
+    return list(builder.grid)
 
 
 def _threads(threads: Any) -> list[int]:

@@ -26,6 +26,7 @@ class HostProgram:
     launches: list[KernelProgram] = field(default_factory=list)
     pointers: frozenset[str] = frozenset()
     zeroed: frozenset[str] = frozenset()
+    grid: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -203,6 +204,8 @@ def split_launches(func: ir.PrimFunc, target: Target, configs: Mapping[str, Any]
     host = HostProgram(name, tuple(func.params))
     if "tl.pointers" in func.attrs.keys():
         host.pointers = frozenset(str(p) for p in func.attrs["tl.pointers"])
+    if "tl.grid" in func.attrs.keys():
+        host.grid = frozenset(str(p) for p in func.attrs["tl.grid"])
     nests: list[_Launch] = []
     scalars: dict[ir.Var, Any] = {}
     views: list[ir.Stmt] = []
