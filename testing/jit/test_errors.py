@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from tilelang.errors import (
     ShapeError,
     UnsupportedError,
 )
+from tilelang.jit import CudaJit
 from tilelang.target import device_arch
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -332,3 +334,31 @@ def test_a_compilers_words_survive_pickling(monkeypatch):
         broken(verbose=False)
     error = pickle.loads(pickle.dumps(caught.value))
     assert (str(error), error.log, error.source) == (str(caught.value), caught.value.log, caught.value.source)
+
+
+@pytest.mark.parametrize("how", ["simulator", "cpu", "nvcc"])
+def test_a_refused_text_is_kept(how, tmp_path, monkeypatch):
+    """Row A10: a compiler's refusal has the command, the status, what it said, the text, and where that is kept."""
+    monkeypatch.setenv("TILELANG_TMP_DIR", str(tmp_path))
+    monkeypatch.setenv("TILELANG_DISABLE_CACHE", "1")
+    if how == "nvcc" and shutil.which("nvcc") is None:
+        pytest.skip("needs nvcc")
+
+    @T.prim_func
+    def main(A: T.Tensor((64,), "float32")):
+        with T.Kernel(1, threads=64):
+            tx = T.get_thread_binding()
+            A[tx] = T.call_extern("float32", "no_such_function", A[tx])
+
+    target = {"simulator": {"kind": "cuda", "arch": "sm_80"}, "cpu": "c", "nvcc": {"kind": "cuda", "arch": "sm_80"}}[how]
+    nvcc = {"jit": CudaJit(), "execution_backend": "tvm_ffi"}
+    options = {"simulator": {"execution_backend": "simulator"}, "cpu": {}, "nvcc": nvcc}
+    with pytest.raises(CompilationError) as caught:
+        tilelang.compile(main, target=target, **options[how])
+    error = caught.value
+    assert error.command and error.returncode and "no_such_function" in error.stderr == error.log
+    assert error.source_path.read_text() == error.source and "no_such_function" in error.source
+    assert error.source_path.parent == tmp_path and error.source_path.stat().st_mode & 0o77 == 0
+    assert str(error.source_path) in str(error) and "test_errors.py:" in str(error)
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.source_path, again.command, again.stderr) == (error.source_path, error.command, error.stderr)

@@ -13,7 +13,7 @@ from tilelang.cache.fingerprint import compiler_fingerprint
 from tilelang.cache.kernel_cache import KernelCache
 from tilelang.cache.key import CacheKey
 from tilelang.env import env
-from tilelang.errors import SemanticError, UnsupportedError
+from tilelang.errors import CompilationError, SemanticError, UnsupportedError
 from tilelang.jit.compilers.base import BinaryJit, default_jit
 from tilelang.jit.compilers.no_jit import compiling_forbidden, disabled
 from tilelang.jit.options import CompileOptions
@@ -194,7 +194,12 @@ def _build(program: LoweredKernel) -> Artifact:
     options, name, started = program.options, program.name, time.perf_counter()
     if env.TILELANG_PRINT_ON_COMPILATION:
         logger.info("TileLang begins to compile kernel `%s` for %s", name, options.target)
-    artifact = compiler_of(options).build(program)
+    try:
+        artifact = compiler_of(options).build(program)
+    except CompilationError as error:
+        from tilelang.jit.refused_text import keep_text
+
+        raise keep_text(error, program) from None
     if env.TILELANG_PRINT_ON_COMPILATION:
         logger.info("TileLang completes to compile kernel `%s` in %.2f s", name, time.perf_counter() - started)
     return artifact

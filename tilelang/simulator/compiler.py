@@ -90,11 +90,14 @@ def compile_kernel(
             done = subprocess.run([compiler, *flags], capture_output=True, text=True)
         if done.returncode:
             if USER_TEXT in source:
-                raise _refusal(
+                error = _refusal(
                     f"{compiler} refuses the kernel text with what T.import_source added", done.stderr,
                     fix="the simulator takes C++ without PTX and without the CUDA toolkit's types; run this kernel on a GPU",
                 )  # fmt: skip
-            raise _refusal(f"{compiler} refuses the generated kernel text", done.stderr)
+            else:
+                error = _refusal(f"{compiler} refuses the generated kernel text", done.stderr)
+            error.source, error.command, error.returncode = source, (compiler, *flags), done.returncode
+            raise error
         binary = target.read_bytes()
     for name in entry_names:
         if f"{name}__sim\0".encode() not in binary:

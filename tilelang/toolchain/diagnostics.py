@@ -16,7 +16,15 @@ _SERIALISED = re.compile(r"\(?(C7508|C7510|C7512)\)?")
 USER_TEXT = "#include <tl/user_text.h>"  # stands in texts that hold an author's own C++
 
 
-def tool_failure(tool: str, name: str, log: str, source: str, options: Sequence[str] = ()) -> CompilationError:
+def tool_failure(
+    tool: str,
+    name: str,
+    log: str,
+    source: str,
+    options: Sequence[str] = (),
+    command: Sequence[str] = (),
+    returncode: int | None = None,
+) -> CompilationError:
     """The exception for a compiler that refused the text of kernel `name`, with the user's `options`."""
     flags = f" with the flags {' '.join(options)}" if options else ""
     mine = [*(["the flags"] if options else []), *(["the text of T.import_source"] if USER_TEXT in source else [])]
@@ -26,7 +34,7 @@ def tool_failure(tool: str, name: str, log: str, source: str, options: Sequence[
         fix=f"{cause} is a defect of tilelang (the compiler's words are in the exception's `log`, and shown with "
         "TILELANG_VERBOSE=1)",
     )
-    error.log, error.source = log, source
+    error.log, error.source, error.command, error.returncode = log, source, tuple(command), returncode
     return error
 
 

@@ -54,6 +54,6 @@ def compile_text(source: str, arch: str, *, form: str, name: str, options: Seque
             ) from None
         log = done.stdout + done.stderr
         if done.returncode:
-            raise tool_failure("nvcc", name, log, source, options)
+            raise tool_failure("nvcc", name, log, source, options, command, done.returncode)
         check_log("nvcc", name, log, verbose)
         return output.read_bytes(), log
