@@ -29,7 +29,7 @@ class Environment:
 
     def snapshot(self, names: tuple[str, ...]) -> tuple:
         """The unparsed values of variables: equal snapshots mean equal settings, and comparing them is cheap."""
-        return (*map(os.environ.get, _with_aliases(names)), *self.forced.items())
+        return (*map(_RAW.get, _encoded(names)), *self.forced.items())
 
     @classmethod
     def settings(cls) -> list[Setting]:
@@ -122,6 +122,16 @@ class Environment:
     TILELANG_AUTO_TUNING_MAX_CPU_COUNT = Setting(
         _CORES, -1, "autotune.max_cpu_count", "No more cores than this compile configurations; -1: no limit."
     )
+
+
+# The process's variables as os.environ keeps them: a look-up there costs a microsecond, of which most is spent on encoding.
+_RAW: Any = getattr(os.environ, "_data", os.environ)
+
+
+@functools.cache
+def _encoded(names: tuple[str, ...]) -> tuple:
+    encode = getattr(os.environ, "encodekey", None) if _RAW is not os.environ else None
+    return _with_aliases(names) if encode is None else tuple(map(encode, _with_aliases(names)))
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from tilelang.jit.compilers.base import JitBase, compiles_itself, resolve_compil
 from tilelang.jit.kernel import JITKernel
 from tilelang.jit.memo import Memo, argument_key
 from tilelang.jit.options import VARIABLES, CompileOptions, resolve_options
+from tilelang.jit.shortcut import Shortcuts
 from tilelang.jit.specializations import Specializations, difference
 from tilelang.jit.stats import CompilationStats, Signature
 
@@ -89,6 +90,7 @@ class JITImpl:
         self._probed: tuple[tuple, Any] | None = None
         self._specializations = Specializations()
         self._memo = Memo(func)
+        self._shortcuts = Shortcuts(lambda: (env.snapshot(VARIABLES), self._memo.surroundings()))
         self._resolved: tuple[tuple, CompileOptions] | None = None
         self._eager = EagerFunction(func)  # now: annotations may name variables of the function around it
 
@@ -141,10 +143,19 @@ class JITImpl:
     # -- use ----------------------------------------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Lazy: the kernel for these arguments. Eager: run the kernel on them."""
+        if not kwargs and self.mode == "eager":
+            known = self._shortcuts.find(args)
+            if known is not None:
+                self.stats.hits += 1
+                return known[0](*known[1])
         if self.initialize_jit_mode(*args, **kwargs) == "lazy":
             return self._lazy_kernel(args, kwargs)
         call = self._eager.bind(args, kwargs)
-        return self._eager_kernel(call)(*call.arguments)
+        kernel = self._eager_kernel(call)
+        positions = [list(self.signature.parameters).index(name) for name in self._eager.tensor_parameters]
+        if self.static is None and not kwargs and all(position < len(args) for position in positions):
+            self._shortcuts.put(args, kernel, tuple(positions))
+        return kernel(*call.arguments)
 
     def compile(self, *args: Any, **kwargs: Any) -> JITKernel:
         """The kernel for these arguments, compiled or found in the cache; an eager function's tensors may be missing."""
@@ -268,6 +279,7 @@ class JITImpl:
         """Forget the kernels of this process; those on disk stay."""
         self._memo.clear()
         self._specializations.clear()
+        self._shortcuts.clear()
         self._pinned, self.stats = None, CompilationStats()
 
     def par_compile(

@@ -32,7 +32,8 @@ class Memo:
         self._kernels: dict[Any, tuple[tuple, Any]] = {}
         self._aliases: dict[Any, Any] = {}
 
-    def _surroundings(self) -> tuple:
+    def surroundings(self) -> tuple:
+        """What the function reads from around it, to be compared by identity."""
         values = [self._globals.get(name, _ABSENT) for name in self._names]
         for cell in self._cells:
             try:
@@ -49,12 +50,12 @@ class Memo:
             return None
         if entry is None:
             return None
-        now = self._surroundings()
+        now = self.surroundings()
         return entry[1] if len(now) == len(entry[0]) and all(a is b for a, b in zip(now, entry[0])) else None
 
     def put(self, key: Any, kernel: Any) -> None:
         try:
-            self._kernels[key] = (self._surroundings(), kernel)
+            self._kernels[key] = (self.surroundings(), kernel)
         except TypeError:
             return  # an unhashable argument: looked up by content each time
 
