@@ -48,8 +48,8 @@ class SourceSpan:
         return f"{self.file}:{self.line}"
 
 
-class TileLangError(Exception):
-    """Base of all exceptions of this package.
+class TileLangError(RuntimeError):
+    """Base of all exceptions of this package; a RuntimeError, as what TileLang 0.1 raised from compiled code was.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ class SemanticError(TileLangError, ValueError):
     code = "TL0200"
 
 
-class ShapeError(SemanticError):
-    """Extents or ranks do not fit."""
+class ShapeError(SemanticError, AssertionError):
+    """Extents or ranks do not fit. An AssertionError, too: TileLang 0.1 asserted them."""
 
     code = "TL0203"
 

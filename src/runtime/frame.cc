@@ -176,15 +176,15 @@ void BindTensor(Frame* frame, int parameter, const ffi::AnyView& arg, int positi
     return;
   }
   if (declared.pack > 1 && !IsPacked(tensor->dtype)) {
-    Raise(kArgumentType, position, Text(ArgumentName(plan, parameter), " has dtype ", DTypeName(tensor->dtype), ", expected bytes of two ", declared.dtype_name, " each"),
+    Raise(kArgumentType, position, Text(ArgumentName(plan, parameter), ": dtype mismatch, got ", DTypeName(tensor->dtype), ", expected bytes of two ", declared.dtype_name, " each"),
           "pass int8, uint8 or float4_e2m1fn_x2 with half the last extent, the even element in the low nibble");
   }
   if (declared.pack == 1 && !SameDType(declared.dtype, tensor->dtype)) {
-    Raise(kArgumentType, position, Text(ArgumentName(plan, parameter), " has dtype ", DTypeName(tensor->dtype), ", expected ", declared.dtype_name),
+    Raise(kArgumentType, position, Text(ArgumentName(plan, parameter), ": dtype mismatch, expected ", declared.dtype_name, ", got ", DTypeName(tensor->dtype)),
           Text("pass `", declared.name, ".to(", TorchDType(declared), ")`"));
   }
   if (tensor->ndim != static_cast<int>(declared.shape.size())) {
-    Raise(kArgument, position, Text(ArgumentName(plan, parameter), " has ", tensor->ndim, " dimensions ", ActualShape(*tensor), ", expected ", declared.shape.size(), ": ", DeclaredShape(declared)),
+    Raise(kArgument, position, Text(ArgumentName(plan, parameter), ": ndim mismatch, expected ", declared.shape.size(), ": ", DeclaredShape(declared), ", got ", tensor->ndim, " dimensions ", ActualShape(*tensor)),
           "reshape it, or declare the parameter with that rank");
   }
   CheckDevice(frame, parameter, *tensor, position, device_type);
@@ -231,7 +231,7 @@ void BindArguments(Frame* frame, const ffi::AnyView* args, int count, DLDeviceTy
     for (int p : plan.positional) names += (names.empty() ? "" : ", ") + plan.parameters[p].name;
     std::string outputs;
     for (int p : plan.outputs) outputs += (outputs.empty() ? "" : ", ") + plan.parameters[p].name;
-    Raise(kArgument, -1, Text("`", plan.name, "` takes ", plan.positional.size(), " argument(s) (", names, "), got ", count),
+    Raise(kArgument, -1, Text("Kernel expected ", plan.positional.size(), " inputs, but ", count, " are provided: `", plan.name, "` takes (", names, ")"),
           outputs.empty() ? Text("pass ", names.empty() ? "nothing" : names, ", in this order") : Text("do not pass the output(s) ", outputs, ": the call allocates and returns them"));
   }
   for (int i = 0; i < count; ++i) {  // scalars first: an extent may name one that comes later

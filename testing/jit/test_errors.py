@@ -92,7 +92,7 @@ def tensor(*shape, dtype=torch.float32):
         pytest.param(
             lambda: {"A": tensor(40, 32, dtype=torch.float16)},
             ArgumentTypeError,
-            ["`A` (position 0) of `scale`", "dtype float16", "expected float32", "A.to(torch.float32)"],
+            ["`A` (position 0) of `scale`", "got float16", "expected float32", "A.to(torch.float32)"],
             id="dtype",
         ),
         pytest.param(
@@ -152,10 +152,11 @@ def test_arguments(kernel, wrong, kind, words):
 
 def test_argument_count(kernel):
     for given in (arguments()[:3], [*arguments(), 1]):
-        words = ["`scale` takes 4 argument(s) (A, B, factor, C)", f"got {len(given)}", "in this order"]
+        words = [f"Kernel expected 4 inputs, but {len(given)} are provided", "`scale` takes (A, B, factor, C)", "in this order"]
         refused(ArgumentError, words, lambda given=given: kernel(*given))
     returning = tilelang.compile(scale(), out_idx=-1)
-    refused(ArgumentError, ["takes 3", "got 4", "do not pass the output(s) C"], lambda: returning(*arguments()))
+    words = ["expected 3 inputs, but 4 are provided", "do not pass the output(s) C"]
+    refused(ArgumentError, words, lambda: returning(*arguments()))
     refused(ArgumentError, ["no argument `D`", "A, B, factor, C"], lambda: kernel(*arguments()[:3], D=1))
 
 

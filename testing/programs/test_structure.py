@@ -497,3 +497,18 @@ def with_assertions(N):
 def test_device_assert_holds(device):
     a = random(100, "int32", device, 0, 50)
     assert_close(run(with_assertions(100), [a], ((100,), "int32"), device=device), a + 1)
+
+
+@T.prim_func
+def launched_by_assignments(A: T.Tensor((256,), "float32"), B: T.Tensor((256,), "float32"), C: T.Tensor((4,), "float32")):
+    bx = T.launch_thread("blockIdx.x", 2)
+    tx = T.launch_thread("threadIdx.x", 128)
+    B[bx * 128 + tx] = A[bx * 128 + tx] + 1
+    if tx < 2:
+        C[bx * 2 + tx] = A[tx]
+
+
+def test_axes_of_a_launch_by_assignment(device):
+    a = random((256,), "float32", device)
+    out, few = run(launched_by_assignments, [a], ((256,), "float32"), ((4,), "float32"), device=device)
+    assert torch.equal(out, a + 1) and torch.equal(few, a[:2].repeat(2))

@@ -61,6 +61,8 @@ class Builder:
         # When each buffer was last written: an expression that was read before must not be evaluated after.
         self.epoch = 0
         self.writes: dict[Any, int] = {}
+        # Contexts that an assignment opened (`tx = T.launch_thread(...)`), and how many frames were open then.
+        self.entered: list[tuple[int, Any]] = []
 
     # -- names and places ---------------------------------------------------------------------------------------------
     def unique(self, name: str) -> str:
@@ -124,10 +126,24 @@ class Builder:
 
     def pop(self, frame: Frame) -> Any:
         """Close `frame`; returns its statements as one (None for loops run at trace time)."""
+        if self.entered and frame in self.frames:
+            self.leave(self.frames.index(frame) + 1)
         if not self.frames or self.frames[-1] is not frame:
             raise FrontendError(f"{frame.what} ends while an inner construct is still open")
         self.frames.pop()
         return None if frame.kind == "unrolled" else ir.seq(self.blocks.pop())
+
+    def enter(self, context: Any, names: list[str]) -> Any:
+        """Open a context for the rest of the block; its value."""
+        depth = len(self.frames)
+        value = context.open(names)
+        self.entered.append((depth, context))
+        return value
+
+    def leave(self, depth: int) -> None:
+        """Close the contexts that were entered where at least `depth` frames were open."""
+        while self.entered and self.entered[-1][0] >= depth:
+            self.entered.pop()[1].close()
 
     def marker(self) -> tuple[int, int]:
         """Changes when a statement is emitted (to refuse statements inside conditions)."""

@@ -33,6 +33,7 @@ def finish(builder: Builder, result: Any, name: str, place: SourceSpan) -> Any:
     """The PrimFunc of a traced function that returned `result`."""
     outputs = check_outputs(builder, result, name, place)
     with active(builder):
+        builder.leave(0)
         parameters = [*builder.parameters, *builder.outputs, *builder.grid]
         body = ir.seq(builder.blocks[0])
         func = ir.PrimFunc([p.node for p in parameters], body)

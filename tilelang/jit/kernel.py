@@ -105,7 +105,8 @@ class JITKernel(KernelWrapper):
         given = dict(zip(names, args))
         if len(args) > len(names):
             raise ArgumentError(
-                f"`{plan.name}` takes {len(names)} argument(s) ({', '.join(names)}), got {len(args) + len(kwargs)}",
+                f"Kernel expected {len(names)} inputs, but {len(args) + len(kwargs)} are provided: `{plan.name}` takes "
+                f"({', '.join(names)})",
                 fix="pass each of them once, by position or by name",
             )
         for name, value in kwargs.items():
@@ -189,7 +190,9 @@ class JITKernel(KernelWrapper):
         inputs = [p.name for p in plan.parameters if not p.output and not p.grid]
         names = [p.name for p in plan.parameters if not p.grid]
         if len(args) > len(inputs):
-            raise ArgumentError(f"`{plan.name}` takes {len(inputs)} argument(s) ({', '.join(inputs)}), got {len(args)}")
+            raise ArgumentError(
+                f"Kernel expected {len(inputs)} inputs, but {len(args)} are provided: `{plan.name}` takes ({', '.join(inputs)})"
+            )
         given = dict(zip(inputs, args))
         for name, value in kwargs.items():
             if name not in names or name in given:

@@ -132,6 +132,8 @@ def _constant_extent(extent: Any, tag: str) -> Any:
 class launch_thread(Context):
     """`with T.launch_thread("blockIdx.x", n) as bx:` opens one axis of a launch; the outermost one opens the launch.
 
+    `bx = T.launch_thread("blockIdx.x", n)` opens it for the rest of the block.
+
     Parameters
     ----------
     thread : str

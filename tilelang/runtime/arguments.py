@@ -148,7 +148,8 @@ def bind_arguments(plan: LaunchPlan, args: Sequence[Any], views: Sequence[Tensor
     inputs = input_parameters(plan)
     if len(args) != len(inputs):
         raise ArgumentError(
-            f"`{plan.name}` takes {len(inputs)} argument(s) ({', '.join(p.name for p in inputs)}), got {len(args)}",
+            f"Kernel expected {len(inputs)} inputs, but {len(args)} are provided: `{plan.name}` takes "
+            f"({', '.join(p.name for p in inputs)})",
             fix="pass each parameter that is not an output, in this order",
         )
     values: dict[str, Any] = {}
@@ -214,13 +215,16 @@ def _check_tensor(where: str, parameter: Parameter, view: TensorView, device_typ
     if not same_dtype(parameter.dtype, view.dtype):
         if parameter.dtype in SUB_BYTE:
             raise ArgumentTypeError(
-                f"{where} has dtype {view.dtype}, expected bytes of two {parameter.dtype} each",
+                f"{where}: dtype mismatch, got {view.dtype}, expected bytes of two {parameter.dtype} each",
                 fix="pass int8, uint8 or float4_e2m1fn_x2 with half the last extent, the even element in the low nibble",
             )
-        raise ArgumentTypeError(f"{where} has dtype {view.dtype}, expected {parameter.dtype}", fix=f"convert `{parameter.name}`")
+        raise ArgumentTypeError(
+            f"{where}: dtype mismatch, expected {parameter.dtype}, got {view.dtype}", fix=f"convert `{parameter.name}`"
+        )
     if len(view.shape) != len(parameter.shape):
         raise ArgumentError(
-            f"{where} has {len(view.shape)} dimensions {view.shape}, expected {len(parameter.shape)}: {parameter.shape}",
+            f"{where}: ndim mismatch, expected {len(parameter.shape)}: {parameter.shape}, "
+            f"got {len(view.shape)} dimensions {view.shape}",
             fix="reshape it, or declare the parameter with that rank",
         )
     kind, index = view.device

@@ -8,6 +8,7 @@ from typing import Any
 
 from tilelang.env import env
 from tilelang.errors import UnsupportedError
+from tilelang.toolchain.diagnostics import warn_if_serialised
 from tilelang.toolchain.resources import KernelResources, parse_ptxas
 
 
@@ -55,7 +56,9 @@ def _compile(source: str, arch: str, form: str, name: str, options: Sequence[str
         from tilelang.toolchain.nvcc import compile_text as chosen
     else:
         from tilelang.toolchain.nvrtc import compile_text as chosen
-    return chosen(source, arch, form=form, name=name, options=options, verbose=verbose or env.TILELANG_VERBOSE)
+    binary, log = chosen(source, arch, form=form, name=name, options=options, verbose=verbose or env.TILELANG_VERBOSE)
+    warn_if_serialised(name, log)
+    return binary, log
 
 
 def cuda_compiler_identity() -> str:

@@ -39,12 +39,22 @@ def tool_failure(
 
 
 def check_log(tool: str, name: str, log: str, verbose: bool) -> None:
-    """Show a successful compilation's log in verbose mode, and warn where a ptxas remark means a slow kernel."""
+    """Show a successful compilation's log in verbose mode."""
     if verbose and log.strip():
         logger.warning("%s on `%s`:\n%s", tool, name, log.strip())
+
+
+def serialised(log: str) -> str | None:
+    """The ptxas remark that means a slow kernel, if there is one."""
     found = _SERIALISED.search(log)
+    return found.group(1) if found else None
+
+
+def warn_if_serialised(name: str, log: str) -> None:
+    """Warn where a ptxas remark means a slow kernel."""
+    found = serialised(log)
     if found:
         logger.warning(
             "`%s` will be slow: ptxas serialised its matrix instructions or ignored a register request (%s); smaller tiles or "
-            "more threads let the accumulators fit the registers", name, found.group(1),
+            "more threads let the accumulators fit the registers", name, found,
         )  # fmt: skip

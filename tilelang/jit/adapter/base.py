@@ -72,7 +72,8 @@ class Adapter(ABC):
         inputs = [p.name for p in self.plan.parameters if not p.output]
         if len(args) != len(inputs):
             raise ArgumentError(
-                f"`{self.plan.name}` takes {len(inputs)} argument(s) ({', '.join(inputs)}), got {len(args)}",
+                f"Kernel expected {len(inputs)} inputs, but {len(args)} are provided: `{self.plan.name}` takes "
+                f"({', '.join(inputs)})",
                 fix="pass each parameter that is not an output, in this order",
             )
 

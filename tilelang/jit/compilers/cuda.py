@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,20 +48,53 @@ class CudaJit(BinaryJit):
 
 
 def build_cubin(lowered: LoweredKernel, compile_text: Any, own_flags: tuple[str, ...]) -> Artifact:
-    """The artifact of a text, through nvcc's or NVRTC's `compile_text`."""
+    """The artifact of a text, through nvcc's or NVRTC's `compile_text`.
+
+    Where ptxas runs out of registers and serialises the matrix instructions of warp-specialised text, the program is lowered
+    again without producer warps; that text is taken if it keeps them asynchronous.
+    """
     from tilelang.cache import Artifact
     from tilelang.env import env
     from tilelang.toolchain import device_compile_options
+    from tilelang.toolchain.diagnostics import serialised, warn_if_serialised
     from tilelang.toolchain.resources import parse_ptxas
 
     options = lowered.options
+
+    def compiled(program: LoweredKernel) -> tuple[bytes, str]:
+        verbose = options.verbose or env.TILELANG_VERBOSE
+        return compile_text(
+            program.source, options.target.arch, form="cubin", name=program.name, options=flags, verbose=verbose
+        )  # fmt: skip
+
     flags = (*own_flags, *device_compile_options(options.pass_configs, options.compile_flags))
-    cubin, log = compile_text(
-        lowered.source,
-        options.target.arch,
-        form="cubin",
-        name=lowered.name,
-        options=flags,
-        verbose=options.verbose or env.TILELANG_VERBOSE,
-    )
+    cubin, log = compiled(lowered)
+    reason = serialised(log)
+    other = without_producer(lowered, reason) if reason else None
+    if other is not None:
+        second, second_log = compiled(other)
+        if serialised(second_log) is None:
+            lowered, cubin, log = other, second, second_log
+    warn_if_serialised(lowered.name, log)
     return Artifact("cuda", lowered.plan, lowered.source, cubin, lowered.remarks, flags, parse_ptxas(log), lowered.shared)
+
+
+def without_producer(lowered: LoweredKernel, reason: str) -> LoweredKernel | None:
+    """The program lowered without producer warps; None if it has none."""
+    from tilelang.codegen.plan import with_outputs
+    from tilelang.engine import compile_prim_func
+    from tilelang.engine.callback import edited
+    from tilelang.pass_configs import PassConfigKey
+    from tilelang.remarks import Remark, Remarks
+
+    key = PassConfigKey.TL_DISABLE_WARP_SPECIALIZED.value
+    if lowered.options.pass_configs.get(key):
+        return None
+    program = compile_prim_func(lowered.prim_func, lowered.options.target, {**lowered.options.pass_configs, key: True})
+    source = edited(program.source, lowered.options.target)
+    if source == lowered.source:
+        return None
+    text = f"no producer warp: beside one, ptxas serialised the matrix instructions ({reason})"
+    remarks = Remarks((*program.remarks, Remark("missed", text)))
+    plan = with_outputs(program.plan, lowered.plan.outputs or None)
+    return dataclasses.replace(lowered, source=source, plan=plan, remarks=remarks, shared=program.shared)

@@ -80,6 +80,8 @@ class BoxCopy:
             if extent is None:
                 return "its extents are not constant"
             whole = ir.const_int(start) == 0 and extent == shape[dim]
+            if dim == last - 1 and extent == 1 and not layout.swizzle and shape[-1] * bits // 8 % rules.SHARED_ALIGNMENT == 0:
+                whole = True  # a row of its own, as a slot of a ring of vectors is
             if dim >= last - 1 and not whole:
                 return f"it does not cover whole rows and columns of {target.name}"
             if dim not in pairs:
