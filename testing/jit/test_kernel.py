@@ -66,11 +66,11 @@ def test_arguments_by_name(kernel):
     torch.testing.assert_close(kernel(B=b, A=a), a + b)
     torch.testing.assert_close(kernel(a, B=b), a + b)
     for args, kwargs, words in (
-        ((a,), {}, "takes 2"),
+        ((a,), {}, "expected 2 inputs"),
         ((a,), {"A": a}, "given twice"),
         ((a,), {"D": b}, "no argument `D`"),
         ((), {"A": a}, "misses argument `B`"),
-        ((a, b, a), {"A": a}, "takes 2"),
+        ((a, b, a), {"A": a}, "expected 2 inputs"),
     ):
         with pytest.raises(ArgumentError, match=words):
             kernel(*args, **kwargs)

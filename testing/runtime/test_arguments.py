@@ -16,8 +16,8 @@ A = torch.randn(64)
 @pytest.mark.parametrize(
     ("args", "kind", "words"),
     [
-        ((A,), ArgumentError, ["takes 2", "A, B", "got 1"]),
-        ((A, A, A), ArgumentError, ["got 3", "do not pass the output(s) C"]),
+        ((A,), ArgumentError, ["expected 2 inputs, but 1", "(A, B)"]),
+        ((A, A, A), ArgumentError, ["but 3 are provided", "do not pass the output(s) C"]),
         ((A, None), ArgumentTypeError, ["`B` (position 1)", "got None"]),
         ((A, 3), ArgumentTypeError, ["`B`", "got int 3"]),
         ((A, "x"), ArgumentTypeError, ["`B`", "got str 'x'"]),
