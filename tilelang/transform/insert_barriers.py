@@ -112,6 +112,9 @@ class _Walker:
         self.guards_at: dict[Path, Guards] = {}
         self._analyzer: ir.Analyzer | None = None
         self.gone: ir.Return | None = None  # where some threads have ended
+        # What a statement touches, by its place: loops are walked until nothing changes, and this never does.
+        self.touched: dict[Path, list[Access]] = {}
+        self.divergence: dict[Path, bool] = {}
 
     # ------------------------------------------------------------------ statements
 
@@ -134,10 +137,14 @@ class _Walker:
             return {}
         if is_unit(stmt):
             return self.unit(stmt, path, state)
-        state = self.touch(self.header(stmt), path, state)
+        if path not in self.touched:
+            self.touched[path] = self.relevant(self.header(stmt))
+        state = self.touch(self.touched[path], path, state)
         if self.before is None and (group := group_of(stmt)) is not None:
             return self.grouped(group, stmt, path, state)
-        if self.before is None and self.is_divergent(stmt):
+        if path not in self.divergence:
+            self.divergence[path] = self.before is None and self.is_divergent(stmt)
+        if self.before is None and self.divergence[path]:
             return self.divergent(stmt, path, state)
         return self.structured(stmt, path, state)
 
@@ -169,11 +176,14 @@ class _Walker:
             self.binds[stmt.var] = ir.substitute(stmt.value, self.binds)
         if call is None and not is_wider_barrier(stmt):
             self.check_collective(stmt)
-            accesses = unit_accesses(stmt, self.binds)
             op = as_tile_op(stmt)
-            if op is None or not op.is_counted:
-                return self.touch(accesses, path, state)
-            after = self.touch([replace(a, asynchronous=False) for a in accesses], path, state)
+            counted = op is not None and op.is_counted
+            if path not in self.touched:
+                accesses = self.relevant(unit_accesses(stmt, self.binds))
+                self.touched[path] = [replace(a, asynchronous=False) for a in accesses] if counted else accesses
+            after = self.touch(self.touched[path], path, state)
+            if not counted:
+                return after
             return state_of(p for p in after.values() if not (p.access.write and p.key[0] == path))
         if is_wider_barrier(stmt):
             self.check_present(stmt)
@@ -190,10 +200,12 @@ class _Walker:
         depth = wait_depth(stmt)
         return state if depth is None else state_of(p.waited(depth) for p in state.values())
 
+    def relevant(self, accesses: list[Access]) -> list[Access]:
+        """Those that need barriers; mbarriers order others, and themselves."""
+        return [a.of_root(self.ctx.views) for a in accesses if a.scope in ("global", "shared.dyn", "shared")]
+
     def touch(self, accesses: list[Access], path: Path, state: State) -> State:
         """Execute accesses at a place: order them after what they conflict with, then add them."""
-        # mbarriers order others, and themselves.
-        accesses = [a.of_root(self.ctx.views) for a in accesses if a.scope in ("global", "shared.dyn", "shared")]
         self.guards_at[path] = self.guards
         for access in accesses:
             if self.before is not None:
@@ -285,7 +297,7 @@ class _Walker:
             for other in continues:
                 last.update(other)
             if not is_for:  # the condition is read again
-                last = self.touch(self.header(stmt), (*path, "end"), last)
+                last = self.touch(self.relevant(self.header(stmt)), (*path, "end"), last)
             again = dict(entry if len(self.barriers) != barriers else head)
             carried = [p.next_iteration(stmt, self.ages[stmt.loop_var]) if is_for else p for p in last.values()]
             again.update(state_of(carried))
