@@ -512,3 +512,25 @@ def test_axes_of_a_launch_by_assignment(device):
     a = random((256,), "float32", device)
     out, few = run(launched_by_assignments, [a], ((256,), "float32"), ((4,), "float32"), device=device)
     assert torch.equal(out, a + 1) and torch.equal(few, a[:2].repeat(2))
+
+
+def workspace_inside(N, M):
+    @T.prim_func
+    def main(A: T.Tensor((N, M), "float32"), B: T.Tensor((M, N), "float32")):
+        with T.Kernel(N, threads=64) as bx:
+            work = T.alloc_global((N, M), "float32")
+            for j in T.Parallel(M):
+                work[bx, j] = A[bx, j] * 2
+            T.sync_grid()
+            for i in T.serial(bx, M, N):
+                for j in T.Parallel(N):
+                    B[i, j] = work[j, i]
+
+    return main
+
+
+def test_a_workspace_allocated_in_the_kernel_is_shared_by_its_blocks(device):
+    N, M = 5, 70
+    a = random((N, M), "float32", device)
+    out = run(workspace_inside(N, M), [a], ((M, N), "float32"), device=device)
+    assert torch.equal(out, a.t() * 2)

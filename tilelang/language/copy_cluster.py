@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import Any
 
 from ..errors import SemanticError, ShapeError
@@ -13,7 +12,7 @@ from .buffer import Element, Region
 from .cluster import alloc_cluster_barrier, cluster_sync
 from .copy import match_extents
 from .dtypes import dtype
-from .emit import statement
+from .emit import before_launch, statement
 from .expr import convert
 from .extern import Address
 from .gather import parallel_nest
@@ -88,7 +87,7 @@ def _multicast(src: Any, dst: Any, cluster_mask: int, eviction_policy: str | Non
     kernel = kernel_of("T.copy_cluster")
     check_cluster_mask(cluster_mask, "T.copy_cluster")
     x, y, z = kernel.threads
-    with _kernel_level():  # a barrier and its phase, which goes on from one execution to the next
+    with before_launch(require("T.copy_cluster"), depth=1):  # a barrier and its phase, which goes on from one execution to the next
         barrier = alloc_cluster_barrier(x * y * z)
         phase = alloc_var("int32", init=0)
     cluster_sync()  # nobody reads the tiles any more
@@ -96,18 +95,6 @@ def _multicast(src: Any, dst: Any, cluster_mask: int, eviction_policy: str | Non
     barrier_arrive(barrier)
     barrier_wait(barrier, phase)
     phase.store(1 - phase)
-
-
-@contextmanager
-def _kernel_level() -> Any:
-    """Statements go before the outermost open loop or branch of the kernel."""
-    builder = require("T.copy_cluster")
-    depth = 1 + next(k for k, f in enumerate(f for f in builder.frames if f.kind != "unrolled") if f.kind == "kernel")
-    outer, builder.blocks = builder.blocks, builder.blocks[: depth + 1]
-    try:
-        yield
-    finally:
-        builder.blocks = outer
 
 
 def _send(src: Region, dst: Region, dst_block: Any, remote_barrier: Any) -> None:

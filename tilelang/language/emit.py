@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .._lazy import ir
@@ -120,13 +122,29 @@ def snapshot(value: Any, hint: str = "v") -> Any:
 
 
 def alloc(name: str, shape: tuple, of: dtype, scope: str, what: str) -> Buffer:
-    """A buffer allocated here."""
+    """A buffer allocated here; in global memory before the launch, whose blocks share it."""
     builder = require(what)
     if scope != "global":
         builder.need_kernel(what)
     buffer = Buffer(builder.next_name(name), shape, of, scope)
-    builder.emit(ir.alloc(buffer.node, builder.span()))
+    with before_launch(builder, scope == "global" and builder.kernel() is not None):
+        builder.emit(ir.alloc(buffer.node, builder.span()))
     return buffer
+
+
+@contextmanager
+def before_launch(builder: Any, needed: bool = True, depth: int = 0) -> Iterator[None]:
+    """Statements go before the kernel that is being written (`depth` 0), or before what stands open in it (1)."""
+    if not needed:
+        yield
+        return
+    frames = [f for f in builder.frames if f.kind != "unrolled"]
+    launch = next(k for k, f in enumerate(frames) if f.kind == "kernel")
+    outer, builder.blocks = builder.blocks, builder.blocks[: launch + 1 + depth]
+    try:
+        yield
+    finally:
+        builder.blocks = outer
 
 
 __all__ = [
