@@ -7,7 +7,7 @@ import tilelang
 import tilelang.language as T
 from testing.programs.launch import run
 from testing.programs.reference import assert_close, random
-from tilelang.errors import DTypeError, FrontendError, SemanticError, ShapeError, UnsupportedError
+from tilelang.errors import DTypeError, FrontendError, SemanticError, ShapeError
 
 
 def test_transpose_and_dp4a(device):
@@ -243,7 +243,7 @@ def test_node_names(device):
         (lambda x, G: T.annotate_compile_flags([1]), DTypeError, "list of strings"),
         (lambda x, G: T.annotate_pass_configs(1), DTypeError, "takes a dict"),
         (lambda x, G: T.rng_rand(), FrontendError, "before T.rng_init"),
-        (lambda x, G: T.rng_init(1, generator="curandStateXORWOW_t"), UnsupportedError, "Philox"),
+        (lambda x, G: (T.rng_init(1), T.rng_init(1, generator="curandState")), SemanticError, "another generator"),
         (lambda x, G: T.rng_init(1, generator="lcg"), SemanticError, "'lcg'"),
         (lambda x, G: T.call_intrin("float32", "tirx.nothing", 1), FrontendError, "does not know"),
         (lambda x, G: T.meta_class(3), FrontendError, "decorate a class"),

@@ -27,6 +27,10 @@ _FAMILIES = {
     "unpack": "unpack look_up",
     "float4": "encode_float4",
     "dot": "dp4a",
+    **{
+        name: " ".join(f"{name}_{what}" for what in "init next uniform32 uniform64 normal32 normal64".split())
+        for name in ("xorwow", "mrg32k3a")
+    },
     "random": "philox_init philox_next philox_uniform32 philox_uniform64 philox_normal32 philox_normal64",
     "vector": "lane pack load_as store_as load_read_only",
     "rounding": "ieee_add ieee_sub ieee_mul ieee_div ieee_fma ieee_sqrt ieee_rcp ieee_rsqrt cast_rounded cast_stochastic",

@@ -74,9 +74,8 @@ def copy_cluster(
         raise SemanticError("T.copy_cluster in a kernel without clusters", fix="T.Kernel(..., cluster_dims=...)")
     if cluster_mask is not None:
         if remote_barrier is not None:
-            raise SemanticError(
-                "remote_barrier of T.copy_cluster goes with dst_block", fix="T.tma_copy(..., barrier=, cluster_mask=)"
-            )
+            fix = "T.tma_copy(..., barrier=, cluster_mask=)"
+            raise SemanticError("remote_barrier of T.copy_cluster goes with dst_block", fix=fix)
         _multicast(src, dst, cluster_mask, eviction_policy)
     else:
         a, b = match_extents(src, dst, "copy_cluster")
@@ -87,7 +86,8 @@ def _multicast(src: Any, dst: Any, cluster_mask: int, eviction_policy: str | Non
     kernel = kernel_of("T.copy_cluster")
     check_cluster_mask(cluster_mask, "T.copy_cluster")
     x, y, z = kernel.threads
-    with before_launch(require("T.copy_cluster"), depth=1):  # a barrier and its phase, which goes on from one execution to the next
+    # A barrier, and its phase, which goes on from one execution to the next.
+    with before_launch(require("T.copy_cluster"), depth=1):
         barrier = alloc_cluster_barrier(x * y * z)
         phase = alloc_var("int32", init=0)
     cluster_sync()  # nobody reads the tiles any more

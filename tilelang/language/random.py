@@ -1,11 +1,11 @@
-"""Random numbers of a thread, as cuRAND's Philox generator gives them: T.rng_init, T.rng_rand, T.rng_rand_float."""
+"""Random numbers of a thread, by the generators of cuRAND: T.rng_init, T.rng_rand, T.rng_rand_float."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .._lazy import ir
-from ..errors import FrontendError, SemanticError, UnsupportedError
+from ..errors import FrontendError, SemanticError
 from ..frontend.builder import require
 from .buffer import Buffer, Element
 from .dtypes import dtype
@@ -16,7 +16,11 @@ from .kernel import get_block_extents
 from .warp import _linear_thread
 
 PHILOX = "curandStatePhilox4_32_10_t"
-_OTHERS = ("curandStateXORWOW_t", "curandState", "curandState_t", "curandStateMRG32k3a_t", "curandStateMRG32k3a")
+_GENERATORS = {
+    PHILOX: "philox",
+    **dict.fromkeys(("curandStateXORWOW_t", "curandState", "curandState_t"), "xorwow"),
+    **dict.fromkeys(("curandStateMRG32k3a_t", "curandStateMRG32k3a"), "mrg32k3a"),
+}
 _WORDS = 16  # <tl/random.h>: counter, key, output, position, the second half of a normal pair
 
 
@@ -32,16 +36,14 @@ def rng_init(seed: Any, seq: Any = None, off: Any = 0, generator: str = PHILOX) 
     off : int or Expr
         Numbers to skip.
     generator : str
-        "curandStatePhilox4_32_10_t".
+        "curandStatePhilox4_32_10_t", "curandStateXORWOW_t" or "curandStateMRG32k3a_t"; the same in all T.rng_init of a kernel.
 
     Examples
     --------
     >>> T.rng_init(42)
     """
-    if generator in _OTHERS:
-        raise UnsupportedError(f"the generator {generator!r} is not in this version", fix=f"use {PHILOX!r}, the default")
-    if generator != PHILOX:
-        raise SemanticError(f"generator={generator!r} of T.rng_init", fix=f"use {PHILOX!r}")
+    if generator not in _GENERATORS:
+        raise SemanticError(f"generator={generator!r} of T.rng_init", fix="one of " + ", ".join(_GENERATORS))
     builder = require("T.rng_init")
     frame = builder.need_kernel("T.rng_init")
     if seq is None:
@@ -53,9 +55,14 @@ def rng_init(seed: Any, seq: Any = None, off: Any = 0, generator: str = PHILOX) 
         seq = convert(number, dtype("int64")) * threads + _linear_thread()
     if frame.data.get("rng") is None:
         frame.data["rng"] = alloc("rng_state", (_WORDS,), dtype("uint32"), "local", "T.rng_init")
+    kind = _GENERATORS[generator]
+    if frame.data.setdefault("rng_kind", kind) != kind:
+        raise SemanticError(
+            f"T.rng_init with {generator!r} in a kernel that has started another generator", fix="use one generator in a kernel"
+        )
     wide = dtype("uint64")
     statement(
-        "tl.philox_init", (_state("T.rng_init"), convert(seed, wide), convert(seq, wide), convert(off, wide)), None, "T.rng_init"
+        f"tl.{kind}_init", (_state("T.rng_init"), convert(seed, wide), convert(seq, wide), convert(off, wide)), None, "T.rng_init"
     )
 
 
@@ -66,6 +73,11 @@ def _state(what: str) -> Address:
     return Address(Element(state, (0,)))
 
 
+def _function(name: str, what: str) -> str:
+    """The device function of the kernel's generator."""
+    return f"tl.{require(what).need_kernel(what).data.get('rng_kind', 'philox')}_{name}"
+
+
 def rng_rand() -> Expr:
     """The next 32 random bits, as uint32.
 
@@ -73,7 +85,7 @@ def rng_rand() -> Expr:
     --------
     >>> bits = T.rng_rand()
     """
-    return effect("tl.philox_next", (_state("T.rng_rand"),), dtype("uint32"), "random")
+    return effect(_function("next", "T.rng_rand"), (_state("T.rng_rand"),), dtype("uint32"), "random")
 
 
 def rng_rand_float(bit: int = 32, dist: str = "uniform") -> Expr:
@@ -96,7 +108,7 @@ def rng_rand_float(bit: int = 32, dist: str = "uniform") -> Expr:
     if dist not in ("uniform", "normal"):
         raise SemanticError(f"dist={dist!r} of T.rng_rand_float", fix="uniform or normal")
     kind = dtype(f"float{bit}")
-    return effect(f"tl.philox_{dist}{bit}", (_state("T.rng_rand_float"),), kind, "random")
+    return effect(_function(f"{dist}{bit}", "T.rng_rand_float"), (_state("T.rng_rand_float"),), kind, "random")
 
 
 __all__ = ["ir"]

@@ -2,7 +2,7 @@
 // order of numbers and the distributions of cuRAND's device API (cuRAND Library, "Device API"): the key is the seed, the
 // counter holds position / 4 in its low half and the sequence in its high half.
 #pragma once
-#include <tl/math.h>
+#include <tl/normal.h>
 
 namespace tl {
 namespace detail {
@@ -67,34 +67,7 @@ TL_FUNC uint32_t philox_next(uint32_t* s) {
 TL_FUNC float philox_uniform32(uint32_t* s) { return static_cast<float>(philox_next(s)) * 2.3283064e-10f + 1.1641532e-10f; }
 TL_FUNC double philox_uniform64(uint32_t* s) { return philox_next(s) * 2.3283064365386963e-10 + 2.3283064365386963e-10; }
 
-// Box and Muller's pairs; the second number is held for the next call.
-TL_FUNC float philox_normal32(uint32_t* s) {
-  if (s[11] == 1) {
-    s[11] = 0;
-    return reinterpret<float>(s[12]);
-  }
-  uint32_t x = philox_next(s), y = philox_next(s);
-  float u = static_cast<float>(x) * 2.3283064e-10f + 1.1641532e-10f;
-  float v = static_cast<float>(y) * 1.4629180e-09f + 7.3145898e-10f;  // the same, times 2 pi
-  float radius = sqrt(-2.0f * log(u));
-  s[12] = reinterpret<uint32_t>(radius * cos(v));
-  s[11] = 1;
-  return radius * sin(v);
-}
-TL_FUNC double philox_normal64(uint32_t* s) {
-  if (s[11] == 2) {
-    s[11] = 0;
-    return reinterpret<double>(static_cast<uint64_t>(s[13]) << 32 | s[12]);
-  }
-  uint64_t x0 = philox_next(s), x1 = philox_next(s), y0 = philox_next(s), y1 = philox_next(s);
-  double u = static_cast<double>(x0 ^ x1 << 21) * 0x1p-53 + 0x1p-54;
-  double v = (static_cast<double>(y0 ^ y1 << 21) * 0x1p-53 + 0x1p-54) * 6.283185307179586;
-  double radius = sqrt(-2.0 * log(u));
-  uint64_t held = reinterpret<uint64_t>(radius * cos(v));
-  s[12] = static_cast<uint32_t>(held);
-  s[13] = static_cast<uint32_t>(held >> 32);
-  s[11] = 2;
-  return radius * sin(v);
-}
+TL_FUNC float philox_normal32(uint32_t* s) { return detail::normal32<philox_next>(s); }
+TL_FUNC double philox_normal64(uint32_t* s) { return detail::normal64<philox_next>(s); }
 
 }  // namespace tl
