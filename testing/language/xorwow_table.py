@@ -80,8 +80,8 @@ def text() -> str:
         return "\n".join("    {" + ", ".join(f"0x{p >> 32 * k & MASK:08x}u" for k in range(5)) + "}," for p in powers)
 
     steps, sequences = table()
-    return f"""// Made by testing/language/xorwow_table.py, modulo the characteristic polynomial of a step of XORWOW over GF(2): x^(2^k),
-// and x^(2^({SEQUENCE} + k)); word i holds the coefficients of x^(32 i) and up.
+    return f"""// Made by testing/language/xorwow_table.py: x^(2^k), and x^(2^({SEQUENCE} + k)).
+// All modulo the characteristic polynomial of a step of XORWOW over GF(2); word i holds the coefficients of x^(32 i) and up.
 #pragma once
 #include <tl/backend.h>
 

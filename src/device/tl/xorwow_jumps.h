@@ -1,5 +1,5 @@
-// Made by testing/language/xorwow_table.py, modulo the characteristic polynomial of a step of XORWOW over GF(2): x^(2^k),
-// and x^(2^(67 + k)); word i holds the coefficients of x^(32 i) and up.
+// Made by testing/language/xorwow_table.py: x^(2^k), and x^(2^(67 + k)).
+// All modulo the characteristic polynomial of a step of XORWOW over GF(2); word i holds the coefficients of x^(32 i) and up.
 #pragma once
 #include <tl/backend.h>
 
