@@ -15,7 +15,8 @@ from tilelang.errors import LayoutError, SemanticError, UnavailableError
 from tilelang.layout import Fragment
 from tilelang.layout.index_map import IndexMap
 
-_FORMATS = ("svg", "png", "pdf")
+FORMATS = ("svg", "png", "pdf")
+MAX_ELEMENTS = 1 << 16
 _CELL, _MARGIN, _TITLE = (46, 30), 40, 30
 _GOLDEN = 0.6180339887498949  # neighbouring numbers get distant hues
 
@@ -119,8 +120,8 @@ def plot_fragment_tv(
 def _table(shape: tuple[int, ...], cell: Callable[[tuple[int, ...]], _Cell], title: str) -> _Drawing:
     columns = shape[-1]
     leads = list(product(*map(range, shape[:-1])))
-    if prod(shape) > 1 << 16:
-        raise LayoutError(f"a drawing of {prod(shape)} elements", fix="draw a tile of at most 65536")
+    if prod(shape) > MAX_ELEMENTS:
+        raise LayoutError(f"a drawing of {prod(shape)} elements", fix=f"draw a tile of at most {MAX_ELEMENTS}")
     cells = [[cell((*lead, c)) for c in range(columns)] for lead in leads]
     return _Drawing(title, [", ".join(map(str, lead)) for lead in leads], [str(c) for c in range(columns)], cells)
 
@@ -134,8 +135,8 @@ def _color(group: int | None) -> str:
 
 def _save(drawing: _Drawing, directory: str | Path, name: str, formats: str | Sequence[str]) -> list[Path]:
     given = formats.replace(",", " ").split() if isinstance(formats, str) else list(formats)
-    wanted = list(_FORMATS) if given == ["all"] else given
-    if not wanted or any(f not in _FORMATS for f in wanted):
+    wanted = list(FORMATS) if given == ["all"] else given
+    if not wanted or any(f not in FORMATS for f in wanted):
         raise SemanticError(f"formats={formats!r}", fix='"svg", "png", "pdf", several of them or "all"')
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)

@@ -38,6 +38,7 @@ from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
 from .pipelining.specialize import NotSpecialized
 from .print_once import print_once
 from .report_code import report_code
+from .show_layouts import show_layouts
 from .simplify import simplify
 from .specialize_warps import DISABLE as DISABLE_WARP_SPECIALIZED
 from .specialize_warps import both_roles, check_tensor_loads, ring_tiles, specialize_warps
@@ -105,6 +106,7 @@ CUDA: tuple[Pass, ...] = (
     join_roles,
     # what the author is told
     report_code,
+    show_layouts,
 )
 
 
