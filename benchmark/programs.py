@@ -1,0 +1,92 @@
+"""The matrix product and the attention that `ladder.py` and `sweep.py` measure, in plain tile programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tilelang.language as T
+
+FAST_MATH = {"tl.enable_fast_math": True}
+
+
+def gemm(M: int, N: int, K: int, bm: int = 128, bn: int = 256, bk: int = 64, stages: int = 3, threads: int = 256) -> Any:
+    """C = A @ B^T in fp16, through shared memory on the way out."""
+
+    @T.prim_func
+    def gemm(A: T.Tensor((M, K), "float16"), B: T.Tensor((N, K), "float16"), C: T.Tensor((M, N), "float16")):
+        with T.Kernel(T.ceildiv(N, bn), T.ceildiv(M, bm), threads=threads) as (bx, by):
+            A_s = T.alloc_shared((bm, bk), "float16")
+            B_s = T.alloc_shared((bn, bk), "float16")
+            C_f = T.alloc_fragment((bm, bn), "float32")
+            C_s = T.alloc_shared((bm, bn), "float16")
+            T.use_swizzle(panel_size=10)
+            T.clear(C_f)
+            for k in T.Pipelined(T.ceildiv(K, bk), num_stages=stages):
+                T.copy(A[by * bm, k * bk], A_s)
+                T.copy(B[bx * bn, k * bk], B_s)
+                T.gemm(A_s, B_s, C_f, transpose_B=True)
+            T.copy(C_f, C_s)
+            T.copy(C_s, C[by * bm, bx * bn])
+
+    return gemm
+
+
+def attention(
+    B: int, H: int, G: int, S: int, D: int, causal: bool, bm: int = 128, bn: int = 128, stages: int = 2, threads: int = 256
+) -> Any:
+    """Forward attention in fp16: H query heads, H / G of keys and values; softmax in base 2, with a running maximum and sum."""
+    scale = D**-0.5 * 1.44269504
+
+    @T.prim_func
+    def attention(
+        Q: T.Tensor((B, H, S, D), "float16"),
+        K: T.Tensor((B, H // G, S, D), "float16"),
+        V: T.Tensor((B, H // G, S, D), "float16"),
+        O: T.Tensor((B, H, S, D), "float16"),
+    ):
+        with T.Kernel(T.ceildiv(S, bm), H, B, threads=threads) as (bx, by, bz):
+            Q_s = T.alloc_shared((bm, D), "float16")
+            K_s = T.alloc_shared((bn, D), "float16")
+            V_s = T.alloc_shared((bn, D), "float16")
+            O_s = T.alloc_shared((bm, D), "float16")
+            s = T.alloc_fragment((bm, bn), "float32")
+            p = T.alloc_fragment((bm, bn), "float16")
+            o = T.alloc_fragment((bm, D), "float32")
+            peak = T.alloc_fragment((bm,), "float32")
+            before = T.alloc_fragment((bm,), "float32")
+            rescale = T.alloc_fragment((bm,), "float32")
+            row = T.alloc_fragment((bm,), "float32")
+            total = T.alloc_fragment((bm,), "float32")
+            T.copy(Q[bz, by, bx * bm, 0], Q_s)
+            T.clear(o)
+            T.clear(total)
+            T.fill(peak, -T.infinity("float32"))
+            for k in T.Pipelined(T.ceildiv((bx + 1) * bm, bn) if causal else T.ceildiv(S, bn), num_stages=stages):
+                T.copy(K[bz, by // G, k * bn, 0], K_s)
+                if causal or S % bn:
+                    for i, j in T.Parallel(bm, bn):
+                        visible = (bx * bm + i >= k * bn + j) if causal else (k * bn + j < S)
+                        s[i, j] = T.if_then_else(visible, 0, -T.infinity("float32"))
+                else:
+                    T.clear(s)
+                T.gemm(Q_s, K_s, s, transpose_B=True, policy=T.GemmWarpPolicy.FullRow)
+                T.copy(peak, before)
+                T.reduce_max(s, peak, dim=1, clear=False)
+                for i in T.Parallel(bm):
+                    rescale[i] = T.exp2(before[i] * scale - peak[i] * scale)
+                for i, j in T.Parallel(bm, bn):
+                    s[i, j] = T.exp2(s[i, j] * scale - peak[i] * scale)
+                T.reduce_sum(s, row, dim=1)
+                for i in T.Parallel(bm):
+                    total[i] = total[i] * rescale[i] + row[i]
+                T.copy(s, p)
+                for i, j in T.Parallel(bm, D):
+                    o[i, j] *= rescale[i]
+                T.copy(V[bz, by // G, k * bn, 0], V_s)
+                T.gemm(p, V_s, o, policy=T.GemmWarpPolicy.FullRow)
+            for i, j in T.Parallel(bm, D):
+                o[i, j] /= total[i]
+            T.copy(o, O_s)
+            T.copy(O_s, O[bz, by, bx * bm, 0])
+
+    return attention
