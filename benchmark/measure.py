@@ -1,4 +1,4 @@
-"""GPU timings of several functions in turns: a card at its power limit slows with its history, so that ratios need the same blocks."""
+"""GPU timings of several functions in turns: a card at its power limit slows with its history, so that ratios need one block."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ def block_ms(call: Callable, inputs: Sequence[Sequence[torch.Tensor]], repeats: 
 
 
 def in_turns(
-    calls: Mapping[str, Callable], inputs: Sequence[Sequence[torch.Tensor]], rounds: int = 4, repeats: int = 20, base: str = "torch"
+    calls: Mapping[str, Callable],
+    inputs: Sequence[Sequence[torch.Tensor]],
+    rounds: int = 4,
+    repeats: int = 20,
+    base: str = "torch",
 ) -> dict[str, dict[str, float]]:
     """For each name: `ms`, the median over rounds, and `ratio`, the median of the base's time over its own within a round."""
     rows: dict[str, list[float]] = {name: [] for name in calls}

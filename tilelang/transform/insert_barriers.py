@@ -2,7 +2,8 @@
 
 The units are walked in program order with the accesses that no barrier has ordered yet. A unit that conflicts with one of them
 (one of the two writes, the pieces may overlap, different threads may be involved) gets a barrier before it. Loops are walked
-until nothing new arrives over their back edge; what came from an earlier iteration is written with `k - step` for `k`.
+until nothing new arrives over their back edge; what came from an earlier iteration is written with `k - step` for `k`. A conflict
+with what only stands before a loop gets its barrier there, once.
 
 Asynchronous copies are under way until a wait; then they have landed for the threads that issued them, and a barrier makes
 them visible to the others. A barrier before the wait does not count.
@@ -91,6 +92,14 @@ class _Leave(Exception):
         self.in_flight = in_flight
 
 
+class _BeforeLoop(Exception):
+    """A barrier is needed between what stands before the loop at `path` and the unit at `place` inside: before the loop, once."""
+
+    def __init__(self, path: Path, place: Path) -> None:
+        super().__init__()
+        self.path, self.place = path, place
+
+
 class _Walker:
     def __init__(self, body: ir.Stmt, ctx: LoweringContext, plan: SharedPlan, axes: tuple[ir.Var, ...]) -> None:
         self.ctx = ctx
@@ -105,6 +114,9 @@ class _Walker:
         self.ages: dict[ir.Var, ir.Var] = {}
         self.exits: list[tuple[list[State], list[State]]] = []  # states at break and at continue, per loop
         self.group: ThreadGroup | None = None  # the threads that run what is walked
+        self.loops: list[tuple[Path, ThreadGroup | None]] = []  # around what is walked, and who runs them
+        self.wanted: dict[Path, Path] = {}  # the place inside for which a loop has a barrier before it
+        self.every_time: set[Path] = set()  # loops with barriers inside that do for what stands before them, too
         self.manual = has_manual_barriers(body)
         self.before: State | None = None  # inside a divergent statement: what was pending before it
         self.values = ThreadValues(ctx.tid, axes, _extents(axes, ctx), ctx.num_threads, body)
@@ -216,6 +228,7 @@ class _Walker:
                 self.leave_group(found)
                 if self.gone is not None:
                     self.check_present(ir.evaluate(ir.const(0), access.span))
+                self.leave_loops(found, path)
                 self.barriers.add(path)
                 if any(p.in_flight for p in found):
                     self.waits.add(path)
@@ -252,6 +265,14 @@ class _Walker:
         if others:
             raise _Leave(any(p.in_flight for p in others))
 
+    def leave_loops(self, found: list[Pending], place: Path) -> None:
+        """Conflicts with what was before a loop only: their barrier goes before the outermost such loop."""
+        if any(p.in_flight for p in found):
+            return
+        for path, group in self.loops:
+            if group == self.group and not any(p.key[0][: len(path)] == path for p in found):
+                raise _BeforeLoop(path, place)
+
     def analyzer(self) -> ir.Analyzer:
         if self._analyzer is None:
             ages = {self.ages[v]: age_range(r[1]) for v, r in self.ranges.items()}
@@ -284,6 +305,33 @@ class _Walker:
         return ()
 
     def loop(self, stmt: ir.For | ir.While, path: Path, state: State) -> State:
+        """The iterations of a loop, and its barrier if what stands before it needs one."""
+        while True:
+            saved = self.group, self.pins, dict(self.ranges), self.guards, self.gone
+            exits, loops = len(self.exits), len(self.loops)
+            if isinstance(stmt, ir.For) and self.before is None and path not in self.barriers | self.every_time:
+                self.loops.append((path, self.group))
+            try:
+                after = self.iterations(stmt, path, state if path not in self.barriers else self.ordered(state, False))
+            except _BeforeLoop as leave:
+                self.group, self.pins, self.ranges, self.guards, self.gone = saved
+                del self.exits[exits:]
+                self._analyzer = None
+                if leave.path != path:
+                    raise
+                self.barriers.add(path)
+                self.wanted[path] = leave.place
+                continue
+            finally:
+                del self.loops[loops:]
+            if self.wanted.get(path) not in self.barriers:
+                return after
+            # There is a barrier at that place anyway.
+            self.barriers.discard(path)
+            self.every_time.add(path)
+            del self.wanted[path]
+
+    def iterations(self, stmt: ir.For | ir.While, path: Path, state: State) -> State:
         is_for = isinstance(stmt, ir.For)
         outer = dict(self.ranges)
         if is_for:
