@@ -36,6 +36,12 @@ def test_ranks(dims, device):
     assert out.tolist() == expected
 
 
+def test_overlap_needs_sm90():
+    for arch, overlaps in (("sm_90a", True), ("sm_80", False)):
+        kernel = tilelang.compile(chained(200), target={"kind": "cuda", "arch": arch})
+        assert [k.overlaps for k in kernel.artifact.plan.kernels] == [False, overlaps]
+
+
 def rasterized(columns, rows, dims, panel, order):
     @T.prim_func
     def main(A: T.Tensor((rows, columns), "int32"), R: T.Tensor((rows, columns), "int32")):

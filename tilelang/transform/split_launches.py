@@ -146,7 +146,7 @@ def _make_program(launch: _Launch, name: str, host: HostProgram, target: Target,
         min_blocks=directives.min_blocks or int(_moves_registers(body)), prelude=tuple(directives.preludes), span=launch.span,
         may_alias=frozenset(directives.may_alias), keep_registers=directives.keep_registers,
         cluster=directives.cluster, source=source, declared=len(host.params),
-        cooperative=_calls(body, "tl.grid_sync"), overlaps=_calls(body, "tl.grid_dependency_wait"),
+        cooperative=_calls(body, "tl.grid_sync"), overlaps=target.limits.has_tma and _calls(body, "tl.grid_dependency_wait"),
     )  # fmt: skip
     return program if source is not None else rasterize_blocks(program)
 

@@ -35,6 +35,12 @@ TL_FUNC void* map_shared(const void* pointer, uint32_t rank) {
 
 }  // namespace detail
 
+#else
+
+// Before sm_90 kernels of a stream do not overlap: what a grid depends on has completed.
+TL_FUNC void grid_dependency_wait() {}
+TL_FUNC void grid_launch_dependents() {}
+
 #endif
 
 namespace detail {
