@@ -123,6 +123,36 @@ def test_swizzles(build, rng, swizzle, dtype):
     assert np.array_equal(back, expected)
 
 
+# PTX ISA 5.5.7 "Swizzling modes": where the 16-byte chunks of each row of a pattern go; the pattern repeats.
+_PATTERNS = {
+    0: ["01234567"],
+    32: ["01", "01", "01", "01", "10", "10", "10", "10"],
+    64: ["0123", "0123", "1032", "1032", "2301", "2301", "3210", "3210"],
+    128: ["01234567", "10325476", "23016745", "32107654", "45670123", "54761032", "67452301", "76543210"],
+}
+
+
+@pytest.mark.parametrize("swizzle", _PATTERNS)
+def test_every_chunk_of_every_swizzle(build, swizzle):
+    """Boxes at all addresses that are allowed: the pattern belongs to the address, not to the box."""
+    pattern, width = _PATTERNS[swizzle], swizzle or 128
+    chunks = width // 16
+    array = np.arange(64 * width // 2, dtype=np.uint16).reshape(64, width // 2)
+    text = _load_text(2).replace("smem, &map", "smem + offset, &map").replace("bytes) {", "bytes, int32_t offset) {")
+    text = text.replace("smem + bytes)", "smem + bytes + 1024)").replace("smem[i]", "smem[offset + i]")
+    module = build(text, "k")
+    for offset in range(0, 1024, 128):
+        out = np.zeros(array.nbytes, np.uint8)
+        arguments = [TensorMap.of(array, array.shape, swizzle=swizzle), np.zeros(2, np.int32), out, array.nbytes, offset]
+        module.launch("k", (1,), (32,), arguments, shared_bytes=array.nbytes + 1024 + 8)
+        got = out.view(np.uint16).reshape(-1, chunks, 8)
+        first = offset // width  # rows of the shared window before the box
+        for row in range(64):
+            line = pattern[(first + row) % len(pattern)]
+            for place, chunk in enumerate(line):
+                assert np.array_equal(got[row, place], array[row].reshape(chunks, 8)[int(chunk)]), (offset, row, place)
+
+
 def test_element_strides(build, rng):
     array = rng.integers(0, 200, (40, 9, 32)).astype(np.float32)
     map = TensorMap.of(array, (7, 5, 16), element_strides=(1, 2, 3))
