@@ -238,3 +238,31 @@ def test_cuda_graphs(backend):
     graph.replay()
     torch.testing.assert_close(b, args[0].float() * 0.3 - 7, rtol=1e-3, atol=1e-3)
     assert int(args[5][0]) == 2
+
+
+def test_a_kernel_inside_an_autograd_function():
+    """Row N9: derivatives are the author's; the kernels of both directions are called as any function."""
+
+    @tilelang.jit(out_idx=-1, target="c")
+    def cube(n, derivative):
+        @T.prim_func
+        def main(x: T.Tensor((n,), "float64"), g: T.Tensor((n,), "float64"), y: T.Tensor((n,), "float64")):
+            with T.Kernel(1, threads=n):
+                for i in T.Parallel(n):
+                    y[i] = g[i] * 3.0 * x[i] * x[i] if derivative else x[i] * x[i] * x[i]
+
+        return main
+
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return cube(x.numel(), False)(x, x)
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return cube(x.numel(), True)(x, g.contiguous())
+
+    x = torch.randn(7, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(Cube.apply, (x,))

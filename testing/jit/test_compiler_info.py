@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
+import tilelang
+import tilelang.language as T
 from tilelang.errors import JITUnavailableError
 from tilelang.jit import ClangInfo, CompilerInfo, CpuJit, GccInfo
 from tilelang.jit.compilers import compiler_info
@@ -45,3 +48,26 @@ def test_the_default_follows_cxx(monkeypatch):
     assert CompilerInfo.get_default() == ClangInfo(command="/opt/bin/clang++-18")
     monkeypatch.setenv("CXX", "ccache-g++")
     assert CompilerInfo.get_default() == GccInfo(command="ccache-g++")
+
+
+def test_settings_of_the_file_reach_the_command(tmp_path, monkeypatch):
+    """Row A4: command, flags and environment of `[compiler.cpu]`."""
+    log, command = tmp_path / "log", tmp_path / "own-g++"
+    command.write_text(f'#!/bin/sh\necho "$TL_MARK $*" >> {log}\nexec g++ "$@"\n')
+    command.chmod(0o755)
+    config = tmp_path / "config.toml"
+    config.write_text(f'[compiler.cpu]\ncommand = "{command}"\nflags = ["-DOWN=1"]\nenv = {{ TL_MARK = "seen" }}\n')
+    monkeypatch.setenv("TILELANG_CONFIG", str(config))
+    monkeypatch.setenv("TILELANG_DISABLE_CACHE", "1")
+    monkeypatch.delenv("TILELANG_CXX", raising=False)
+
+    @T.prim_func
+    def main(A: T.Tensor((8,), "float32"), B: T.Tensor((8,), "float32")):
+        with T.Kernel(1, threads=8):
+            for i in T.Parallel(8):
+                B[i] = A[i] + 1.0
+
+    a = torch.randn(8)
+    torch.testing.assert_close(tilelang.compile(main, out_idx=-1, target="c")(a), a + 1)
+    compiled = [line for line in log.read_text().splitlines() if "-shared" in line]
+    assert compiled and all(line.startswith("seen ") and "-DOWN=1" in line for line in compiled)

@@ -10,7 +10,14 @@ import torch
 
 import tilelang
 import tilelang.language as T
-from tilelang.errors import ArgumentTypeError, JITDisabledError, JitError, JITUnavailableError, UnsupportedError
+from tilelang.errors import (
+    ArgumentTypeError,
+    ExperimentalWarning,
+    JITDisabledError,
+    JitError,
+    JITUnavailableError,
+    UnsupportedError,
+)
 from tilelang.jit import (
     CudaJit,
     CupyJit,
@@ -209,3 +216,12 @@ def test_launch_grids_without_launching():
     assert expected.num_threads == 64 and expected.num_blocks == 193
     with pytest.raises(ValueError, match="depends on `n`"):
         config.evaluate()
+
+
+def test_experimental_parts_say_so_once(monkeypatch):
+    """Row A16."""
+    monkeypatch.setattr("tilelang.stability._warned", set())
+    with pytest.warns(ExperimentalWarning, match="CupyJit is experimental") as seen:
+        CupyJit()
+        CupyJit()
+    assert len(seen) == 1 and seen[0].filename == __file__

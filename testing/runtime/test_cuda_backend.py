@@ -170,3 +170,16 @@ def test_tensors_that_are_read_in_c(run):
         "launch grid 2 1 1 block 64 shared 0 stream 7 cluster 1 of 0: address 4096 n 100",
         "launch grid 1 1 1 block 64 shared 0 stream 7 cluster 1 of 0: address 4096 n 5",
     ]
+
+
+def test_a_missing_driver_is_named(tmp_path):
+    """Row C3: the error names the tool and the remedy."""
+    lines = (
+        "try:\n    Launcher(plan(), Binary.cuda(b'cubin'))(CudaTensor(1), None)\n"
+        "except TileLangError as error:\n    print(type(error).__name__, error.tool, '|', error.fix)\n"
+    )
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    (tmp_path / "libcuda.so.1").write_text("no library")  # found first, and refused
+    environment = {**os.environ, "PYTHONPATH": root, "LD_LIBRARY_PATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", PROGRAM + lines], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("UnavailableError CUDA driver | install an NVIDIA driver")

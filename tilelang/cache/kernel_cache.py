@@ -14,6 +14,9 @@ from tilelang.cache.stats import stats
 from tilelang.env import env
 from tilelang.log import logger
 
+# Kernels of callers who want nothing on disk; `memory` is for those whose directory cannot be written.
+_in_process = MemoryStore()
+
 
 class KernelCache:
     """Compiled kernels in the cache directory, shared by processes.
@@ -38,6 +41,13 @@ class KernelCache:
         self._chain: list[DirectoryStore | MemoryStore] = [DirectoryStore(self.root)]
         chosen = env.TILELANG_CACHE_LAYERS if layers is None else layers
         self._layers = [DirectoryStore(layer, writable=False) for layer in chosen]
+
+    @classmethod
+    def in_memory(cls) -> KernelCache:
+        """Of this process alone: no directory is read or written."""
+        cache = cls(layers=())
+        cache._chain = [_in_process]
+        return cache
 
     def find(self, key: str) -> Artifact | None:
         """The entry, verified; a corrupt one counts as absent."""
@@ -108,6 +118,8 @@ class KernelCache:
         """In the order of lookups, which mostly end at the first: where temporary files go takes long to find out."""
         chain = list(self._chain)
         yield from chain
+        if chain == [_in_process]:
+            return
         if len(chain) == 1:
             temporary = private_cache()
             if not refusal(temporary):

@@ -58,12 +58,12 @@ def compile_program(
     request : str, optional
         The key from `request_key`; None when the function has none, so that only the generated text is looked up.
     """
-    if env.TILELANG_DISABLE_CACHE:
+    if not caching(options):
         program = _trace_and_lower(trace, options, out_idx)
         if compiling_forbidden():
             raise disabled(program.name, "")
         return _build(program)
-    cache = KernelCache()
+    cache = _cache_of(options)
     if request is None:
         return find_or_build(cache, _trace_and_lower(trace, options, out_idx))[1]
     found = cache.find_request(request)
@@ -129,13 +129,23 @@ def _back_end(options: CompileOptions) -> dict[str, Any]:
         "target": str(options.target),
         "pass_configs": options.pass_configs,
         "compile_flags": options.compile_flags,
+        **({"token": options.cache_token} if options.cache_token else {}),
     }
+
+
+def caching(options: CompileOptions) -> bool:
+    """Whether kernels are looked up and kept beyond the function that asks for them."""
+    return options.cache is not None and not env.TILELANG_DISABLE_CACHE
+
+
+def _cache_of(options: CompileOptions) -> KernelCache:
+    return KernelCache.in_memory() if options.cache == "memory" else KernelCache()
 
 
 def compile_lowered(program: LoweredKernel) -> Artifact:
     """Compile a program that is lowered already, or find it in the cache."""
-    if not env.TILELANG_DISABLE_CACHE:
-        return find_or_build(KernelCache(), program)[1]
+    if caching(program.options):
+        return find_or_build(_cache_of(program.options), program)[1]
     if compiling_forbidden():
         raise disabled(program.name, "")
     return _build(program)

@@ -36,6 +36,8 @@ def jit(
     static: bool | None = ...,
     show_graph: Any = ...,
     auto_device: bool = ...,
+    cache: str | None = ...,
+    cache_token: str = ...,
 ) -> Callable[[Callable[..., Any]], JITImpl]: ...
 
 
@@ -56,6 +58,8 @@ def jit(
     static: bool | None = None,
     show_graph: Any = False,
     auto_device: bool = True,
+    cache: str | None = "disk",
+    cache_token: str = "",
 ) -> Any:
     """Compile a function's kernels when they are first needed; usable bare or with arguments.
 
@@ -92,6 +96,10 @@ def jit(
     auto_device : bool
         Move torch tensors and NumPy arrays from the CPU to the GPU that the kernel runs on, and copy back what it writes; else
         such an argument is a DeviceMismatchError.
+    cache : {"disk", "memory", None}
+        Where kernels are kept: shared with other processes, in this one, or nowhere but in the function itself.
+    cache_token : str
+        A part of every key, for what a kernel depends on and no digest sees: another token compiles anew.
 
     Examples
     --------
@@ -118,6 +126,8 @@ def jit(
                 jit=chosen,
                 require=require,
                 auto_device=auto_device,
+                cache=cache,
+                cache_token=cache_token,
             )
         return JITImpl(
             function,
@@ -134,6 +144,8 @@ def jit(
             static=static,
             show_graph=show_graph,
             auto_device=auto_device,
+            cache=cache,
+            cache_token=cache_token,
         )
 
     return decorate if func is None else decorate(func)
@@ -164,6 +176,8 @@ def compile(
     compiler: JitBase | bool | None = None,
     require: set[str] | str | None = None,
     auto_device: bool = True,
+    cache: str | None = "disk",
+    cache_token: str = "",
 ) -> JITKernel:
     """Compile a `T.prim_func` or a `LoweredKernel`; the arguments are those of `tilelang.jit`."""
     from tilelang.jit.compilers.base import compiles_itself, resolve_compiler
@@ -183,14 +197,18 @@ def compile(
         "compile_flags": compile_flags,
         "require": require,
         "auto_device": auto_device,
+        "cache": cache,
+        "cache_token": cache_token,
     }
     if isinstance(func, LoweredKernel):
-        given = [name for name, value in options.items() if value not in (None, True)]
+        given = [name for name, value in options.items() if value not in (None, True, "disk", "")]
         if given:
             raise ArgumentTypeError(
                 f"`{func.name}` is lowered already, so that {given[0]} has no effect", fix="pass it when the program is lowered"
             )
         options = {}
     if compiles_itself(chosen):
-        return chosen.compile(func, **{name: value for name, value in options.items() if value is not None})  # type: ignore
+        usual = {"cache": "disk", "cache_token": ""}  # which a user's own compiler need not know
+        changed = {name: value for name, value in options.items() if value is not None and value != usual.get(name)}
+        return chosen.compile(func, **changed)  # type: ignore
     return kernel_of_program(func, compiler=chosen, **options)

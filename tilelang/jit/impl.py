@@ -69,6 +69,8 @@ class JITImpl:
         static: bool | None = None,
         show_graph: Any = False,
         auto_device: bool = True,
+        cache: str | None = "disk",
+        cache_token: str = "",
     ) -> None:
         from tilelang.frontend import EagerFunction
 
@@ -85,6 +87,7 @@ class JITImpl:
         )
         self.compiler, self.require = resolve_compiler(jit), require
         self.static, self.show_graph, self.auto_device = static, show_graph, auto_device
+        self.cache, self.cache_token = cache, cache_token
         self.stats = CompilationStats()
         self._pinned: tuple[Any, JITKernel] | None = None
         self._probed: tuple[tuple, Any] | None = None
@@ -136,6 +139,8 @@ class JITImpl:
                 self.compiler,
                 self.require,
                 self.auto_device,
+                self.cache,
+                self.cache_token,
             )
             self._resolved = (now, options)
         return self._resolved[1]
@@ -318,7 +323,7 @@ class JITImpl:
     def with_options(self, **options: Any) -> JITImpl:
         """A copy that is compiled otherwise; takes the keyword arguments of `tilelang.jit`."""
         names = ("out_idx", "target", "target_host", "execution_backend", "verbose", "pass_configs", "debug_root_path")
-        own = {name: getattr(self, name) for name in (*names, "compile_flags")}
+        own = {name: getattr(self, name) for name in (*names, "compile_flags", "cache", "cache_token")}
         return JITImpl(self.func, **{**own, **options})
 
     def bind_eager(self, args: tuple, kwargs: dict[str, Any], partial: bool = False) -> BoundCall:
@@ -428,6 +433,8 @@ def kernel_of_program(
     compiler: JitBase | None = None,
     require: Any = None,
     auto_device: bool = True,
+    cache: str | None = "disk",
+    cache_token: str = "",
 ) -> JITKernel:
     """`tilelang.compile`, by the common way: a user's own `compile` is not called."""
     if isinstance(func, JITImpl):
@@ -442,7 +449,9 @@ def kernel_of_program(
         lowered = func if compiler is None else func.with_compiler(compiler)
         kernel = JITKernel(compile_lowered(lowered), lowered.options, lowered.trace)
     elif is_prim_func(func):
-        options = resolve_options(target, execution_backend, pass_configs, compile_flags, verbose, compiler, require, auto_device)
+        options = resolve_options(
+            target, execution_backend, pass_configs, compile_flags, verbose, compiler, require, auto_device, cache, cache_token
+        )
         kernel = make_kernel(func, options, out_idx)
     else:
         raise ArgumentTypeError(

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tilelang.errors import ArgumentError, DeviceMismatchError, UnsupportedError
+from tilelang.errors import ArgumentError, CacheCorrupt, DeviceMismatchError, TileLangError, UnsupportedError
 from tilelang.jit.stats import KernelStats, Signature
 from tilelang.jit.wrapper import KernelWrapper
+from tilelang.log import logger
 
 if TYPE_CHECKING:
     from tilelang.cache import Artifact
@@ -92,12 +93,28 @@ class JITKernel(KernelWrapper):
         """What calls go through; made, and the binary loaded, at the first of them."""
         from tilelang.jit.adapter.base import adapter_of
 
-        own = getattr(self.options.compiler, "adapter", None)
-        return (
-            own(self.artifact, self.options)
-            if own is not None
-            else adapter_of(self.execution_backend)(self.artifact, self.options)
-        )
+        make = getattr(self.options.compiler, "adapter", None) or adapter_of(self.execution_backend)
+        try:
+            return make(self.artifact, self.options)
+        except TileLangError as error:
+            if self.artifact.directory is None or self.artifact.kind == "cuda":  # a cubin is loaded by the first launch
+                raise
+            failure = error
+        # An entry that is what was written, and does not load: of another machine, or written wrongly.
+        from tilelang.cache.kernel_cache import invalidate
+        from tilelang.cache.stats import stats
+        from tilelang.jit.compiler import compile_lowered
+
+        logger.warning("a cached kernel does not load and is compiled again: %s", failure.message)
+        invalidate(self.artifact)
+        self.artifact = compile_lowered(self.kernel)
+        stats.count("repaired")
+        try:
+            return make(self.artifact, self.options)
+        except TileLangError as error:
+            raise CacheCorrupt(
+                f"`{self.name}` does not load, and does not when it is compiled again either: {error.message}", fix=error.fix
+            ) from failure
 
     def _by_position(self, args: tuple, kwargs: dict[str, Any]) -> tuple:
         plan = self.artifact.plan

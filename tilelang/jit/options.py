@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tilelang.env import env
+from tilelang.errors import ArgumentTypeError
 from tilelang.jit.adapter.base import adapter_of
 from tilelang.jit.compilers.base import BinaryJit, JitBase, default_jit, require_guarantees, resolve_compiler
 from tilelang.jit.execution_backend import ExecutionBackendError, choose_backend, require_known, why_default
@@ -50,6 +51,10 @@ class CompileOptions:
         The compiler object; None for the target's own.
     auto_device : bool
         Move tensors on the CPU to the GPU that the kernel runs on.
+    cache : {"disk", "memory", None}
+        Where the kernel is kept.
+    cache_token : str
+        A caller's own part of every key.
     """
 
     target: Target
@@ -60,6 +65,8 @@ class CompileOptions:
     requested_backend: str = field(default="auto", compare=False)
     compiler: JitBase | None = None
     auto_device: bool = field(default=True, compare=False)
+    cache: str | None = field(default="disk", compare=False)
+    cache_token: str = ""
 
     def as_arguments(self) -> dict[str, Any]:
         """The keyword arguments of `tilelang.compile` that mean these options, the compiler left out."""
@@ -70,6 +77,8 @@ class CompileOptions:
             "pass_configs": dict(self.pass_configs),
             "compile_flags": list(self.compile_flags),
             "auto_device": self.auto_device,
+            "cache": self.cache,
+            "cache_token": self.cache_token,
         }
 
     @property
@@ -97,6 +106,8 @@ def resolve_options(
     compiler: JitBase | None = None,
     require: Any = None,
     auto_device: bool = True,
+    cache: str | None = "disk",
+    cache_token: str = "",
 ) -> CompileOptions:
     """Arguments over environment variables over defaults.
 
@@ -113,6 +124,8 @@ def resolve_options(
     """
     if compiler is None and env.TILELANG_INTERPRET:
         compiler = resolve_compiler(False)
+    if cache not in ("disk", "memory", None):
+        raise ArgumentTypeError(f"cache={cache!r} is no place for kernels", fix='use "disk", "memory" or None')
     requested = execution_backend or env.TILELANG_EXECUTION_BACKEND
     require_known(requested, target or "auto")
     chosen = resolve_target(
@@ -135,4 +148,6 @@ def resolve_options(
         requested_backend=requested,
         compiler=compiler,
         auto_device=auto_device,
+        cache=cache,
+        cache_token=str(cache_token),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tilelang.errors import ArgumentError
+
 
 @dataclass
 class KernelStats:
@@ -14,6 +16,8 @@ class KernelStats:
     ----------
     compile_s : float
         Seconds from the call to the kernel: tracing, lowering, compiling, or finding it in the cache.
+    run_s : float
+        Seconds of one call, as the profiler measured last; 0 before it did.
     h2d_bytes, d2h_bytes : int
         Bytes that `auto_device` moved to the GPU and back.
     moved_calls : int
@@ -21,23 +25,29 @@ class KernelStats:
     """
 
     compile_s: float = 0.0
+    run_s: float = 0.0
     h2d_bytes: int = 0
     d2h_bytes: int = 0
     moved_calls: int = 0
 
-    def break_even_calls(self, run_s: float, other_s: float) -> float:
+    def break_even_calls(self, other_s: float, run_s: float | None = None) -> float:
         """After how many calls compiling has paid off, against an alternative.
 
         Parameters
         ----------
-        run_s, other_s : float
-            Seconds of one call of the kernel, and of the alternative.
+        other_s : float
+            Seconds of one call of the alternative.
+        run_s : float, optional
+            Seconds of one call of the kernel; what the profiler measured, if None.
 
         Returns
         -------
         float
             Infinity when the kernel is not the faster one.
         """
+        run_s = self.run_s if run_s is None else run_s
+        if not run_s:
+            raise ArgumentError("nothing says how long a call takes", fix="measure it: kernel.get_profiler().do_bench()")
         return self.compile_s / (other_s - run_s) if other_s > run_s else float("inf")
 
 

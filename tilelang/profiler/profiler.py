@@ -126,7 +126,7 @@ class Profiler:
             inputs = list(input_tensors)
         if self.adapter.target.on_host and backend == "event":
             backend = "wall"
-        return do_bench(
+        result = do_bench(
             lambda: callee(*inputs),
             warmup,
             rep,
@@ -138,6 +138,9 @@ class Profiler:
             device=device,
             early_stop_baseline=early_stop_baseline,
         )
+        if func is None and isinstance(result, float):
+            self.adapter.stats.run_s = result / 1e3
+        return result
 
     def _with_values(self, values: dict[str, int]) -> Profiler:
         import dataclasses

@@ -41,6 +41,10 @@ _CLASSES: dict[str, type[TileLangError]] = {
 }
 
 
+# What an UnavailableError of the launcher misses, by its words.
+_MISSING = {"CUDA driver": "CUDA driver", " GPU": "GPU", "compiled kernel": "OpenMP", "simulator": "simulator"}
+
+
 def explain(error: NativeError, args: tuple) -> TileLangError:
     """The exception to raise for `error`, where `args` were the arguments of the call."""
     category, position, message, fix = str(error).split("\x1f", 3)
@@ -50,6 +54,9 @@ def explain(error: NativeError, args: tuple) -> TileLangError:
         return simulation_error(message)
     if "{got}" in message and 0 <= int(position) < len(args):
         message = message.replace("{got}", describe_argument(args[int(position)]))
+    if category == "unavailable":
+        missing = next((tool for words, tool in _MISSING.items() if words in message), "")
+        return UnavailableError(message, fix=fix, tool=missing, needed_by="the launcher")
     return _CLASSES[category](message, fix=fix)
 
 

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tilelang.env import env
 from tilelang.errors import CompilationError, UnavailableError
 from tilelang.paths import source_directory
 from tilelang.simulator.toolchain import compiler_identity, host_compiler
@@ -75,7 +76,8 @@ def _flags(compiler: str, flags: Sequence[str] = _FLAGS) -> list[str]:
 def cpu_compiler_identity(kind: str = "c") -> str:
     """What a compiled kernel depends on besides its text, for cache keys."""
     compiler = cpu_compiler(kind)
-    return f"{compiler_identity(compiler)} {' '.join(_flags(compiler))}"
+    own = f" {env.TILELANG_CXXENV}" if env.TILELANG_CXXENV else ""
+    return f"{compiler_identity(compiler)} {' '.join([*_flags(compiler), *env.TILELANG_CXXFLAGS])}{own}"
 
 
 def cpu_include_directories() -> list[Path]:
@@ -88,7 +90,7 @@ def cpu_command(
 ) -> list[str]:
     """The command line that makes a shared object of a file; `compiler` is a command with flags that stand for the usual ones."""
     path = compiler[0] if compiler else cpu_compiler(kind)
-    flags = [*compiler[1:], *_flags(path, RULES)] if compiler else _flags(path)
+    flags = [*compiler[1:], *_flags(path, RULES)] if compiler else [*_flags(path), *env.TILELANG_CXXFLAGS]
     includes = [flag for folder in cpu_include_directories() for flag in ("-I", str(folder))]
     return [path, *flags, *options, *includes, "-x", "c++", source, "-o", target, "-lm"]
 
@@ -138,7 +140,8 @@ def compile_cpu_kernel(
         text, binary = Path(scratch, "kernel.cc"), Path(scratch, "kernel.so")
         text.write_text(source)
         command = cpu_command(str(text), str(binary), options, kind, compiler)
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
+        variables = {**os.environ, **env.TILELANG_CXXENV, **(environment or {})}
+        done = subprocess.run(command, capture_output=True, text=True, env=variables)
         if verbose:
             print(" ".join(command), done.stderr, sep="\n")
         if done.returncode:

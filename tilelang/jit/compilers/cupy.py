@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tilelang.jit.availability import Availability, package_availability
 from tilelang.jit.compilers.base import BinaryJit
+from tilelang.stability import warn_experimental
 
 if TYPE_CHECKING:
     from tilelang.cache import Artifact
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
 class CupyJit(BinaryJit):
     """Compiles through `cupy.RawModule` (NVRTC as CuPy brings it); kernels take CuPy arrays on CuPy's current stream.
 
-    Outputs are CuPy's, too.
+    Outputs are CuPy's, too. Experimental: it has not been run beside CuPy yet.
     """
 
     name = "cupy"
+
+    def __post_init__(self) -> None:
+        warn_experimental("CupyJit")
 
     def available(self) -> Availability:
         return package_availability("cupy", "cupy-cuda13x")
