@@ -6,7 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
+import tilelang
 import tilelang.language as T
 from testing.frontend.interpreter import evaluate
 from tilelang import ir
@@ -180,3 +182,38 @@ def test_binding_needs_no_tvm():
         "light.check(); assert 'tvm' not in sys.modules and 'torch' not in sys.modules, 'heavy import'"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_tensors_that_may_be_left_out():
+    @tilelang.jit
+    def affine(A, scale, bias=None, act: str = "none"):
+        N = T.const("N")
+        A: T.Tensor((N,), "float32")
+        if scale is not None:
+            scale: T.Tensor((N,), "float32")
+        if bias is not None:
+            bias: T.Tensor((N,), "float32")
+        O = T.empty((N,), "float32")
+        with T.Kernel(T.ceildiv(N, 64), threads=64) as b:
+            for i in T.Parallel(64):
+                x = A[b * 64 + i] * (scale[b * 64 + i] if scale is not None else 1.0)
+                y = x + (bias[b * 64 + i] if bias is not None else 0.0)
+                O[b * 64 + i] = T.max(y, 0.0) if act == "relu" else y
+        return O
+
+    a, s, b = (torch.randn(100) for _ in range(3))
+    for _ in range(2):  # the second time by the shortest way
+        assert torch.equal(affine(a, None), a)
+        assert torch.equal(affine(a, s), a * s)
+        assert torch.equal(affine(a, None, b), a + b)
+        torch.testing.assert_close(affine(a, s, b, act="relu"), torch.relu(a * s + b))
+
+
+def test_a_tensor_that_is_not_declared_yet():
+    @tilelang.jit
+    def early(A):
+        n = A.shape[0]
+        A: T.Tensor((n,), "float32")
+
+    with pytest.raises(FrontendError, match=r"A is used before it is declared[\s\S]*A: T.Tensor"):
+        early(torch.randn(4))

@@ -67,3 +67,19 @@ def test_shared_work_on_private_arrays_is_refused():
 
     with pytest.raises(SemanticError, match="every thread has its own x"):
         tilelang.compile(main)
+
+
+def test_filling_tiles_with_a_scalar(device):
+    @T.prim_func
+    def main(A: T.Tensor((4, 64), "float32")):
+        with T.Kernel(4, threads=64) as b:
+            value = T.alloc_var("float32", init=1.5)
+            f, s = T.alloc_fragment((64,), "float32"), T.alloc_shared((64,), "float32")
+            value = value + b
+            T.fill(f, value)
+            T.fill(s, value * 2)
+            for i in T.Parallel(64):
+                A[b, i] = f[i] + s[i]
+
+    expected = 3 * (torch.arange(4, device=device) + 1.5)
+    assert torch.equal(run(main, [], ((4, 64), "float32"), device=device), expected[:, None].expand(4, 64))

@@ -21,7 +21,7 @@ from ..language.tensor import MissingConstantError, TensorType
 from .annotations import caller_locals, evaluate_annotations
 from .builder import Builder, SignatureBuilder, StopSignature, active
 from .closure import rewritten
-from .names import unbound
+from .names import Undeclared
 from .prim_func import make_parameter
 from .source import Source
 from .tracing import finish, run
@@ -41,12 +41,15 @@ class BoundCall:
         Compile-time parameters by name.
     constants : dict
         Values of T.const names.
+    names : tuple of str
+        The parameters that `arguments` belong to.
     """
 
     key: tuple
     arguments: tuple
     values: dict[str, Any]
     constants: dict[str, int]
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -123,20 +126,23 @@ class EagerFunction:
         bind = self.signature.bind_partial if partial else self.signature.bind
         bound = bind(*args, **{n: v for n, v in kwargs.items() if n in parameters})
         bound.apply_defaults()
+        # A parameter that is None may be declared as a tensor under a condition that this call does not meet.
+        left_out = {n for n in self.tensor_parameters if n in bound.arguments and bound.arguments[n] is None}
         tensors = {n: bound.arguments.get(n) for n in self.tensor_parameters}
-        values = {n: v for n, v in bound.arguments.items() if n not in tensors}
+        values = {n: v for n, v in bound.arguments.items() if n not in tensors or n in left_out}
         if partial:
             missing = [n for n in parameters if n not in values and n not in tensors]
             if missing:
                 raise TypeError(f"missing a required argument: {missing[0]!r}")
         frozen = tuple((n, freeze(v, n, self.__name__)) for n, v in values.items())
         found = self.signature_of(values, frozen)
+        tensors = {n: tensor for n, tensor in tensors.items() if n in found.tensors}
         unknown = [n for n in extra if n not in found.constants]
         if unknown:
             raise TypeError(f"{self.__name__}() got an unexpected keyword argument {unknown[0]!r}")
         constants = self._solve(found, tensors, extra)
         key = (frozen, tuple(sorted(constants.items())))
-        return BoundCall(key, tuple(tensors.values()), values, constants)
+        return BoundCall(key, tuple(tensors.values()), values, constants, tuple(tensors))
 
     def signature_of(self, values: dict[str, Any], frozen: tuple) -> EagerSignature:
         """Phase 1, once for each combination of compile-time values."""
@@ -153,7 +159,7 @@ class EagerFunction:
             return Buffer(name, kind.shape, kind.dtype, "global", kind.strides)
 
         builder.attributes.update(eager=True, declare=declare)
-        arguments = {**values, **{n: self._proxy(tensors, n) for n in self.tensor_parameters}}
+        arguments = {**{n: self._proxy(tensors, n) for n in self.tensor_parameters}, **values}
         body = rewritten(self.func, "prim_func", scope=self.scope)
         with active(builder):
             try:
@@ -162,12 +168,12 @@ class EagerFunction:
                 pass
             except Exception as error:
                 # A Python computation on a constant that is still a symbol: fine once all tensors are known.
-                if any(n not in tensors for n in self.tensor_parameters):
+                if any(n not in tensors and n not in values for n in self.tensor_parameters):
                     if isinstance(error, TileLangError):
                         error.with_span(builder.place)
                     raise
         for name in self.tensor_parameters:
-            if name not in tensors:
+            if name not in tensors and name not in values:
                 raise FrontendError(
                     f"the parameter {name} of {self.__name__} is not declared before the first T.Kernel",
                     fix=f'write `{name}: T.Tensor((M, N), "float16")` at the top of the function',
@@ -178,7 +184,7 @@ class EagerFunction:
     @staticmethod
     def _proxy(tensors: dict[str, TensorType], name: str) -> Any:
         kind = tensors.get(name)
-        return unbound(name) if kind is None else Buffer(name, kind.shape, kind.dtype, "global", kind.strides)
+        return Undeclared(name) if kind is None else Buffer(name, kind.shape, kind.dtype, "global", kind.strides)
 
     def _solve(self, found: EagerSignature, tensors: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, int]:
         constants: dict[str, int] = {}
@@ -239,16 +245,19 @@ class EagerFunction:
         builder.attributes.update(eager=True, declare=declare)
         arguments: dict[str, Any] = dict(call.values)
         for name in self.tensor_parameters:
-            arguments[name] = declare(name, self.annotated[name], self.place) if name in self.annotated else unbound(name)
+            if name in self.annotated:
+                arguments[name] = declare(name, self.annotated[name], self.place)
+            else:
+                arguments.setdefault(name, Undeclared(name))
         result = run(builder, rewritten(self.func, "prim_func", scope=self.scope), arguments)
-        missing = [n for n in self.tensor_parameters if n not in made]
+        missing = [n for n in self.tensor_parameters if n not in made and n not in call.values]
         if missing:
             raise FrontendError(
                 f"the parameter {missing[0]} of {self.__name__} is never declared",
                 fix="declare tensors unconditionally",
                 span=self.place,
             )
-        builder.parameters = [made[n] for n in self.tensor_parameters]
+        builder.parameters = [made[n] for n in self.tensor_parameters if n in made]
         return finish(builder, result, self.__name__, self.place)
 
     def cache_identity(self) -> str | None:

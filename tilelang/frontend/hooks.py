@@ -22,7 +22,7 @@ from ..language.tvm_frames import ThreadLoop, launch_thread
 from .branches import Branch
 from .builder import Builder, require
 from .iteration import DeviceLoop, HostLoop, TracedLoop, WhileLoop
-from .names import Poison, unbound
+from .names import Poison, Undeclared, unbound
 from .source import Source
 
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
@@ -63,7 +63,7 @@ class Hooks:
         return snapshot(value, name)
 
     def read(self, value: Any, name: str, place: int) -> Any:
-        if isinstance(value, Poison):
+        if isinstance(value, Poison) and not isinstance(value, Undeclared):
             raise self.error(*value.explain(name), place)
         return value
 

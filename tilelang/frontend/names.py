@@ -43,6 +43,22 @@ class Poison:
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __neg__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
 
 
+class Undeclared(Poison):
+    """A tensor that was passed to an eager function and is not declared yet: it may be compared with None, no more."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__("unbound")
+        self.name = name
+
+    def explain(self, name: str) -> tuple[str, str]:
+        return f"the tensor {self.name} is used before it is declared", f"write `{self.name}: T.Tensor(...)` above"
+
+    def __getattr__(self, attribute: str) -> Any:
+        raise FrontendError(self.explain("")[0], fix=self.explain("")[1])
+
+
 _UNBOUND = Poison("unbound")
 
 

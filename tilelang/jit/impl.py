@@ -157,7 +157,7 @@ class JITImpl:
             return self._lazy_kernel(args, kwargs)
         call = self._eager.bind(args, kwargs)
         kernel = self._eager_kernel(call)
-        positions = [list(self.signature.parameters).index(name) for name in self._eager.tensor_parameters]
+        positions = [list(self.signature.parameters).index(name) for name in call.names]
         if self.static is None and not kwargs and all(position < len(args) for position in positions):
             self._shortcuts.put(args, kernel, tuple(positions))
         return kernel(*call.arguments)

@@ -13,6 +13,7 @@ from .. import ir
 from ..errors import SemanticError
 from ..tileop.base import as_tile_op
 from ..tileop.elementwise import ElementwiseOp
+from ..tileop.fill import Fill
 from .kernel_program import KernelProgram
 from .parallel_nest import ParallelNest
 from .units import is_parallel
@@ -22,10 +23,14 @@ _PRIVATE = ("local", "local.var")
 
 def expand_private(program: KernelProgram) -> KernelProgram:
     """Replace element-wise operators on private arrays by loops of the thread."""
-    return replace(program, body=_Expand().body(program.body))
+    return replace(program, body=_Expand({program.ctx.tid, *program.thread_vars}).body(program.body))
 
 
 class _Expand(ir.Mutator):
+    def __init__(self, threads: set[ir.Var]) -> None:
+        super().__init__()
+        self.threads = threads
+
     def visit_For(self, node: ir.For) -> Any:
         if not is_parallel(node):
             return self.descend(node)
@@ -40,6 +45,8 @@ class _Expand(ir.Mutator):
         buffers = [r.source for r in (*effects.reads, *effects.writes)]
         if not any(ir.scope_of(b) in _PRIVATE for b in buffers):
             return node
+        if isinstance(op, Fill) and not self.is_own(op.dst):
+            return node  # one value for a tile: the scalar's, which the author has made the same for all
         for region in effects.writes:
             if ir.scope_of(region.source) == "local.fragment":
                 private = next(b.name for b in buffers if ir.scope_of(b) in _PRIVATE)
@@ -50,6 +57,12 @@ class _Expand(ir.Mutator):
                     span=op.source,
                 )
         return _thread_loops(op.nest())
+
+    def is_own(self, region: ir.BufferRegion) -> bool:
+        """Whether a region belongs to the thread: a private array, or a piece that its index names."""
+        if ir.scope_of(region.source) in _PRIVATE:
+            return True
+        return any(ir.uses_var(r.min, self.threads) for r in region.region)
 
 
 def _independent(nest: ParallelNest) -> bool:
