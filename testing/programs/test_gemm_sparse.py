@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import tilelang
 import tilelang.language as T
 from testing.programs.launch import run
 from testing.programs.reference import assert_close
@@ -15,7 +16,21 @@ SM80 = {"kind": "cuda", "arch": "sm_80"}
 SM90 = {"kind": "cuda", "arch": "sm_90a"}
 
 
-def matmul(M, N, K, block, dtype, code, accum, trans_A=False, trans_E=False, trans_B=False, stages=0, by_hand=False):
+def matmul(
+    M,
+    N,
+    K,
+    block,
+    dtype,
+    code,
+    accum,
+    trans_A=False,
+    trans_E=False,
+    trans_B=False,
+    stages=0,
+    by_hand=False,
+    annotated=False,
+):
     m, n, k = block
     covered = torch.empty((), dtype=getattr(torch, code)).element_size() * (4 if dtype == "float32" else 8)
     e = k // covered
@@ -38,6 +53,13 @@ def matmul(M, N, K, block, dtype, code, accum, trans_A=False, trans_E=False, tra
             E_s = T.alloc_shared(shape(m, e, trans_E), code)
             B_s = T.alloc_shared(shape(k, n, trans_B), dtype)
             acc = T.alloc_fragment((m, n), accum)
+            if annotated:
+                T.annotate_layout(
+                    {
+                        E: tilelang.layout.make_cutlass_metadata_layout(E, mma_dtype=dtype, arch="8.0"),
+                        E_s: tilelang.layout.make_cutlass_metadata_layout(E_s, mma_dtype=dtype, arch="8.0"),
+                    }
+                )
             T.clear(acc)
             for ko in T.Pipelined(T.ceildiv(K, k), num_stages=stages):
                 T.copy(A[at(by * m, ko * k // 2, trans_A)], A_s)
@@ -54,7 +76,7 @@ def matmul(M, N, K, block, dtype, code, accum, trans_A=False, trans_E=False, tra
 
 
 CASES = [
-    ("float16", "int16", "float32", {}, SM80),
+    ("float16", "int16", "float32", dict(annotated=True), SM80),
     ("float16", "int16", "float32", dict(stages=2), SM90),
     ("float16", "int32", "float32", dict(trans_A=True, trans_B=True), SM80),
     ("bfloat16", "uint8", "float32", dict(trans_E=True, by_hand=True), SM90),
@@ -72,7 +94,7 @@ def test_against_the_dense_product(dtype, code, accum, options, target, device):
         b = torch.randint(-20, 20, (K, N), device=device).to(kind)
     else:
         a, b = randn_semi_sparse(M, K, kind, device), torch.randn(K, N, device=device).to(kind)
-    kept, places = compress(a, getattr(torch, code))
+    kept, places = compress(a, metadata_dtype=getattr(torch, code))
     given = [
         kept.t().contiguous() if options.get("trans_A") else kept,
         places.t().contiguous() if options.get("trans_E") else places,
@@ -91,8 +113,10 @@ def test_against_the_dense_product(dtype, code, accum, options, target, device):
 @pytest.mark.parametrize("dtype, code", [("float16", "int16"), ("int8", "uint8"), ("float32", "int32")])
 def test_compress_and_back(dtype, code):
     a = make_semi_sparse(torch.randint(-9, 9, (7, 128)).to(getattr(torch, dtype)))
-    kept, places = compress(a, getattr(torch, code))
+    kept, places = compress(a, metadata_dtype=getattr(torch, code))
     assert kept.shape == (7, 64) and torch.equal(decompress(kept, places), a)
+    across, same = compress(a.t().contiguous(), transposed=True, metadata_dtype=getattr(torch, code), arch="9.0")
+    assert torch.equal(across.t(), kept) and torch.equal(same, places)
     with pytest.raises(ShapeError, match="are not zero"):
         compress(torch.ones(4, 64).half())
     with pytest.raises(ShapeError, match="multiple of 16"):

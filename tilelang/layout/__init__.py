@@ -6,6 +6,7 @@ from .shared import SharedLayout
 from .tensor import TensorLayout
 from .user import (
     fragment_from_function,
+    make_cutlass_metadata_layout,
     make_full_bank_swizzled_layout,
     make_fully_replicated_layout_fragment,
     make_gemm_fragment_8x8,
@@ -15,6 +16,7 @@ from .user import (
     make_mma_swizzle_layout,
     make_quarter_bank_swizzled_layout,
     make_swizzled_layout,
+    make_tcgen05mma_swizzled_layout,
     make_volta_swizzled_layout,
     make_wgmma_swizzled_layout,
 )
@@ -31,6 +33,7 @@ __all__ = [
     "covers",
     "fragment_from_function",
     "local",
+    "make_cutlass_metadata_layout",
     "make_full_bank_swizzled_layout",
     "make_fully_replicated_layout_fragment",
     "make_gemm_fragment_8x8",
@@ -40,6 +43,7 @@ __all__ = [
     "make_quarter_bank_swizzled_layout",
     "make_mma_swizzle_layout",
     "make_swizzled_layout",
+    "make_tcgen05mma_swizzled_layout",
     "make_volta_swizzled_layout",
     "make_wgmma_swizzled_layout",
     "packed_factors",

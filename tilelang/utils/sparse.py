@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ShapeError
+from ..errors import SemanticError, ShapeError
 
 if TYPE_CHECKING:
     import torch
@@ -15,15 +15,21 @@ def _kept_of(bits: int) -> tuple[int, int]:
     return (1, 2) if bits == 32 else (2, 4)
 
 
-def compress(dense: torch.Tensor, metadata_dtype: Any = None) -> tuple[torch.Tensor, torch.Tensor]:
+def compress(
+    dense: torch.Tensor, transposed: bool = False, metadata_dtype: Any = None, **layout: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The nonzeros of a matrix, and where they were.
 
     Parameters
     ----------
-    dense : torch.Tensor, shape (M, K)
+    dense : torch.Tensor, shape (M, K), or (K, M) if `transposed`
         Of each four neighbours along K at most two are not zero (of each two at most one, for 32-bit elements).
+    transposed : bool
+        Then `A_sparse` is transposed, too; `E` is not.
     metadata_dtype : torch.dtype, optional
-        Of the second result; int16 by default, uint8 for 8-bit elements' K that is no multiple of 16.
+        Of the second result; int16 by default.
+    **layout
+        `arch` and `block_k` are accepted: the metadata is row-major for every target.
 
     Returns
     -------
@@ -41,6 +47,11 @@ def compress(dense: torch.Tensor, metadata_dtype: Any = None) -> tuple[torch.Ten
     """
     import torch
 
+    if set(layout) - {"arch", "block_k"}:
+        raise SemanticError(f"compress has no option {', '.join(layout)}", fix="transposed, metadata_dtype")
+    if transposed:
+        kept, places = compress(dense.t().contiguous(), False, metadata_dtype)
+        return kept.t().contiguous(), places
     metadata_dtype = metadata_dtype or torch.int16
     bits, width = dense.element_size() * 8, torch.empty((), dtype=metadata_dtype).element_size() * 8
     keep, group = _kept_of(bits)
