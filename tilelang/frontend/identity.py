@@ -19,7 +19,7 @@ from ..language.expr import Expr
 from ..language.tensor import TensorType
 from .macro import Macro
 from .prim_func import PrimFuncSource
-from .source import Source, annotation_names, code_names
+from .source import Source, annotation_names, code_names, function_lines
 
 # Modules whose behaviour is pinned by other parts of the cache key (versions), so that their names are enough.
 _PINNED = {"tilelang", "torch", "numpy", "tvm", "tvm_ffi"}
@@ -152,7 +152,7 @@ class _Digest:
         names: dict[str, Any] | None = None,
     ) -> None:
         try:
-            source = inspect.getsource(func)
+            source = "".join(function_lines(func)[0])
         except (OSError, TypeError):
             raise _NoDigest(func.__qualname__) from None
         self.tag("function", func.__name__, source)

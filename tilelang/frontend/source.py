@@ -4,9 +4,31 @@ from __future__ import annotations
 
 import ast
 import inspect
+import linecache
 from types import CodeType, FunctionType
+from weakref import WeakKeyDictionary
 
 from ..errors import FrontendError, SourceSpan
+
+# Of each function: the lines of its file as they were, and what of them is its own.
+_lines: WeakKeyDictionary[CodeType, tuple[list[str], tuple[list[str], int]]] = WeakKeyDictionary()
+
+
+def function_lines(func: FunctionType) -> tuple[list[str], int]:
+    """`inspect.getsourcelines`, which looks for the function's end by its tokens, once for each state of the file.
+
+    Raises
+    ------
+    OSError, TypeError
+        When there is no text.
+    """
+    file = func.__code__.co_filename
+    linecache.checkcache(file)
+    lines = linecache.getlines(file, func.__globals__)
+    known = _lines.get(func.__code__)
+    if known is None or known[0] is not lines:
+        known = _lines[func.__code__] = lines, inspect.getsourcelines(func)
+    return known[1]
 
 
 class Source:
@@ -25,7 +47,7 @@ class Source:
         self.name = func.__name__
         self.file = func.__code__.co_filename
         try:
-            lines, first = inspect.getsourcelines(func)
+            lines, first = function_lines(func)
         except (OSError, TypeError):
             raise FrontendError(
                 f"the source of {func.__qualname__} cannot be read ({self.file})",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -182,11 +183,12 @@ def compile(
     """Compile a `T.prim_func` or a `LoweredKernel`; the arguments are those of `tilelang.jit`."""
     from tilelang.jit.compilers.base import compiles_itself, resolve_compiler
     from tilelang.jit.impl import kernel_of_program
-    from tilelang.jit.lowered import LoweredKernel
 
+    known = sys.modules.get("tilelang.jit.lowered")  # imported by whoever made one
+    lowered = known is not None and isinstance(func, known.LoweredKernel)
     chosen = resolve_compiler(jit, compiler)
     if chosen is None:
-        chosen = func.options.compiler if isinstance(func, LoweredKernel) else resolve_compiler(not env.TILELANG_INTERPRET)
+        chosen = func.options.compiler if lowered else resolve_compiler(not env.TILELANG_INTERPRET)
     options: dict[str, Any] = {
         "out_idx": out_idx,
         "execution_backend": execution_backend,
@@ -200,7 +202,7 @@ def compile(
         "cache": cache,
         "cache_token": cache_token,
     }
-    if isinstance(func, LoweredKernel):
+    if lowered:
         given = [name for name, value in options.items() if value not in (None, True, "disk", "")]
         if given:
             raise ArgumentTypeError(

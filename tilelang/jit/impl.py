@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -442,10 +443,9 @@ def kernel_of_program(
             f"target function must be a PrimFunc but got the tilelang.jit function `{func.__name__}`",
             fix=f"call it: {func.__name__}.compile(...)",
         )
-    from tilelang.jit.lowered import LoweredKernel
-
     started = time.perf_counter()
-    if isinstance(func, LoweredKernel):
+    known = sys.modules.get("tilelang.jit.lowered")
+    if known is not None and isinstance(func, known.LoweredKernel):
         lowered = func if compiler is None else func.with_compiler(compiler)
         kernel = JITKernel(compile_lowered(lowered), lowered.options, lowered.trace)
     elif is_prim_func(func):
