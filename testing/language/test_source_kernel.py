@@ -7,7 +7,9 @@ import tilelang
 import tilelang.language as T
 from testing.programs.launch import run
 from testing.programs.reference import random
+from tilelang.engine import compile_prim_func
 from tilelang.errors import SemanticError
+from tilelang.target import resolve_target
 
 SCALE = """
 template <class T> __device__ T twice(T x) { return x + x; }
@@ -79,3 +81,9 @@ def test_misuse():
 def test_not_for_a_cpu():
     with pytest.raises(NotImplementedError, match="target c"):
         tilelang.compile(scale(SCALE), target="c")
+
+
+def test_the_toolkit_s_headers_are_at_hand():
+    program = scale("#include <cuda_fp16.h>\n" + SCALE).get()
+    source = compile_prim_func(program, resolve_target({"kind": "cuda", "arch": "sm_90a"})).source
+    assert source.index("#include <tl/user_text.h>") < source.index("#include <cuda_fp16.h>")

@@ -18,4 +18,4 @@ def print_foreign_kernel(program: KernelProgram, target: Target) -> KernelText:
     own = tuple(program.params[: program.declared])
     buffers = tuple(p for p in own if ir.is_buffer_var(p))
     text = f"{(program.source or '').strip()}\nTL_ENTRY({program.name})"
-    return KernelText(text, frozenset(("tl/core.h",)), buffers, tuple(ordered_symbols(program)), order=own)
+    return KernelText(text, frozenset(("tl/core.h", "tl/user_text.h")), buffers, tuple(ordered_symbols(program)), order=own)
