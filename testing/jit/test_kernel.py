@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 
 import pytest
 import torch
 
+import tilelang
+import tilelang.language as T
 from tilelang.cache import Artifact
 from tilelang.codegen.launch_plan import KernelArgument, KernelLaunch, LaunchPlan, Parameter
 from tilelang.errors import ArgumentError, CompilationError, ShapeError, SimulationError, TileLangError, UnavailableError
@@ -215,6 +219,39 @@ def test_kernels_as_files(tmp_path):
     (tmp_path / "bad.zip").write_bytes((tmp_path / "k.zip").read_bytes()[:200])
     with pytest.raises(TileLangError, match="bad.zip is no exported kernel"):
         JITKernel.from_database(tmp_path / "bad.zip")
+
+
+def test_a_cpu_kernel_as_a_module_of_its_own(tmp_path):
+    """Row A6: it is imported where this package is not, checks its arguments, and works on NumPy arrays."""
+    n = T.dynamic("n")
+
+    @T.prim_func
+    def scale(A: T.Tensor((n, 8), "float32"), factor: T.float32, B: T.Tensor((n, 8), "float32"), C: T.Tensor((n,), "int64")):
+        with T.Kernel(T.ceildiv(n, 4), threads=32) as bx:
+            for i, j in T.Parallel(4, 8):
+                B[bx * 4 + i, j] = A[bx * 4 + i, j] * factor
+            for i in T.Parallel(4):
+                C[bx * 4 + i] = bx * 4 + i
+
+    kernel = tilelang.compile(scale, out_idx=[2, 3], target="c")
+    assert kernel.export_library(tmp_path / "own.py") == tmp_path / "own.py"
+    (tmp_path / "use.py").write_text(
+        "import sys; sys.modules['tilelang'] = sys.modules['torch'] = None\n"
+        "import numpy, own\n"
+        "a = numpy.arange(72, dtype=numpy.float32).reshape(9, 8)\n"
+        "b, c = own.scale(a, 2.5)\n"
+        "assert numpy.array_equal(b, a * 2.5) and numpy.array_equal(c, numpy.arange(9)) and c.dtype == numpy.int64\n"
+        "assert own.scale(a[:0], 1.0)[0].shape == (0, 8)\n"
+        "for wrong in [(a,), (a.astype('f8'), 1.0), (a[:, :4].copy(), 1.0), (a.T, 1.0), (a[0], 1.0)]:\n"
+        "    try:\n        own.scale(*wrong)\n"
+        "    except (TypeError, ValueError) as error:\n        print(error)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": ""}
+    done = subprocess.run([sys.executable, "use.py"], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    words = ["takes A, factor", "array of float32", "shape (9, 8)", "contiguous", "2 dimensions"]
+    said = done.stdout.splitlines()
+    assert len(said) == len(words) and all(word in line for word, line in zip(words, said)), said
 
 
 class Program:

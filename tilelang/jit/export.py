@@ -75,6 +75,8 @@ def _build_script(kernel: JITKernel, source: str) -> str:
 def export_library(artifact: Artifact, target: Target, path: Path) -> Path:
     """Write the binary of an artifact; see `JITKernel.export_library`."""
     suffix = _SUFFIXES[artifact.kind]
+    if path.suffix == ".py" and artifact.kind == "cpu":
+        return _export_module(artifact, path)
     if path.suffix not in (suffix, ".zip"):
         raise UnsupportedError(
             f"`{artifact.plan.name}` for {target} cannot be exported as {path.name!r}",
@@ -88,6 +90,31 @@ def export_library(artifact: Artifact, target: Target, path: Path) -> Path:
         for name, data in artifact.files().items():
             archive.writestr(name, data)
         archive.writestr("target.json", json.dumps(asdict(target)))
+    return path
+
+
+def _export_module(artifact: Artifact, path: Path) -> Path:
+    """A module that calls the kernel with NumPy arrays and needs nothing of this package, with its shared object beside it."""
+    import numpy
+
+    from tilelang.jit import standalone
+
+    plan = artifact.plan
+    for name, dtype in [(p.name, p.dtype) for p in plan.parameters] + [(w.name, w.dtype) for w in plan.workspaces]:
+        if not hasattr(numpy, dtype):
+            raise UnsupportedError(f"`{name}` holds {dtype}, which NumPy has no type for", fix="export it as .so or .zip")
+    if any(getattr(p, "strides", None) is not None or p.pointer or p.grid for p in plan.parameters):
+        raise UnsupportedError(
+            f"`{plan.name}` takes strided tensors, addresses or a grid, which an exported module does not check",
+            fix="export it as .so or .zip",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    library = path.with_name(f"{path.stem}_kernels.so")  # Python would take a .so of the module's own name for the module
+    library.write_bytes(artifact.payload)
+    text = Path(str(standalone.__file__)).read_text()
+    name = plan.name if plan.name.isidentifier() else "kernel"
+    footer = f"import json  # noqa: E402\nimport pathlib  # noqa: E402\n\nPLAN = json.loads({plan.to_json()!r})\n"
+    path.write_text(f"{text}\n\n{footer}{name} = load(PLAN, str(pathlib.Path(__file__).with_name({library.name!r})))\n")
     return path
 
 
