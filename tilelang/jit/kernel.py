@@ -474,8 +474,8 @@ class JITKernel(KernelWrapper):
         Parameters
         ----------
         path : path
-            ".cubin" of a GPU kernel, ".so" of one for the CPU, or ".zip": everything, for `JITKernel.from_database`. Of a kernel for
-            the targets c and llvm also ".py": a module over NumPy arrays that does not need this package.
+            ".cubin" of a GPU kernel, ".so" of one for the CPU, or ".zip": everything, for `JITKernel.from_database`. Of a kernel
+            for the targets c and llvm also ".py": a module over NumPy arrays that does not need this package.
         """
         from tilelang.jit.export import export_library
 
