@@ -49,7 +49,7 @@ def test_a_triangle(compiler):
     torch.testing.assert_close(b, torch.where(below, a + 1, 0))
     with pytest.raises(ArgumentError, match="misses argument `B`"):
         kernel(a)
-    with pytest.raises(ArgumentError, match="takes 2 argument"):
+    with pytest.raises(ArgumentError, match="expected 2 inputs, but 3"):
         kernel(a, b, 3)
 
 

@@ -197,6 +197,7 @@ def test_submodules_and_names():
         "    importlib.import_module(f'tilelang.jit.{name}')\n"
         "from tilelang.jit import ExecutionBackend, JITImpl, compile, jit, logger, par_compile\n"
         "assert tilelang.jit.jit is jit and callable(tilelang.jit)\n"
+        "import pickle; assert pickle.loads(pickle.dumps(tilelang.jit)) is tilelang.jit\n"
         "assert tilelang.jit.JITImpl is JITImpl and tilelang.jit.no_jit.name == 'no_jit'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

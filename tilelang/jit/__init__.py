@@ -121,6 +121,9 @@ class _Decorator(ModuleType):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return jit(*args, **kwargs)
 
+    def __reduce__(self) -> tuple[Any, tuple[str]]:  # a decorator may be captured by what is sent to another process
+        return importlib.import_module, (__name__,)
+
     def __setattr__(self, name: str, value: Any) -> None:
         # Importing the submodule `xpr` would put the module in the place of the function.
         if not (isinstance(value, ModuleType) and name in _WHERE):
