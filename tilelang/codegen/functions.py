@@ -13,7 +13,7 @@ _FAMILIES = {
     " ffs fns ldexp nextafter"
     " fast_exp fast_exp2 fast_exp10 fast_log fast_log2 fast_log10 fast_sin fast_cos fast_tan fast_tanh fast_sqrt fast_rsqrt"
     " fast_rcp fast_div fast_pow",
-    "shuffle": "shfl_xor shfl shfl_up shfl_down elect_one ballot any all match_any match_all activemask",
+    "shuffle": "warp_uniform shfl_xor shfl shfl_up shfl_down elect_one ballot any all match_any match_all activemask",
     "masked": "sync_lanes ballot_among any_among all_among match_any_among match_all_among shfl_among shfl_up_among"
     " shfl_down_among shfl_xor_among",
     "vote": "syncthreads_and syncthreads_or syncthreads_count",

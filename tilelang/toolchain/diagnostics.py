@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from tilelang.errors import CompilationError
 from tilelang.log import logger
 
-# ptxas reports as mere remarks that it serialised wgmma (C7510, C7512: insufficient registers) or ignored setmaxnreg
+# ptxas reports as mere remarks that it serialised wgmma (C7510, C7512: registers; C7520: branches) or ignored setmaxnreg
 # (C7508). The kernel computes the same, at a fraction of its speed.
-_SERIALISED = re.compile(r"\(?(C7508|C7510|C7512)\)?")
+_SERIALISED = re.compile(r"\((C7508)\)|\((C75\d\d)\) Potential Performance Loss")
 
 
 USER_TEXT = "#include <tl/user_text.h>"  # stands in texts that hold an author's own C++
@@ -47,7 +47,7 @@ def check_log(tool: str, name: str, log: str, verbose: bool) -> None:
 def serialised(log: str) -> str | None:
     """The ptxas remark that means a slow kernel, if there is one."""
     found = _SERIALISED.search(log)
-    return found.group(1) if found else None
+    return (found.group(1) or found.group(2)) if found else None
 
 
 def warn_if_serialised(name: str, log: str) -> None:

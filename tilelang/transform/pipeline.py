@@ -42,6 +42,7 @@ from .show_layouts import show_layouts
 from .simplify import simplify
 from .specialize_warps import DISABLE as DISABLE_WARP_SPECIALIZED
 from .specialize_warps import both_roles, check_tensor_loads, ring_tiles, specialize_warps
+from .uniform_branches import uniform_branches
 from .vectorize_loops import vectorize_loops
 from .widen_indices import widen_indices
 
@@ -104,6 +105,7 @@ CUDA: tuple[Pass, ...] = (
     both_roles(widen_indices),
     flatten_buffers,
     join_roles,
+    uniform_branches,
     # what the author is told
     report_code,
     show_layouts,

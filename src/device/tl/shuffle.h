@@ -31,6 +31,11 @@ TL_FUNC T shfl(T value, int lane TL_SITE_PARAMETER) {
   return detail::exchange<detail::lane_mode::index>(value, lane TL_SITE_ARGUMENT);
 }
 
+// A condition that all lanes of a warp agree on, as the compiler cannot see: what it guards does not split the warp.
+TL_FUNC bool warp_uniform(bool condition TL_SITE_PARAMETER) {
+  return shfl(static_cast<int>(condition), 0 TL_SITE_ARGUMENT) != 0;
+}
+
 // The value of the lane `delta` below or above; lanes without such a neighbour keep their own.
 template <class T>
 TL_FUNC T shfl_up(T value, int delta TL_SITE_PARAMETER) {

@@ -1,0 +1,55 @@
+"""Branches that pick whole warps say so in kernels with wgmma.
+
+ptxas takes `if (tx >= 128)` for a branch that may split warps. Where it has to add an instruction to such a path it serialises
+the wgmma there (C7520: "program dependence on compiler-inserted WG.AR in divergent path"). A condition that one lane hands to
+the whole warp is uniform for it:
+
+Before: if (tx >= 128) { ... wgmma ... }
+After:  if (tl::warp_uniform(tx >= 128)) { ... wgmma ... }
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .. import ir
+from .kernel_program import KernelProgram
+
+WARP = 32
+_COMPARISONS = (ir.GE, ir.GT, ir.LE, ir.LT)
+
+
+def uniform_branches(program: KernelProgram) -> KernelProgram:
+    """The program with such conditions marked."""
+    if not any((ir.call_name(call) or "").startswith("tl.wgmma") for call in ir.collect(program.body, ir.Call)):
+        return program
+    return replace(program, body=_Branches(program.ctx.tid).body(program.body))
+
+
+class _Branches(ir.Mutator):
+    def __init__(self, tid: ir.Var) -> None:
+        super().__init__()
+        self.tid = tid
+
+    def visit_IfThenElse(self, node: ir.IfThenElse) -> Any:
+        if not self.picks_warps(node.condition):
+            return node  # lanes may part here: what is inside has no business with whole warps
+        new = self.descend(node)
+        condition = ir.call("tl.warp_uniform", [new.condition], "bool", span=new.span)
+        return ir.IfThenElse(condition, new.then_case, new.else_case, new.span)
+
+    def picks_warps(self, condition: Any) -> bool:
+        """Whether a condition compares the thread index with boundaries of warps, and nothing else."""
+        if isinstance(condition, ir.And):
+            return self.picks_warps(condition.a) and self.picks_warps(condition.b)
+        if not isinstance(condition, _COMPARISONS):
+            return False
+        left, right = condition.a, condition.b
+        mirrored = isinstance(right, ir.Var) and right.same_as(self.tid)
+        bound = ir.const_int(left if mirrored else right)
+        if bound is None or not (mirrored or (isinstance(left, ir.Var) and left.same_as(self.tid))):
+            return False
+        # `tid > 127` and `tid <= 127` part the warps where `tid >= 128` does.
+        includes_next = isinstance(condition, (ir.LT, ir.GE)) != mirrored
+        return (bound if includes_next else bound + 1) % WARP == 0
