@@ -89,6 +89,8 @@ struct Request {
 struct Warp {
   uint32_t live = 0;     // lanes that have not exited
   uint32_t arrived = 0;  // lanes that wait in a collective
+  uint32_t mask = 0;     // whom the first of them named
+  bool mixed = false;    // whether another has named others
   Request* request[lanes_per_warp];
   std::unique_ptr<MmaLog> log;
 };

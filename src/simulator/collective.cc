@@ -44,6 +44,7 @@ void execute_ballot(Warp& warp, uint32_t group) {
 
 // The lanes that wait in a collective of the same lanes.
 uint32_t lanes_with(const Warp& warp, uint32_t mask) {
+  if (!warp.mixed) return warp.mask == mask ? warp.arrived : 0;
   uint32_t group = 0;
   for (uint32_t left = warp.arrived; left; left &= left - 1) {
     int lane = __builtin_ctz(left);
@@ -86,6 +87,12 @@ void rendezvous(Request& request) {
       fail(block, "lanes of warp %d have come to different warp operations (lines %d and %d): all lanes must take part in the same one, %s",
            thread->warp, other.site, request.site, name_thread(*thread).c_str());
     }
+  }
+  if (!warp.arrived) {
+    warp.mask = request.mask;
+    warp.mixed = false;
+  } else if (warp.mask != request.mask) {
+    warp.mixed = true;
   }
   warp.request[thread->lane] = &request;
   warp.arrived |= bit;

@@ -42,6 +42,7 @@ inline uint32_t swizzled(uint32_t address, int span_mode) {
 template <class Visit>
 void walk_box(const TensorMap& map, const int32_t* coordinates, const int32_t* offsets, Visit visit) {
   const uint32_t size = static_cast<uint32_t>(element_bytes(map.type)), row_bytes = map.box[0] * size;
+  const int64_t start = static_cast<int64_t>(coordinates[0]) * size, extent = static_cast<int64_t>(map.extent[0]) * size;  // bytes
   auto visit_row = [&](uint32_t row, const int64_t* at) {  // at[1..rank-1]: coordinates of the row
     bool inside = true;
     char* address = map.address;
@@ -51,10 +52,9 @@ void walk_box(const TensorMap& map, const int32_t* coordinates, const int32_t* o
     }
     for (uint32_t b = 0; b < row_bytes; b += 16) {
       const uint32_t bytes = row_bytes - b < 16 ? row_bytes - b : 16;
-      const int64_t first = coordinates[0] + static_cast<int64_t>(b / size), last = first + bytes / size;
-      const int64_t low = first < 0 ? 0 : first, extent = map.extent[0], high = last > extent ? extent : last;
+      const int64_t first = start + b, last = first + bytes, low = first < 0 ? 0 : first, high = last > extent ? extent : last;
       if (!inside || low >= high) visit(row * row_bytes + b, static_cast<char*>(nullptr), 0u, 0u, bytes);
-      else visit(row * row_bytes + b, address + first * size, static_cast<uint32_t>((low - first) * size), static_cast<uint32_t>((high - first) * size), bytes);
+      else visit(row * row_bytes + b, address + first, static_cast<uint32_t>(low - first), static_cast<uint32_t>(high - first), bytes);
     }
   };
   if (!map.im2col()) {

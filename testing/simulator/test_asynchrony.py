@@ -107,7 +107,7 @@ def test_transactions_and_counts(build, time, seed):
     ("while (!tl::mbarrier_try_wait(bar, 0)) {}", "deadlock"),
     ("while (tl::atomic_load(y) == 0) {}", "deadlock"),
     ("tl::grid_sync(nullptr);", "not cooperative"),
-    ("tl::set_max_registers_increase<40>();", "setmaxnreg.inc to 40 while the warp has 256"),
+    ("tl::set_max_registers_decrease<40>(); tl::set_max_registers_decrease<80>();", "setmaxnreg.dec to 80 while the warp has 40"),
     ("tl::cluster_arrive(); tl::cluster_arrive();", "a second cluster_arrive"),
 ], ids=range(13))  # fmt: skip
 def test_misuse_is_reported(build, statement, match):
