@@ -8,6 +8,7 @@ import tilelang.language as T
 from testing.programs.launch import run
 from testing.programs.reference import random
 from tilelang.errors import SemanticError, UnsupportedError
+from tilelang.simulator.check import check_kernel
 
 SM90 = {"kind": "cuda", "arch": "sm_90a"}
 
@@ -165,3 +166,22 @@ def test_pieces_that_do_not_lie_together():
         tilelang.compile(
             misuse(lambda a, t, o, b: T.copy_cluster(t[:, 0:3], o[:, 0:3], dst_block=1, remote_barrier=b)), target=SM90
         )
+
+
+@pytest.mark.parametrize(
+    "program, shapes, dtype",
+    [
+        (multicast(2, 0b0110, None), [(8, 64, 64), (8, 32, 64)], ["float16", "float32"]),
+        (multicast_by_hand(0b11), [(8, 64), (4, 8, 64)], ["float32"] * 2),
+        (sent(13, False), [(4, 13, 32)] * 2, ["float32"] * 2),
+        (sent(16, True), [(4, 16, 32)] * 2, ["float32"] * 2),
+        (rows_sent(3), [(2, 8, 32)] * 2, ["float16"] * 2),
+    ],
+    ids=["multicast", "by hand", "elements", "tile", "rows"],
+)
+def test_the_checker_finds_nothing(program, shapes, dtype, device):
+    if device == "cuda":
+        pytest.skip("the checker watches the simulator")
+    tensors = [random(s, d, device) for s, d in zip(shapes, dtype)]
+    report = check_kernel(tilelang.compile(program, target=SM90), *tensors, schedules=2)
+    assert not report.findings, str(report)

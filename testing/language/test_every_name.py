@@ -151,6 +151,7 @@ def barriers(A: T.Tensor((128, 64), "float32"), B: T.Tensor((128, 64), "float32"
                 T.ptx_arrive_barrier(full)
             T.ptx_cp_async(T.access_ptr(row[t], "w"), T.access_ptr(A[t, 0], "r"), 1)
             T.cp_async_barrier_noinc(copied)
+            T.barrier_wait(copied, 0)
         with T.ws(1):
             T.barrier_wait(full, 0)
             T.barrier_wait(copied, 0)

@@ -13,13 +13,13 @@ from typing import Any
 from .. import ir
 from ..tileop.base import LoweringContext, as_tile_op
 from ..tileop.copy import Copy
-from .effects import is_block_barrier
+from .effects import is_block_barrier, is_wider_barrier
 from .kernel_program import KernelProgram
 from .units import units_of
 
 
 def fence_async_proxy(program: KernelProgram) -> KernelProgram:
-    """A `tl.fence_proxy_async` before every block barrier of a launch whose operators read through the async proxy."""
+    """A `tl.fence_proxy_async` before every barrier of block, cluster or grid, if operators read through the async proxy."""
     units = units_of(program.body)
     if not any(_reads_async(unit, program.ctx) for unit in units):
         return program
@@ -61,7 +61,8 @@ class _Fence(ir.Mutator):
 
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
         self.storing = self.storing or self._is_store(node)
-        if not is_block_barrier(node):
+        publishes = is_block_barrier(node) or is_wider_barrier(node) or ir.is_call(node.value, "tl.cluster_arrive")
+        if not publishes:
             return node
         wait = self.wait if self.storing else None
         return ir.seq([wait, ir.evaluate(ir.call("tl.fence_proxy_async", span=node.span), node.span), node])
