@@ -40,7 +40,7 @@ ATTENTION_STEPS: dict[str, dict[str, Any]] = {
     "heaviest blocks first": {f"{OFF}gemm_overlap": True, "tl.enable_persistent_blocks": False},
     "softmax beside products": {"tl.enable_ping_pong": False, "tl.enable_persistent_blocks": False},
     "persistent blocks": {"tl.enable_ping_pong": False},
-    "warpgroups by turns": {"tl.enable_ping_pong": True},
+    "warpgroups by turns in short loops": {},
 }  # fmt: skip
 
 

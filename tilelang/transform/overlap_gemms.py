@@ -9,14 +9,13 @@ Two forms of a loop over a ring of tiles:
 - *Rotation* (FlashAttention-3, "intra-warpgroup pipelining"): the loop starts with gemms H, ends with gemms T, and has other
   work M between them. T of iteration k - 1 runs beside M of iteration k:
 
-      for k = 0 ..:  issue H(k); issue T(k - 1), but for k = 0
-                     wait for H; M(k), up to what T reads or writes; wait for T; the rest of M(k)
+      H(0); wait; M(0)
+      for k = 1 ..:  issue H(k); issue T(k - 1); wait for H; M(k), up to what T reads or writes; wait for T; the rest of M(k)
       T(last); wait
 
-  The first iteration is not peeled off: one copy of M compiles in three quarters of the time, and is as fast.
-
-  Where a block has several warpgroups and its loops are too short for them to fall out of step by themselves, they take turns at
-  H and T (`tileop/turn.py`), so that the products of one run beside M of another. Longer loops lose by it (benchmark/results).
+  A block's warpgroups fall out of step by themselves in long loops. In short ones, or where each block's has another length, they
+  take turns at H and T (`tileop/turn.py`), so that the products of one run beside M of another; the first iteration is then not
+  peeled off, since one copy of M compiles in three quarters of the time and is as fast there (benchmark/results).
 
 Everything else waits for its products at once, inside the gemm.
 """
@@ -82,9 +81,7 @@ class _Overlap(ir.Mutator):
     def take_turns(self, loop: ir.For) -> tuple[int, ...]:
         """The barriers of the block's warpgroups, or none where they need no turns in this loop."""
         groups, rest = divmod(self.ctx.num_threads, WARPGROUP)
-        extent = ir.const_int(ir.simplify(loop.extent))
-        wanted = self.program.config(PING_PONG, extent is None or extent < LONG_LOOP)
-        if groups < 2 or rest or not wanted:
+        if groups < 2 or rest or not self.program.config(PING_PONG, not self.is_long(loop)):
             return ()
         if not self.turns:
             taken = taken_barriers(self.program.body)
@@ -94,6 +91,14 @@ class _Overlap(ir.Mutator):
             text = f"{groups} warpgroups take turns at the tensor cores"
             self.ctx.remark(loop.span, text, rule="pipeline", warpgroups=groups)
         return self.turns
+
+    def is_long(self, loop: ir.For) -> bool:
+        """True for many iterations, or as many as a shape says: the same in every block."""
+        extent = ir.simplify(loop.extent)
+        known = ir.const_int(extent)
+        if known is not None:
+            return known >= LONG_LOOP
+        return all(v in self.ctx.symbols for v in ir.collect(extent, ir.Var)) and not ir.collect(extent, ir.BufferLoad)
 
     def visit_For(self, node: ir.For) -> Any:
         outer, self.ctx.ranges = self.ctx.ranges, {**self.ctx.ranges, node.loop_var: (node.min, node.extent)}
@@ -136,7 +141,11 @@ class _Overlap(ir.Mutator):
         if rotation is None:
             return loop
         if producer_halves_occupancy(self.program):
-            raise NotSpecialized("without one, twice as many blocks share a multiprocessor and overlap each other", loop.span)
+            # Registers for a rotation would take the place of a second block. In short loops the producer alone is worth more
+            # than that block: it loads the first tiles of the next one.
+            if self.is_long(loop):
+                raise NotSpecialized("without one, twice as many blocks share a multiprocessor and overlap each other", loop.span)
+            return loop
         return rotation.lower(self.ctx, self.take_turns(loop))
 
 
@@ -353,27 +362,52 @@ class _Rotation:
 
     def lower(self, ctx: LoweringContext, turns: tuple[int, ...]) -> ir.Stmt:
         """The rotated loop; with `turns`, its products are issued by one warpgroup after the other."""
-        loop, span, k = self.loop, self.loop.span, self.loop.loop_var
-        firsts, lasts = ([p for p in part if p.is_gemm] for part in (self.first, self.last))
-        issue_first, issue_last = _issue(self.first), _issue(self.last)
-        release_first, release_last = _releases(self.first), _releases(self.last)
-        meet = next((i for i, p in enumerate(self.between) if any(p.conflicts(g) for g in lasts)), len(self.between))
-        free, bound = [p.stmt for p in self.between[:meet]], [p.stmt for p in self.between[meet:]]
-        wait_first, wait_last = _wait(len(lasts), firsts, ctx, span), _wait(0, lasts, ctx, span)
-        begin, end = ([ir.evaluate(t(turns, span).to_call(), span)] if turns else [] for t in (TurnWait, TurnPass))
-        start = next(i for i, p in enumerate(self.first) if p.is_gemm)  # issue_first keeps what stands before the first gemm
-        # wgmma_wait counts groups: at first, an empty one stands for T.
-        commit = ir.evaluate(ir.call("tl.wgmma_commit", span=span), span)
-        later = ir.as_expr(k > loop.min)
-        previous = ir.IfThenElse(later, ir.seq(_at(issue_last, loop, k - 1)), ir.seq([commit] * len(lasts)), span)
-        release = ir.IfThenElse(later, ir.seq(_at(release_last, loop, k - 1)), None, span)
-        products = [*issue_first[:start], *begin, *issue_first[start:], previous, *end]
-        steady = [*products, wait_first, *release_first, *free, wait_last, release, *bound]
-        rest = ir.For(k, loop.min, loop.extent, ir.ForKind.SERIAL, ir.seq(steady), annotations=loop.annotations, span=span)
-        tail = loop.min + loop.extent - 1
-        final = [*_at(issue_last, loop, tail), wait_last, *_at(release_last, loop, tail)]
-        whole = ir.seq([rest, *final])
+        loop, span = self.loop, self.loop.span
+        steps = self._by_turns(ctx, turns) if turns else self._peeled(ctx)
+        end = loop.min + loop.extent - 1
+        wait = _wait(0, [p for p in self.last if p.is_gemm], ctx, span)
+        whole = ir.seq([*steps, *_at(_issue(self.last), loop, end), wait, *_at(_releases(self.last), loop, end)])
         return whole if _runs(loop, ctx) else ir.IfThenElse(ir.as_expr(loop.extent > 0), whole, None, span)
+
+    def _peeled(self, ctx: LoweringContext) -> list[ir.Stmt]:
+        """The first iteration, and a loop over the others."""
+        loop, k = self.loop, self.loop.loop_var
+        firsts = [p for p in self.first if p.is_gemm]
+        free, bound = self._work()
+        start = [*_issue(self.first), _wait(0, firsts, ctx, loop.span), *_releases(self.first), *free, *bound]
+        products = [*_issue(self.first), *_at(_issue(self.last), loop, k - 1)]
+        steady = self._beside(ctx, products, _at(_releases(self.last), loop, k - 1))
+        bounds = ir.simplify(loop.min + 1), ir.simplify(loop.extent - 1)
+        rest = ir.For(k, *bounds, ir.ForKind.SERIAL, ir.seq(steady), annotations=loop.annotations, span=loop.span)
+        return [*_at(start, loop, loop.min), rest]
+
+    def _by_turns(self, ctx: LoweringContext, turns: tuple[int, ...]) -> list[ir.Stmt]:
+        """One loop over all iterations, of which the first has no T before it."""
+        loop, span, k = self.loop, self.loop.span, self.loop.loop_var
+        first, begin, end = _issue(self.first), *(ir.evaluate(t(turns, span).to_call(), span) for t in (TurnWait, TurnPass))
+        start = next(i for i, p in enumerate(self.first) if p.is_gemm)  # no release stands before the first gemm
+        later = ir.as_expr(k > loop.min)
+        # wgmma_wait counts groups: at first, empty ones stand for T.
+        commit = ir.evaluate(ir.call("tl.wgmma_commit", span=span), span)
+        nothing = ir.seq([commit] * sum(p.is_gemm for p in self.last))
+        previous = ir.IfThenElse(later, ir.seq(_at(_issue(self.last), loop, k - 1)), nothing, span)
+        release = ir.IfThenElse(later, ir.seq(_at(_releases(self.last), loop, k - 1)), None, span)
+        steady = self._beside(ctx, [*first[:start], begin, *first[start:], previous, end], [release])
+        return [ir.For(k, loop.min, loop.extent, ir.ForKind.SERIAL, ir.seq(steady), annotations=loop.annotations, span=span)]
+
+    def _beside(self, ctx: LoweringContext, products: list[ir.Stmt], release: list[ir.Stmt]) -> list[ir.Stmt]:
+        """An iteration's products of H and of the T before it, and M beside the latter."""
+        span = self.loop.span
+        firsts, lasts = ([p for p in part if p.is_gemm] for part in (self.first, self.last))
+        free, bound = self._work()
+        wait_first, wait_last = _wait(len(lasts), firsts, ctx, span), _wait(0, lasts, ctx, span)
+        return [*products, wait_first, *_releases(self.first), *free, wait_last, *release, *bound]
+
+    def _work(self) -> tuple[list[ir.Stmt], list[ir.Stmt]]:
+        """M, up to what T reads or writes, and from there on."""
+        lasts = [p for p in self.last if p.is_gemm]
+        meet = next((i for i, p in enumerate(self.between) if any(p.conflicts(g) for g in lasts)), len(self.between))
+        return [p.stmt for p in self.between[:meet]], [p.stmt for p in self.between[meet:]]
 
 
 def _issue(parts: tuple[Part, ...]) -> list[ir.Stmt]:
