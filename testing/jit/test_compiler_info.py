@@ -36,6 +36,20 @@ def test_the_version_is_part_of_the_key(monkeypatch, tmp_path):
     assert CpuJit.create(GccInfo()) == CpuJit(GccInfo()) != CpuJit(GccInfo(fast_math=True))
 
 
+def test_native_means_this_machine(tmp_path):
+    """Row A8: a cache that machines share must not hand one of them the other's instructions."""
+    own = GccInfo().instruction_set()
+    assert own.startswith("-m") and "-march=native" not in own and GccInfo(target="x86-64-v2").instruction_set() == "x86-64-v2"
+    keys = []
+    for name, feature in (("old", "-mavx2"), ("new", "-mavx512f")):
+        fake = tmp_path / name / "g++"
+        fake.parent.mkdir()
+        fake.write_text(f"#!/bin/sh\necho 'g++ 1.0'\necho ' /usr/lib/cc1plus -E {feature} -march=x' >&2\n")
+        fake.chmod(0o755)
+        keys.append(CpuJit(GccInfo(command=str(fake))).cache_identity())
+    assert [key["instruction_set"] for key in keys] == ["-mavx2 -march=x", "-mavx512f -march=x"]
+
+
 def test_a_missing_compiler_is_named(monkeypatch):
     monkeypatch.setattr(compiler_info.shutil, "which", lambda name: None)
     with pytest.raises(JITUnavailableError, match=r"(?s)clang\+\+ was not found.*apt-get install clang") as caught:

@@ -95,6 +95,10 @@ class CompilerInfo(ABC):
         """The first line of what `--version` says."""
         return _version(self.path())
 
+    def instruction_set(self) -> str:
+        """What `target` means on this machine: for "native" the options that the compiler makes of it, one after the other."""
+        return _native(self.path()) if self.target == "native" else self.target
+
     @staticmethod
     def get_default() -> CompilerInfo:
         """The compiler of CXX where that is set, else g++, else clang++."""
@@ -133,6 +137,17 @@ class ClangInfo(CompilerInfo):
 
     def fast_math_flags(self) -> list[str]:
         return ["-ffast-math", "-fhonor-infinities"]
+
+
+@functools.cache
+def _native(path: str) -> str:
+    """gcc says "-march=... -mavx2 ...", clang "-target-cpu ... -target-feature +avx2 ..." to its own first stage."""
+    command = [path, "-march=native", "-E", "-v", "-x", "c++", os.devnull]
+    done = subprocess.run(command, capture_output=True, text=True)
+    stage = next((line for line in done.stderr.splitlines() if "cc1" in line), "")
+    words = stage.split()
+    features = [after for word, after in zip(words, words[1:]) if word in ("-target-cpu", "-target-feature")]
+    return " ".join(features or [word for word in words if word.startswith("-m") and word != "-march=native"])
 
 
 @functools.cache

@@ -57,7 +57,8 @@ class CpuJit(BinaryJit):
         info = self.compiler_info
         if info is None:
             return {"name": self.name, "version": cpu_compiler_identity(self.kind)}
-        return {"name": self.name, "version": info.version(), "flags": self._compiler(), "env": info.env}
+        identity = {"name": self.name, "version": info.version(), "flags": self._compiler(), "env": info.env}
+        return {**identity, "instruction_set": info.instruction_set()}
 
     def supports(self, target: Target) -> bool:
         return target.kind == self.kind or (target.is_cpu and self.compiler_info is not None)
