@@ -64,6 +64,24 @@ def test_the_default_follows_cxx(monkeypatch):
     assert CompilerInfo.get_default() == GccInfo(command="ccache-g++")
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_as_many_threads_as_the_object_says(threads):
+    """Row A5: blocks say which thread of OpenMP's team ran them."""
+
+    @T.prim_func
+    def main(A: T.Tensor((512,), "int32")):
+        T.import_source('#include <omp.h>\nextern "C" inline int team_size() { return omp_get_num_threads(); }')
+        with T.Kernel(512, threads=1) as bx:
+            A[bx] = T.call_extern("int32", "team_size")
+
+    a = torch.zeros(512, dtype=torch.int32)
+    tilelang.compile(main, target="c", jit=CpuJit.create(GccInfo(optlevel="1"), num_threads=threads))(a)
+    assert (a == threads).all()
+    assert CpuJit(num_threads=1).cache_identity() != CpuJit(num_threads=2).cache_identity() != CpuJit().cache_identity()
+    with pytest.raises(TypeError, match="num_threads=0"):
+        CpuJit(num_threads=0)
+
+
 def test_settings_of_the_file_reach_the_command(tmp_path, monkeypatch):
     """Row A4: command, flags and environment of `[compiler.cpu]`."""
     log, command = tmp_path / "log", tmp_path / "own-g++"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tilelang.errors import JITUnavailableError
+from tilelang.errors import ArgumentTypeError, JITUnavailableError
 from tilelang.jit.availability import Availability
 from tilelang.jit.compilers.base import BinaryJit
 from tilelang.jit.compilers.compiler_info import CompilerInfo
@@ -27,6 +27,8 @@ class CpuJit(BinaryJit):
         Compiler and flags; the target's compiler with the usual flags if None.
     kind : {"c", "llvm"}
         The target whose compiler that is.
+    num_threads : int, optional
+        How many threads share a kernel's blocks, at most; what OpenMP says at each call (OMP_NUM_THREADS) if None.
 
     Examples
     --------
@@ -35,12 +37,20 @@ class CpuJit(BinaryJit):
 
     compiler_info: CompilerInfo | None = None
     kind: str = "c"
+    num_threads: int | None = None
     name = "cpu"
 
+    def __post_init__(self) -> None:
+        if self.num_threads is not None and (not isinstance(self.num_threads, int) or self.num_threads < 1):
+            raise ArgumentTypeError(f"num_threads={self.num_threads!r}", fix="give a positive number, or None")
+
     @staticmethod
-    def create(compiler_info: CompilerInfo | None = None) -> CpuJit:
-        """The same as `CpuJit(compiler_info)`."""
-        return CpuJit(compiler_info)
+    def create(compiler_info: CompilerInfo | None = None, *, num_threads: int | None = None) -> CpuJit:
+        """The same as `CpuJit(compiler_info, num_threads=num_threads)`."""
+        return CpuJit(compiler_info, num_threads=num_threads)
+
+    def _definitions(self) -> list[str]:
+        return [] if self.num_threads is None else [f"-DTL_NUM_THREADS={self.num_threads}"]
 
     def available(self) -> Availability:
         from tilelang.toolchain.host import cpu_compiler
@@ -56,8 +66,9 @@ class CpuJit(BinaryJit):
 
         info = self.compiler_info
         if info is None:
-            return {"name": self.name, "version": cpu_compiler_identity(self.kind)}
-        identity = {"name": self.name, "version": info.version(), "flags": self._compiler(), "env": info.env}
+            return {"name": self.name, "version": cpu_compiler_identity(self.kind), "threads": self.num_threads}
+        identity: dict[str, Any] = {"name": self.name, "version": info.version(), "flags": self._compiler(), "env": info.env}
+        identity["threads"] = self.num_threads
         return {**identity, "instruction_set": info.instruction_set()}
 
     def supports(self, target: Target) -> bool:
@@ -67,7 +78,7 @@ class CpuJit(BinaryJit):
         """The command line that compiles a file of kernel text."""
         from tilelang.toolchain.host import cpu_command
 
-        return cpu_command(source, target, options, self.kind, self._compiler())
+        return cpu_command(source, target, [*self._definitions(), *options], self.kind, self._compiler())
 
     def _compiler(self) -> list[str]:
         return [] if self.compiler_info is None else [self.compiler_info.path(), *self.compiler_info.cxxflags()]
@@ -82,7 +93,7 @@ class CpuJit(BinaryJit):
             lowered.source,
             kind=self.kind,
             name=lowered.name,
-            options=flags,
+            options=[*self._definitions(), *flags],
             verbose=options.verbose,
             compiler=self._compiler(),
             environment=dict(self.compiler_info.env) if self.compiler_info else None,
