@@ -32,6 +32,8 @@ def tma_copy(
     ----------
     src, dst : buffer, region or start of one
         A tensor with a contiguous last dimension and strides that are multiples of 16 bytes, and a tile of the same dtype.
+        Along the last dimension the region starts on a multiple of 16 bytes, and a stored one nowhere below 0: the GPU takes
+        anything else for an illegal instruction. T.copy proves both, or copies in another way.
     barrier : barrier of T.alloc_barrier
         Of a load.
     leader_scope_threads : int, optional
