@@ -387,3 +387,71 @@ def test_chunk_state(tile, stages, device):
     expected = torch.einsum("bclhn,bclh,bclhp->bchpn", Bc, weight, xc)
     scale = torch.einsum("bclhn,bclh,bclhp->bchpn", Bc.abs(), weight, xc.abs())
     assert_close(out, expected, scale=scale, arithmetic="float16")
+
+
+def gated_output(B, S, H, D, chunk, dtype="bfloat16"):
+    """The output of a gated delta rule's chunk: what the state gives, decayed, and the chunk's own masked part."""
+
+    @T.prim_func
+    def main(
+        Q: T.Tensor((B, S, H, D), dtype),
+        K: T.Tensor((B, S, H, D), dtype),
+        V: T.Tensor((B, S, H, D), dtype),
+        States: T.Tensor((B, S // chunk, H, D, D), dtype),
+        G: T.Tensor((B, S, H), "float32"),
+        O: T.Tensor((B, S, H, D), dtype),
+    ):
+        with T.Kernel(S // chunk, B * H, threads=128) as (c, bh):
+            b, h = bh // H, bh % H
+            Qs, Ks, Vs = (T.alloc_shared((chunk, D), dtype) for _ in range(3))
+            Hs, As, Os = T.alloc_shared((D, D), dtype), T.alloc_shared((chunk, chunk), dtype), T.alloc_shared((chunk, D), dtype)
+            gate = T.alloc_shared((chunk,), "float32", scope="shared")
+            a, o = T.alloc_fragment((chunk, chunk), "float32"), T.alloc_fragment((chunk, D), "float32")
+            decay = T.alloc_fragment((chunk, chunk), "float32")
+            T.disable_warp_group_reg_alloc()
+            T.clear(a)
+            T.clear(o)
+            T.copy(Q[b, c * chunk : (c + 1) * chunk, h, :], Qs)
+            T.copy(K[b, c * chunk : (c + 1) * chunk, h, :], Ks)
+            T.copy(States[b, c, h, :, :], Hs)
+            T.gemm(Qs, Hs, o)
+            T.gemm(Qs, Ks, a, transpose_B=True)
+            for i in T.Parallel(chunk):
+                gate[i] = G[b, c * chunk + i, h]
+            for i, d in T.Parallel(chunk, D):
+                o[i, d] = o[i, d] * T.exp(gate[i])
+            for i, j in T.Parallel(chunk, chunk):
+                decay[i, j] = gate[i] - gate[j]
+            for i, j in T.Parallel(chunk, chunk):
+                with T.If(decay[i, j] <= 0):
+                    with T.Then():
+                        a[i, j] = a[i, j] * T.exp(decay[i, j])
+                    with T.Else():
+                        a[i, j] = 0
+            for i, j in T.Parallel(chunk, chunk):
+                with T.If(i < j):
+                    with T.Then():
+                        a[i, j] = 0
+            T.copy(V[b, c * chunk : (c + 1) * chunk, h, :], Vs)
+            T.copy(a, As)
+            T.gemm(As, Vs, o)
+            T.copy(o, Os)
+            T.copy(Os, O[b, c * chunk : (c + 1) * chunk, h, :])
+
+    return main
+
+
+def test_gated_output(device):
+    B, S, H, D, chunk = 1, 128, 2, 64, 64
+    q, k, v = (random((B, S, H, D), "bfloat16", device) for _ in range(3))
+    states = random((B, S // chunk, H, D, D), "bfloat16", device)
+    gate = -torch.rand((B, S // chunk, chunk, H), device=device).cumsum(2).reshape(B, S, H) / 10
+    out = run(gated_output(B, S, H, D, chunk), [q, k, v, states, gate], ((B, S, H, D), "bfloat16"), device=device)
+
+    def chunks(x):
+        return x.double().reshape(B, S // chunk, chunk, H, -1).transpose(2, 3)
+
+    cq, ck, cv, g = chunks(q), chunks(k), chunks(v), chunks(gate)
+    weights = (cq @ ck.mT * torch.exp((g - g.mT).clamp(max=0))).tril()
+    expected = (cq @ states.double()) * g.exp() + weights @ cv
+    torch.testing.assert_close(chunks(out), expected, rtol=3e-2, atol=3e-2 * expected.abs().max().item())
