@@ -45,6 +45,10 @@ def test_what_is_the_same_and_what_is_not(monkeypatch):
     for factor, negate in [(0.0, False), (-0.0, True), (1.0, True), (1.0, False)]:
         for _ in range(2):
             assert torch.equal(combine(a, b, factor, negate), reference(a, b, factor, negate))
+    for negate in (True, False, True):
+        assert torch.equal(combine(a, b, negate=negate), reference(a, b, negate=negate))
+    assert torch.equal(combine(b, B=a, negate=True), reference(b, a, negate=True))
+    assert torch.equal(combine(a, b, 3.0, negate=True), reference(a, b, 3.0, True))
     with pytest.raises(ArgumentError, match="m is 3"):
         combine(a, d)
     with pytest.raises(ArgumentError, match="float16"):

@@ -149,8 +149,8 @@ class JITImpl:
     # -- use ----------------------------------------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Lazy: the kernel for these arguments. Eager: run the kernel on them."""
-        if not kwargs and self.mode == "eager":
-            known = self._shortcuts.find(args)
+        if self.mode == "eager":
+            known = self._shortcuts.find(args, kwargs)
             if known is not None:
                 self.stats.hits += 1
                 return known[0](*known[1])
@@ -159,8 +159,8 @@ class JITImpl:
         call = self._eager.bind(args, kwargs)
         kernel = self._eager_kernel(call)
         positions = [list(self.signature.parameters).index(name) for name in call.names]
-        if self.static is None and not kwargs and all(position < len(args) for position in positions):
-            self._shortcuts.put(args, kernel, tuple(positions))
+        if self.static is None and all(position < len(args) for position in positions):
+            self._shortcuts.put(args, kwargs, kernel, tuple(positions))
         return kernel(*call.arguments)
 
     def compile(self, *args: Any, **kwargs: Any) -> JITKernel:

@@ -22,9 +22,9 @@ class Shortcuts:
         self._unchanged = unchanged
         self._found: dict[tuple, tuple[Any, tuple[int, ...], Any, tuple]] = {}
 
-    def find(self, args: tuple) -> tuple[Any, tuple] | None:
+    def find(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Any, tuple] | None:
         """(the kernel, its arguments); None where the call must be taken apart."""
-        key = _look(args)
+        key = _look(args, kwargs)
         found = None if key is None else self._found.get(key)
         if found is None:
             return None
@@ -34,9 +34,9 @@ class Shortcuts:
             return None
         return kernel, tuple([args[i] for i in positions])
 
-    def put(self, args: tuple, kernel: Any, positions: tuple[int, ...]) -> None:
-        """Remember a call whose tensors are `args` at `positions`."""
-        key = _look(args)
+    def put(self, args: tuple, kwargs: dict[str, Any], kernel: Any, positions: tuple[int, ...]) -> None:
+        """Remember a call whose tensors are `args` at `positions`; by keyword there are only compile-time values."""
+        key = _look(args, kwargs)
         if key is None:
             return
         if len(self._found) >= _LIMIT:
@@ -47,7 +47,7 @@ class Shortcuts:
         self._found.clear()
 
 
-def _look(args: tuple) -> tuple | None:
+def _look(args: tuple, kwargs: dict[str, Any]) -> tuple | None:
     """What tells calls with different kernels apart; None for arguments that are neither tensors of torch nor plain values."""
     parts: list[Any] = []
     for value in args:
@@ -61,4 +61,9 @@ def _look(args: tuple) -> tuple | None:
                 parts += (kind, value.shape, value.stride())
             except (AttributeError, TypeError, RuntimeError):
                 return None
+    for name, value in kwargs.items():
+        kind = type(value)
+        if kind not in _PLAIN:
+            return None
+        parts += (name, kind, value)
     return tuple(parts)
