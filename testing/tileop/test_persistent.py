@@ -7,6 +7,7 @@ import torch
 
 import tilelang
 import tilelang.language as T
+from tilelang.target import resolve_target
 
 from .test_tma import HOPPER, product, run
 
@@ -31,6 +32,18 @@ def test_products(M, N, K, bk, stages, pieces):
     (remark,) = persistence(kernel)
     assert remark.values["blocks"] == WORKERS and remark.values["pieces"] == pieces
     torch.testing.assert_close(c.float(), a.float() @ b.float().T, rtol=2e-2, atol=2e-2)
+
+
+def test_as_many_blocks_as_the_product_has_multiprocessors():
+    M, N, K = 128 * 12, 256 * 12, 64
+    a, b = torch.randn(M, K).half(), torch.randn(N, K).half()
+    program = product(M, N, K, 128, 256, 64, threads=256)
+    kernel = tilelang.compile(program, target={**HOPPER, "multiprocessors": 114}, execution_backend="simulator")
+    c = torch.full((M, N), float("nan")).half()
+    kernel(a, b, c)
+    assert persistence(kernel)[0].values["blocks"] == 114 and str(kernel.target) == "cuda sm_90a, 114 multiprocessors (simulated)"
+    torch.testing.assert_close(c.float(), a.float() @ b.float().T, rtol=2e-2, atol=2e-2)
+    assert resolve_target({**HOPPER, "multiprocessors": WORKERS}) == resolve_target(HOPPER)
 
 
 def test_it_can_be_switched_off():

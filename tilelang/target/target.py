@@ -6,7 +6,7 @@ import ctypes
 import functools
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import UnsupportedError
@@ -30,11 +30,24 @@ class Target:
         Such as "sm_90a"; of a CPU what `host_cpu()` says.
     simulated : bool
         Run the emitted CUDA text on the CPU instead of a GPU.
+    multiprocessors : int, optional
+        Of the product, where they are not as many as the architecture's table says (H100 PCIe: 114). Kernels run on every product
+        of an architecture; persistent blocks are as many as multiprocessors.
     """
 
     kind: str = "cuda"
     arch: str = DEFAULT_ARCH
     simulated: bool = False
+    multiprocessors: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.multiprocessors is not None and self.multiprocessors < 1:
+            raise UnsupportedError(
+                f"a target of {self.multiprocessors} multiprocessors does not exist",
+                fix="give the product's number, or leave it out",
+            )
+        if self.kind == "cuda" and self.multiprocessors == find_arch(self.arch).multiprocessors:
+            object.__setattr__(self, "multiprocessors", None)  # the same target by another name
 
     @property
     def is_cpu(self) -> bool:
@@ -48,27 +61,51 @@ class Target:
 
     @property
     def limits(self) -> Arch:
-        return HOST if self.is_cpu else find_arch(self.arch)
+        if self.is_cpu:
+            return HOST
+        arch = find_arch(self.arch)
+        return arch if self.multiprocessors is None else replace(arch, multiprocessors=self.multiprocessors)
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.arch}" + (" (simulated)" if self.simulated else "")
+        count = "" if self.multiprocessors is None else f", {self.multiprocessors} multiprocessors"
+        return f"{self.kind} {self.arch}{count}" + (" (simulated)" if self.simulated else "")
+
+
+# CUDA driver API, CUdevice_attribute: compute capability (major, minor), multiprocessors.
+_MAJOR, _MINOR, _MULTIPROCESSORS = 75, 76, 16
 
 
 @functools.lru_cache(maxsize=1)
-def device_arch() -> str | None:
-    """The first GPU's architecture through the CUDA driver; None where no driver or no device answers."""
+def _device_attributes() -> tuple[int, int, int] | None:
+    """Major, minor and multiprocessors of the first GPU; None where no driver or no device answers."""
     try:
         cuda = ctypes.CDLL("libcuda.so.1")
     except OSError:
         return None
-    count, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+    count, value = ctypes.c_int(), ctypes.c_int()
     if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)) or count.value == 0:
         return None
-    # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR / MINOR
-    if cuda.cuDeviceGetAttribute(ctypes.byref(major), 75, 0) or cuda.cuDeviceGetAttribute(ctypes.byref(minor), 76, 0):
+    found = []
+    for attribute in (_MAJOR, _MINOR, _MULTIPROCESSORS):
+        if cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, 0):
+            return None
+        found.append(value.value)
+    return found[0], found[1], found[2]
+
+
+def device_arch() -> str | None:
+    """The first GPU's architecture through the CUDA driver; None where no driver or no device answers."""
+    found = _device_attributes()
+    if found is None:
         return None
-    name = f"sm_{major.value}{minor.value}"
-    return name + "a" if major.value >= 9 else name
+    name = f"sm_{found[0]}{found[1]}"
+    return name + "a" if found[0] >= 9 else name
+
+
+def _device_multiprocessors(arch: str) -> int | None:
+    """Those of the first GPU, if it is of this architecture."""
+    found = _device_attributes()
+    return found[2] if found is not None and device_arch() == arch else None
 
 
 @functools.lru_cache(maxsize=1)
@@ -88,7 +125,7 @@ def resolve_target(spec: Any = "auto", *, simulate: bool = False) -> Target:
     Parameters
     ----------
     spec : None, "auto", "cuda", "cuda -arch=sm_80", "c", "llvm", dict or Target
-        "auto" is CUDA where a driver answers, else the simulator for sm_90a. A dict has "kind" and "arch".
+        "auto" is CUDA where a driver answers, else the simulator for sm_90a. A dict has "kind", "arch" and "multiprocessors".
     simulate : bool
         Run on the CPU even where a GPU answers (`execution_backend="simulator"`, `TILELANG_SIMULATE=1`).
     """
@@ -96,13 +133,14 @@ def resolve_target(spec: Any = "auto", *, simulate: bool = False) -> Target:
     if isinstance(spec, Target) and spec.is_cpu:
         return spec
     if isinstance(spec, Target):
-        return Target(spec.kind, spec.arch, spec.simulated or simulate)
+        return replace(spec, simulated=spec.simulated or simulate)
     if spec is None or spec == "auto":
         arch = device_arch()
         if arch is None and not simulate:
             _say_simulated_once()
-        return Target("cuda", arch or DEFAULT_ARCH, simulate or arch is None)
-    kind, arch = _parse(spec)
+        chosen = arch or DEFAULT_ARCH
+        return Target("cuda", chosen, simulate or arch is None, _device_multiprocessors(chosen))
+    kind, arch, multiprocessors = _parse(spec)
     if kind in CPU_KINDS:
         if arch:
             raise UnsupportedError(
@@ -115,13 +153,13 @@ def resolve_target(spec: Any = "auto", *, simulate: bool = False) -> Target:
         )
     chosen = _normal_arch(arch) if arch else device_arch() or DEFAULT_ARCH
     find_arch(chosen)
-    return Target("cuda", chosen, simulate or device_arch() is None)
+    return Target("cuda", chosen, simulate or device_arch() is None, multiprocessors or _device_multiprocessors(chosen))
 
 
-def _parse(spec: Any) -> tuple[str, str | None]:
-    """(kind, architecture if it is given)."""
+def _parse(spec: Any) -> tuple[str, str | None, int | None]:
+    """Kind, architecture and multiprocessors; the latter two if they are given."""
     if isinstance(spec, dict):
-        return str(spec.get("kind", "cuda")), spec.get("arch")
+        return str(spec.get("kind", "cuda")), spec.get("arch"), spec.get("multiprocessors")
     if isinstance(spec, str):
         kind, _, rest = spec.partition(" ")
         arch: str | None = None
@@ -132,11 +170,11 @@ def _parse(spec: Any) -> tuple[str, str | None]:
                     f"target option {option!r} of {spec!r} is unknown", fix='write target={"kind": "cuda", "arch": "sm_90a"}'
                 )
             arch = value
-        return kind, arch
+        return kind, arch, None
     name = getattr(getattr(spec, "kind", None), "name", None)  # a tvm.target.Target
     if name is not None:
         arch = spec.attrs.get("arch") if hasattr(spec, "attrs") else None
-        return str(name), None if arch == _TVM_ARCH else arch
+        return str(name), None if arch == _TVM_ARCH else arch, None
     raise UnsupportedError(
         f"a target cannot be made from {spec!r}", fix='use "auto", "cuda" or {"kind": "cuda", "arch": "sm_90a"}'
     )
