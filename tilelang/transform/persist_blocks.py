@@ -32,7 +32,7 @@ from .pipelining.specialize import MAX_SLOTS, RESERVE
 from .split_stores import StagedStore, split_stores, staged_stores
 from .step_clocks import step_clocks
 
-# True and False decide; without it, the rules of this file do.
+# False switches it off.
 ENABLE = "tl.enable_persistent_blocks"
 # 32-bit accumulators a thread from which on two blocks with a producer each do not fit a multiprocessor's registers.
 LARGE_ACCUMULATOR = 96
