@@ -157,6 +157,50 @@ def test_work_that_only_data_knows_is_left_to_the_hardware():
     torch.testing.assert_close(c.float(), masked @ b.float().T, rtol=2e-2, atol=2e-2)
 
 
+@pytest.mark.parametrize("leave", [False, True])
+def test_tiles_that_stay_in_loops_of_the_author(leave):
+    """A tile that every pass of an outer loop loads anew; one pass may end early, and then the block loads it itself."""
+    blocks, tiles, K = 3, 5, 64
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((tiles, 64, K), "float16"),
+        B: T.Tensor((4, 64, K), "float16"),
+        n: T.Tensor((blocks, tiles), "int32"),
+        O: T.Tensor((blocks, tiles, 64, 64), "float32"),
+    ):
+        with T.Kernel(blocks, threads=128) as bx:
+            As, Bs = T.alloc_shared((64, K), "float16"), T.alloc_shared((64, K), "float16")
+            acc = T.alloc_fragment((64, 64), "float32")
+            for t in T.serial(tiles):
+                T.copy(A[t, 0, 0], As)
+                if leave:
+                    if n[bx, t] == 0:
+                        T.continue_loop()
+                T.clear(acc)
+                for k in T.Pipelined(n[bx, t], num_stages=2):
+                    T.copy(B[k, 0, 0], Bs)
+                    T.gemm(As, Bs, acc, transpose_B=True)
+                T.copy(acc, O[bx, t, 0, 0])
+
+    kernel = tilelang.compile(main, target=HOPPER, execution_backend="simulator")
+    assert any("copies As by tma load" in str(r) for r in kernel.remarks) != leave
+    counts = torch.randint(0, 5, (blocks, tiles), dtype=torch.int32)
+    counts[0, 0] = counts[1, 2] = 0
+    a, b = torch.randn(tiles, 64, K).half(), torch.randn(4, 64, K).half()
+    out = torch.full((blocks, tiles, 64, 64), float("nan"))
+    kernel(a, b, counts, out)
+    for x in range(blocks):
+        for t in range(tiles):
+            if leave and not counts[x, t]:
+                assert out[x, t].isnan().all()
+                continue
+            expected = sum((a[t].float() @ b[k].float().T for k in range(int(counts[x, t]))), torch.zeros(64, 64))
+            torch.testing.assert_close(out[x, t], expected, rtol=2e-2, atol=2e-2)
+    report = kernel.check(a, b, counts, torch.zeros_like(out), schedules=2)
+    assert not report.findings, report
+
+
 @pytest.mark.parametrize("threads", [128, 256])
 @pytest.mark.parametrize("through_shared", [False, True])
 def test_parts_of_an_accumulator(threads, through_shared):

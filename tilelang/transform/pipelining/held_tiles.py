@@ -47,6 +47,9 @@ def held_tiles(parts: Sequence[ir.Stmt], body: ir.Stmt, can_load: Callable[[Copy
         inside = sum(_mentions(parts[i], op.dst.source) for i in readers)
         if readers[0] != first or len(readers) < 2 or inside != _mentions(body, op.dst.source):
             continue
+        held = ir.seq(parts[first : readers[-1] + 1])
+        if ir.collect(held, (ir.Break, ir.Continue, ir.Return)):
+            continue  # who leaves early would not give the tile back
         later = [a for s in parts[first + 1 :] for a in accesses_within(s) if a.write]
         if not any(a.buffer.same_as(op.dst.source) for a in later) and can_load(op):
             found.append(HeldTile(op, first, readers[-1]))
