@@ -39,10 +39,15 @@ _EFFECTS = {
 }
 _registered: dict[str, Op] = {}
 _effect_of: dict[str, str] = {}
+_assumed: set[str] = set()  # called before anything said what they do: opaque until then
 
 
 def register_op(name: str, effect: str = "opaque") -> Op:
     """Make `name` (such as "tl.copy") a TVM operator; effect is pure, read, update or opaque."""
+    if name in _assumed and effect != "opaque":
+        _assumed.discard(name)
+        register_op_attr(name, "TCallEffectKind", _EFFECTS[effect].value, level=11)  # above the default level
+        _effect_of[name] = effect
     if name not in _registered:
         register_op_attr(name, "TCallEffectKind", _EFFECTS[effect].value)
         register_op_attr(name, "TScriptPrinterName", name)  # how TVMScript prints it; without one it warns
@@ -60,8 +65,9 @@ def call(
     name: str, args: Sequence[Any] = (), ret: str = "void", attrs: dict[str, Any] | None = None, span: Span | None = None
 ) -> Call:
     """Call operator `name`; unregistered names are registered as opaque."""
-    op = _registered.get(name) or register_op(name)
-    return Call(op, [as_expr(a) for a in args], attrs=attrs, ret_ty=ret, span=span)
+    if name not in _registered:
+        _assumed.add(name)
+    return Call(_registered.get(name) or register_op(name), [as_expr(a) for a in args], attrs=attrs, ret_ty=ret, span=span)
 
 
 def pure_call(name: str, args: Sequence[Any], ret: str, span: Span | None = None) -> Call:

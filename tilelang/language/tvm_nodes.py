@@ -142,12 +142,13 @@ def call_intrin(dtype: Any, func_name: Any, *args: Any, annotations: Any = None,
     """
     from ..codegen.calls import CallPrinter
     from ..codegen.functions import base_name, find_function
-    from .emit import effect, statement
+    from .emit import call, effect, statement
 
     op = str(getattr(func_name, "name", func_name))
     op = op.removeprefix("tir.") if op.startswith("tir.") else op
     name = base_name(op)
-    if find_function(f"tl.{name}") is None and not hasattr(CallPrinter, f"_op_{name}"):
+    function = find_function(f"tl.{name}")
+    if function is None and not hasattr(CallPrinter, f"_op_{name}"):
         raise FrontendError(
             f"T.call_intrin of {op!r}, which this version does not know",
             fix="use the T.* name, or T.call_extern with a device function",
@@ -156,6 +157,8 @@ def call_intrin(dtype: Any, func_name: Any, *args: Any, annotations: Any = None,
     if dtype in ("void", "handle", None, ""):
         statement(f"tl.{name}", nodes, dict(annotations or {}), "T.call_intrin")
         return None
+    if function is not None and function.header == "tl/math.h" and not annotations:
+        return call(f"tl.{name}", tuple(as_expr(a, f"an operand of {op}") for a in args), _as_dtype(dtype))
     return effect(f"tl.{name}", nodes, _as_dtype(dtype), "result", dict(annotations or {}))
 
 
