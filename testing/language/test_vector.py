@@ -127,7 +127,8 @@ def test_bits(device):
     x, inf = f.cpu(), torch.tensor(float("inf"))
     assert torch.equal(r[:3].cpu(), torch.stack([x * 32, torch.nextafter(x, inf), torch.nextafter(x, torch.zeros(()))]))
     d = f.double()
-    assert_close(r[3:], torch.stack([d.asinh(), (d.abs() + 1).acosh(), (d * 0.125).atanh()]), scale=1.0)
+    above = (f.abs() + 1.0).double()  # rounded as the kernel rounds it: acosh is steep at 1
+    assert_close(r[3:], torch.stack([d.asinh(), above.acosh(), (d * 0.125).atanh()]), scale=1.0)
 
 
 @pytest.mark.parametrize(
