@@ -11,6 +11,7 @@ from concurrent.futures import Future, wait
 
 import pytest
 
+from tilelang.autotuner.measure import NotPreparedError, retire
 from tilelang.jit.parallel import JobError, WorkerError, WorkerPool, WorkerTimeoutError
 
 
@@ -46,6 +47,14 @@ def test_a_crash_is_one_jobs_failure(pool):
     with pytest.raises(WorkerError, match="exit status 3"):
         pool.submit(os._exit, 3).result(timeout=30)
     assert pool.submit(divmod, 7, 2).result() == (3, 1)
+
+
+def test_a_job_for_a_worker_that_is_retiring_goes_to_another():
+    with WorkerPool(1, "plain") as pool:
+        for _ in range(20):
+            with pytest.raises(NotPreparedError):
+                pool.submit(retire).result(timeout=30)
+            assert pool.submit(divmod, 7, 2).result(timeout=30) == (3, 1)
 
 
 def test_memory_is_capped(pool):

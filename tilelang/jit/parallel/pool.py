@@ -34,6 +34,7 @@ class _Job:
     timeout: float | None
     what: str
     memory_limit: int | None
+    again: bool = False  # given to a second worker, because the first ended before it began
 
 
 @dataclass(eq=False)
@@ -44,6 +45,7 @@ class _Worker:
     deadline: float = float("inf")
     late: bool = False  # killed at its deadline
     ready: bool = False  # forked, and listening
+    begun: bool = False  # it has taken its job
     status: int | None = None
     gone: bool = False
 
@@ -211,9 +213,11 @@ class WorkerPool(Executor):
             worker.gone = True  # its job ends when the server says why
             worker.connection.close()
             return
-        if not worker.ready:
-            worker.ready = True
-            worker.start_clock()
+        if not answer:  # it listens, or takes its job
+            worker.begun = worker.ready
+            if not worker.ready:
+                worker.ready = True
+                worker.start_clock()
             return
         job, worker.job, worker.deadline = worker.job, None, float("inf")
         if job is not None and not worker.late:
@@ -248,7 +252,11 @@ class WorkerPool(Executor):
                 worker.connection.close()
                 worker.gone = True
         job, worker.job = worker.job, None
-        if job is not None:
+        if job is not None and worker.ready and not (worker.begun or worker.late or job.again):
+            job.again = True  # handed over while the worker was retiring, or dying of an earlier job
+            with self._lock:
+                self._queue.appendleft(job)
+        elif job is not None:
             late = worker.late and job.timeout is not None
             what = f"the process that {job.what}"
             _fail(job.future, timed_out(job.timeout or 0.0, what) if late else died(worker.status, job.what, job.memory_limit))
@@ -266,9 +274,15 @@ class WorkerPool(Executor):
     def _abort_doomed(self) -> None:
         with self._lock:
             doomed, self._doomed = self._doomed, []
+            waiting = [job for job in self._queue if job.future in doomed]  # for their second worker
+            for job in waiting:
+                self._queue.remove(job)
+        for job in waiting:
+            _fail(job.future, died(None, job.what, None))
         for worker in self._workers():
-            if worker.job is not None and any(worker.job.future is future for future in doomed):
+            if worker.job is not None and worker.job.future in doomed:
                 worker.job.timeout = None
+                worker.job.again = True
                 self._kill(worker)
 
     def _kill(self, worker: _Worker) -> None:
@@ -288,9 +302,9 @@ class WorkerPool(Executor):
                 with self._lock:
                     self._queue.appendleft(job)
                 return
-            if not job.future.set_running_or_notify_cancel():
+            if not job.again and not job.future.set_running_or_notify_cancel():
                 continue
-            worker.job, worker.late = job, False
+            worker.job, worker.begun, worker.late = job, False, False
             worker.start_clock()
             try:
                 worker.connection.send_bytes(job.request)

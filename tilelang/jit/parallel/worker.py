@@ -33,6 +33,7 @@ def serve(descriptor: int) -> None:
     while True:
         try:
             request = connection.recv_bytes()
+            connection.send_bytes(b"")  # begun
         except (EOFError, OSError):
             return
         answer, retire = _answer(request)
