@@ -16,13 +16,11 @@ A message is rendered like this::
 from __future__ import annotations
 
 import linecache
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class SourceSpan:
+class SourceSpan(NamedTuple):
     """A place in the user's source; lines and columns count from 1, `end_column` is exclusive."""
 
     file: str

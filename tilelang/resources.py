@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from .codegen.launch_plan import LaunchPlan
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from .toolchain.resources import KernelResources
 
 
-@dataclass(frozen=True)
-class SharedBuffer:
+class SharedBuffer(NamedTuple):
     """A shared buffer in the arena of its launch: bytes over all pipeline stages, offset, and where it was allocated."""
 
     name: str
@@ -38,8 +36,7 @@ def shared_lines(buffers: Sequence[SharedBuffer]) -> tuple[str, ...]:
     return tuple("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows)
 
 
-@dataclass(frozen=True)
-class LaunchResources:
+class LaunchResources(NamedTuple):
     """One `__global__` function.
 
     Parameters
@@ -99,7 +96,7 @@ class Resources(tuple[LaunchResources, ...]):
 
     def to_json(self) -> str:
         """A JSON array of objects with the fields of `LaunchResources`."""
-        return json.dumps([asdict(launch) for launch in self], indent=1)
+        return json.dumps([{**launch._asdict(), "shared": [b._asdict() for b in launch.shared]} for launch in self], indent=1)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self))

@@ -12,7 +12,6 @@ from testing.runtime.fake_cuda import DRIVER
 
 PROGRAM = """
 import ctypes
-import dataclasses
 import sys
 
 from testing.runtime.fake_cuda import CudaTensor, ExchangedTensor
@@ -152,7 +151,7 @@ def test_tensors_that_are_read_in_c(run):
     """Frameworks with DLPack's table of functions: its stream, its allocator; nothing of tvm-ffi's Python is imported."""
     printed, asked = run(
         "a, b = plan().parameters\n"
-        "made = dataclasses.replace(plan(), parameters=(a, dataclasses.replace(b, output=True)), outputs=(1,))\n"
+        "made = plan()._replace(parameters=(a, b._replace(output=True)), outputs=(1,))\n"
         "kernel = Launcher(made, Binary.cuda(b'cubin'))\n"
         "out = kernel(ExchangedTensor(100, device=1))\n"
         "print(type(out).__name__, out._managed.tensor.device_id, out._shape[0], out._managed.tensor.data)\n"

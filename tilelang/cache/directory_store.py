@@ -19,7 +19,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -219,4 +218,4 @@ def replace_file(path: Path, data: bytes) -> None:
 
 def unique(folder: Path, name: str) -> Path:
     """A path that nobody else uses; unlike those of `tempfile`, what is made there follows the user's umask."""
-    return folder / f"{name}.{os.getpid()}-{secrets.token_hex(4)}"
+    return folder / f"{name}.{os.getpid()}-{os.urandom(4).hex()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,8 +80,8 @@ class Artifact:
             "build.json": json.dumps(
                 {
                     "options": self.options,
-                    "resources": [asdict(r) for r in self.resources],
-                    "shared": {name: [asdict(b) for b in buffers] for name, buffers in self.shared.items()},
+                    "resources": [r._asdict() for r in self.resources],
+                    "shared": {name: [b._asdict() for b in buffers] for name, buffers in self.shared.items()},
                 }
             ).encode(),
             _BINARY_NAMES[self.kind]: self.payload,

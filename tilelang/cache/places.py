@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import stat
 import tempfile
@@ -18,7 +17,12 @@ def temporary_directory() -> Path:
 
 def private_cache() -> Path:
     """The path of this user's cache among the temporary files; nothing is created."""
-    user = str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()
+    if hasattr(os, "getuid"):
+        user = str(os.getuid())
+    else:
+        import getpass
+
+        user = getpass.getuser()
     return temporary_directory() / f"tilelang-cache-{user}"
 
 

@@ -23,12 +23,9 @@ def remembered(purpose: str, paths: Iterable[str | os.PathLike], find_out: Calla
     find_out : callable
         Finds the answer; any text.
     """
-    stamp = hashlib.sha256(purpose.encode())
-    for path in paths:
-        status = os.stat(path)
-        times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
-        stamp.update(f"\0{os.fspath(path)}\0{status.st_ino}\0{status.st_size}\0{times}".encode())
-    kept = env.TILELANG_CACHE_DIR / "stamps" / stamp.hexdigest()
+    states = [(os.fspath(path), os.stat(path)) for path in paths]
+    stamps = [(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns) for path, state in states]
+    kept = env.TILELANG_CACHE_DIR / "stamps" / hashlib.sha256(repr((purpose, stamps)).encode()).hexdigest()
     with contextlib.suppress(OSError, ValueError):
         checksum, _, text = kept.read_text().partition("\n")
         if checksum == hashlib.sha256(text.encode()).hexdigest():

@@ -47,7 +47,7 @@ def compile_command(as_json: bool, outputs: tuple[Path, ...], **program: Any) ->
         "directory": artifact.directory,
         "cached": stats.builds == 0,
         "seconds": round(seconds, 3),
-        "resources": {name: vars(used) for name, used in kernel.resource_usage.items()} if artifact.kind == "cuda" else {},
+        "resources": {name: used._asdict() for name, used in kernel.resource_usage.items()} if artifact.kind == "cuda" else {},
         "remarks": kernel.remarks,
         "written": list(outputs),
     }

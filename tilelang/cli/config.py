@@ -27,7 +27,7 @@ def show(ctx: click.Context, as_json: bool, help_text: bool) -> None:
     """Print every setting with its value and where that comes from."""
     described, remarks = env.describe(), variable_remarks()
     if as_json:
-        emit_json({"settings": described, "remarks": remarks})
+        emit_json({"settings": [entry._asdict() for entry in described], "remarks": remarks})
     else:
         rows = [(entry.name, entry.key, _value(entry), entry.source) for entry in described]
         if help_text:

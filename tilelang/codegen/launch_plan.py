@@ -2,19 +2,20 @@
 
 Expressions (`Expr`) are ints, symbol names, or nested lists `[op, a, b]` with op one of
 `+ - * floordiv ceildiv floormod min max`, so that a plan is JSON and the C++ launcher evaluates it without Python.
+
+These are named tuples because every process that finds a kernel in the cache makes the classes: six dataclasses take 5 ms.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
-from typing import Union
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Union
 
 Expr = Union[int, str, list]
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One argument of the kernel function, in signature order.
 
     `kind` is "tensor" or "scalar". For tensors: `shape` and `strides` in elements (None: compact row-major); `output`
@@ -37,8 +38,7 @@ class Parameter:
     grid: bool = False
 
 
-@dataclass(frozen=True)
-class KernelArgument:
+class KernelArgument(NamedTuple):
     """One argument of a device function.
 
     `tensor`: index into `parameters` or workspaces after them; `tensor_map`: index into the launch's `tensor_maps`; `symbol`:
@@ -50,8 +50,7 @@ class KernelArgument:
     dtype: str
 
 
-@dataclass(frozen=True)
-class TensorMap:
+class TensorMap(NamedTuple):
     """What TMA instructions read about a tensor (CUDA driver API, "Tensor Map Object Management"); dimension 0 is innermost.
 
     `tensor` is an index into parameters, then workspaces; `shape` in elements; `strides` in elements, of dimensions 1 and up;
@@ -66,8 +65,7 @@ class TensorMap:
     swizzle: int
 
 
-@dataclass(frozen=True)
-class KernelLaunch:
+class KernelLaunch(NamedTuple):
     """One `__global__` function and how it is launched; launches of a plan run in order on one stream.
 
     All blocks of a `cooperative` launch run at once. One that `overlaps` may start before the launches that it depends on have
@@ -84,9 +82,13 @@ class KernelLaunch:
     cooperative: bool = False
     overlaps: bool = False
 
+    def tree(self) -> dict[str, Any]:
+        """The launch as dictionaries and tuples."""
+        arguments, maps = ([item._asdict() for item in items] for items in (self.arguments, self.tensor_maps))
+        return {**self._asdict(), "arguments": arguments, "tensor_maps": maps}
 
-@dataclass(frozen=True)
-class Workspace:
+
+class Workspace(NamedTuple):
     """A global buffer that the launcher allocates for the duration of the call (`T.alloc_global`), `zeroed` if that is so."""
 
     name: str
@@ -95,8 +97,7 @@ class Workspace:
     zeroed: bool = False
 
 
-@dataclass(frozen=True)
-class LaunchPlan:
+class LaunchPlan(NamedTuple):
     """Everything about a call except the binary.
 
     `symbols` maps every symbol to its dtype; each is a scalar parameter, or appears as a plain dimension or stride of a
@@ -107,16 +108,25 @@ class LaunchPlan:
     name: str
     parameters: tuple[Parameter, ...]
     kernels: tuple[KernelLaunch, ...]
-    symbols: dict[str, str] = field(default_factory=dict)
+    symbols: Mapping[str, str] = {}  # noqa: RUF012  (nobody writes into it)
     outputs: tuple[int, ...] = ()
     workspaces: tuple[Workspace, ...] = ()
 
     def without_outputs(self) -> LaunchPlan:
         """The same program when the caller passes every parameter."""
-        return replace(self, parameters=tuple(replace(p, output=False) for p in self.parameters), outputs=())
+        return self._replace(parameters=tuple(p._replace(output=False) for p in self.parameters), outputs=())
+
+    def tree(self) -> dict[str, Any]:
+        """The plan as dictionaries and tuples: what the native launcher reads."""
+        return {
+            **self._asdict(),
+            "parameters": [p._asdict() for p in self.parameters],
+            "kernels": [k.tree() for k in self.kernels],
+            "workspaces": [w._asdict() for w in self.workspaces],
+        }
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(self.tree(), separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> LaunchPlan:

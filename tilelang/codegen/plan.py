@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from .. import ir
@@ -195,11 +194,9 @@ def make_plan(
     return LaunchPlan(
         name=name,
         parameters=tuple(
-            replace(
-                _parameter(p, i in used if ir.is_buffer_var(p) else str(p.name) in scalars, alignment.get(i, 1), i in written),
-                pointer=str(p.name) in pointers,
-                grid=str(p.name) in grid,
-            )
+            _parameter(
+                p, i in used if ir.is_buffer_var(p) else str(p.name) in scalars, alignment.get(i, 1), i in written
+            )._replace(pointer=str(p.name) in pointers, grid=str(p.name) in grid)
             for i, p in enumerate(params)
         ),
         kernels=tuple(launches),
@@ -235,7 +232,7 @@ def interface_plan(
     return LaunchPlan(
         name=name,
         parameters=tuple(
-            replace(_parameter(p, True, 1, True), pointer=str(p.name) in pointers, grid=str(p.name) in grid) for p in params
+            _parameter(p, True, 1, True)._replace(pointer=str(p.name) in pointers, grid=str(p.name) in grid) for p in params
         ),
         kernels=(),
         symbols=_symbols(params, workspaces, extents, (), pointers),
@@ -257,7 +254,7 @@ def with_outputs(plan: LaunchPlan, out_idx: int | Sequence[int] | None) -> Launc
         Positions of tensor parameters, negative ones from the end.
     """
     if out_idx is None:
-        return replace(plan, outputs=(), parameters=tuple(replace(p, output=False) for p in plan.parameters))
+        return plan.without_outputs()
     wanted = [out_idx] if isinstance(out_idx, int) else list(out_idx)
     count = sum(not p.grid for p in plan.parameters)
     chosen: list[int] = []
@@ -276,5 +273,5 @@ def with_outputs(plan: LaunchPlan, out_idx: int | Sequence[int] | None) -> Launc
         if place in chosen:
             raise ArgumentError(f"out_idx names `{parameter.name}` twice: {wanted}", fix="list every output once")
         chosen.append(place)
-    parameters = tuple(replace(p, output=i in chosen) for i, p in enumerate(plan.parameters))
-    return replace(plan, outputs=tuple(chosen), parameters=parameters)
+    parameters = tuple(p._replace(output=i in chosen) for i, p in enumerate(plan.parameters))
+    return plan._replace(outputs=tuple(chosen), parameters=parameters)

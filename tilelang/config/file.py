@@ -14,28 +14,27 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tilelang.config.places import config_home
 from tilelang.errors import ConfigError
 
 
-@dataclass(frozen=True)
-class ConfigFile:
+class ConfigFile(NamedTuple):
     """The settings of one file.
 
     Parameters
     ----------
     path : Path or None
         None when there is no file.
-    values : dict
+    values : mapping
         Values by dotted key, such as "cache.root". Tables that are values themselves are among them, too.
     """
 
     path: Path | None
-    values: dict[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any]
 
 
 def active_file() -> ConfigFile:
@@ -57,7 +56,7 @@ def _find(named: str | None, _config_home: str | None) -> ConfigFile:
         data = path.read_bytes()
     except OSError as error:
         if not named and not os.path.lexists(path):  # also where somebody else's home directory is closed to us
-            return ConfigFile(None)
+            return ConfigFile(None, {})
         raise ConfigError(
             f"the configuration file {path} cannot be read ({error.strerror})",
             fix="correct TILELANG_CONFIG or unset it" if named else f"make {path} readable or remove it",

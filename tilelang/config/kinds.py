@@ -7,14 +7,12 @@ import os
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 Value = TypeVar("Value", covariant=True)
 
 
-@dataclass(frozen=True)
 class Kind(Generic[Value]):
     """How a value is read.
 
@@ -28,9 +26,10 @@ class Kind(Generic[Value]):
         From one of them; raises ValueError.
     """
 
-    parse: Callable[[str], Value]
-    toml: tuple[type, ...] = ()
-    convert: Callable[[Any], Value] = lambda value: value
+    def __init__(
+        self, parse: Callable[[str], Value], toml: tuple[type, ...] = (), convert: Callable[[Any], Value] = lambda value: value
+    ) -> None:
+        self.parse, self.toml, self.convert = parse, toml, convert
 
     def of_toml(self, value: Any) -> Value:
         """A value of a TOML file.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from tilelang.config.file import active_file
 from tilelang.config.kinds import Kind
@@ -18,8 +17,7 @@ class EnvironmentVariableError(ConfigError):
     """An environment variable with a value that it cannot have."""
 
 
-@dataclass(frozen=True)
-class Resolved(Generic[Value]):
+class Resolved(NamedTuple):
     """A setting's value and where it came from.
 
     Parameters
@@ -40,7 +38,7 @@ class Resolved(Generic[Value]):
 
     name: str
     key: str
-    value: Value | None
+    value: Any
     source: str
     meaning: str
     error: str = ""
@@ -121,7 +119,7 @@ class Setting(Generic[Value]):
                 ) from None
         return (self.default() if callable(self.default) else self.default), "default"
 
-    def describe(self, forced: dict[str, Any]) -> Resolved[Value]:
+    def describe(self, forced: dict[str, Any]) -> Resolved:
         """Value and source for people; a refused value is described, not raised."""
         try:
             value, source = self.resolve(forced)

@@ -7,11 +7,12 @@ import builtins
 import sys
 import types
 from types import CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .hooks import Hooks
-from .rewrite import HOOKS, Rewriter
-from .source import Source, annotation_names
+from .source import HOOKS, Source, annotation_names
+
+if TYPE_CHECKING:
+    from .hooks import Hooks
 
 # By identity: code objects that compare equal may come of different texts (annotations in a body are not in the code).
 # The original code object is kept beside the result, so that its id is not reused.
@@ -61,6 +62,9 @@ def rewritten(
 
 
 def _compile(func: FunctionType, kind: str) -> tuple[CodeType, Hooks]:
+    from .hooks import Hooks  # what a kernel from the cache does without
+    from .rewrite import Rewriter
+
     source = Source(func)
     known = {*func.__code__.co_freevars, *func.__code__.co_varnames, *func.__code__.co_cellvars}
     annotated = annotation_names(source.tree) - known

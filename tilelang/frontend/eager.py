@@ -9,9 +9,8 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import ArgumentError, FrontendError, SourceSpan, TileLangError
 from ..language.buffer import Buffer
@@ -27,8 +26,7 @@ from .source import Source
 from .tracing import finish, run
 
 
-@dataclass(frozen=True)
-class BoundCall:
+class BoundCall(NamedTuple):
     """One call of an eager function, taken apart.
 
     Attributes
@@ -52,8 +50,7 @@ class BoundCall:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class EagerSignature:
+class EagerSignature(NamedTuple):
     """What phase 1 found: tensor types by parameter (T.const dimensions are symbols), and the T.const names."""
 
     tensors: dict[str, TensorType]

@@ -19,7 +19,7 @@ from ..language.expr import Expr
 from ..language.tensor import TensorType
 from .macro import Macro
 from .prim_func import PrimFuncSource
-from .source import Source, annotation_names, code_names, function_lines
+from .source import Source, annotation_names, code_names, function_text
 
 # Modules whose behaviour is pinned by other parts of the cache key (versions), so that their names are enough.
 _PINNED = {"tilelang", "torch", "numpy", "tvm", "tvm_ffi"}
@@ -152,10 +152,10 @@ class _Digest:
         names: dict[str, Any] | None = None,
     ) -> None:
         try:
-            source = "".join(function_lines(func)[0])
+            text = function_text(func)
         except (OSError, TypeError):
             raise _NoDigest(func.__qualname__) from None
-        self.tag("function", func.__name__, source)
+        self.tag("function", func.__name__, "".join(text.lines))
         if cells is None:
             cells = {}
             for name, cell in zip(func.__code__.co_freevars, func.__closure__ or (), strict=True):
@@ -167,7 +167,7 @@ class _Digest:
             self.code(func.__code__)
             unevaluated: set[str] = set()
         else:
-            unevaluated = annotation_names(Source(func).tree, signatures=True) - set(cells)
+            unevaluated = annotation_names(text.tree or Source(func).tree, signatures=True) - set(cells)
         mentioned = code_names(func.__code__) | unevaluated
         for name in sorted(cells):
             self.tag("cell", name)

@@ -20,9 +20,7 @@ from typing import Any, NoReturn
 
 from ..errors import FrontendError
 from .scopes import argument_names, bound_names, target_names
-from .source import Source
-
-HOOKS = "__tl__"
+from .source import HOOKS, Source
 
 _REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.AsyncFunctionDef: ("async functions", "a kernel is a plain def"),

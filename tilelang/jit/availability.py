@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tilelang.errors import JITUnavailableError
 
 
-@dataclass(frozen=True)
-class Availability:
+class Availability(NamedTuple):
     """An answer with its remedy.
 
     Parameters

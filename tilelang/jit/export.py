@@ -29,7 +29,7 @@ def export_directory(kernel: JITKernel, directory: Path) -> dict[str, Path]:
         "tir.py": kernel.prim_func.script(),
         f"kernel.{suffix}": artifact.source,
         "host.json": json.dumps(json.loads(artifact.plan.to_json()), indent=1),
-        "launch.json": json.dumps([asdict(launch) for launch in artifact.plan.kernels], indent=1),
+        "launch.json": json.dumps([launch.tree() for launch in artifact.plan.kernels], indent=1),
         "kernel_info.txt": _info(kernel),
         "build.sh": _build_script(kernel, f"kernel.{suffix}"),
     }

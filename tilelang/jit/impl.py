@@ -7,7 +7,6 @@ import inspect
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -274,7 +273,7 @@ class JITImpl:
     @property
     def signatures(self) -> dict[Any, Signature]:
         """Every specialization that was compiled, by its compile-time values; empty before the first."""
-        return {key: replace(kernel.signatures[0], consts=key[0]) for key, kernel in self._memo.items()}
+        return {key: kernel.signatures[0]._replace(consts=key[0]) for key, kernel in self._memo.items()}
 
     def parse_cache_key(self, *args: Any, **kwargs: Any) -> Any:
         """What tells the kernel of these arguments from the function's others; `__tune_params` is no argument of its own."""

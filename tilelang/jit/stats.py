@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tilelang.errors import ArgumentError
 
@@ -72,8 +72,7 @@ class CompilationStats:
         return self.hits / (self.hits + self.misses) if self.hits + self.misses else 0.0
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """One specialization of a function.
 
     Parameters

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tilelang.codegen.launch_plan import LaunchPlan
 from tilelang.errors import ArgumentTypeError, DeviceMismatchError
@@ -16,8 +15,7 @@ Named = Callable[[tuple, dict[str, Any]], tuple]
 Recover = Callable[[DeviceMismatchError, tuple], Any]
 
 
-@dataclass(frozen=True)
-class Binary:
+class Binary(NamedTuple):
     """Compiled kernels: a cubin in memory, or a shared object on disk for the simulator or the CPU itself.
 
     `runtime` is the library that runs the shared object's kernels; the simulator's own when it is empty.
@@ -64,7 +62,7 @@ class Launcher:
         # Without a tensor among the arguments nothing says on which device to run, so a tensor without elements does.
         self._anchored = not any(p.kind == "tensor" and not p.output for p in plan.parameters)
         self._several = len(plan.outputs) > 1
-        runtime, tree = load_runtime(), asdict(plan)
+        runtime, tree = load_runtime(), plan.tree()
         try:
             if binary.kind == "cuda":
                 self._program = runtime.load_cuda(tree, binary.cubin)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import UnsupportedError
 
 _KB = 1024
 
 
-@dataclass(frozen=True)
-class Arch:
+class Arch(NamedTuple):
     """One compute capability.
 
     `shared_per_block` is the opt-in maximum in bytes, of which a multiprocessor has `shared_per_sm` and keeps `shared_reserved`

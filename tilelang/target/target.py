@@ -64,7 +64,7 @@ class Target:
         if self.is_cpu:
             return HOST
         arch = find_arch(self.arch)
-        return arch if self.multiprocessors is None else replace(arch, multiprocessors=self.multiprocessors)
+        return arch if self.multiprocessors is None else arch._replace(multiprocessors=self.multiprocessors)
 
     def __str__(self) -> str:
         count = "" if self.multiprocessors is None else f", {self.multiprocessors} multiprocessors"

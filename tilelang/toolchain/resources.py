@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _ENTRY = re.compile(r"Compiling entry function '(\w+)'")
 _PROPERTIES = re.compile(r"Function properties for (\w+)")
@@ -13,8 +13,7 @@ _USED = re.compile(r"Used (\d+) registers")
 _BARRIERS = re.compile(r"used (\d+) barriers")
 
 
-@dataclass(frozen=True)
-class KernelResources:
+class KernelResources(NamedTuple):
     """What one `__global__` function takes of a multiprocessor, besides its dynamic shared memory.
 
     Parameters

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from tilelang.jit.availability import Availability, package_availability
 from tilelang.jit.compilers.base import BinaryJit
-from tilelang.jit.compilers.cuda import build_cubin
 
 if TYPE_CHECKING:
     from tilelang.cache import Artifact
@@ -40,6 +39,7 @@ class NvrtcJit(BinaryJit):
         return target.kind == "cuda" and not target.simulated
 
     def build(self, lowered: LoweredKernel) -> Artifact:
+        from tilelang.jit.compilers.cuda import build_cubin
         from tilelang.toolchain.nvrtc import compile_text
 
         return build_cubin(lowered, compile_text, self.flags)
