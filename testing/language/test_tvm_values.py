@@ -97,7 +97,6 @@ def test_dtypes():
         (lambda A: T.warpgroup_fence_operand(3), SemanticError, "accumulator"),
         (lambda A: T.alloc_tmem((8, 8), "float32"), UnsupportedError, "sm_100"),
         (lambda A: T.call_packed("f", A[0]), UnsupportedError, "host executes nothing"),
-        (lambda A: T.WSSchedule(4, [], [], []), UnsupportedError, "T.Pipelined"),
     ],
 )
 def test_misuse(statement, error, words):

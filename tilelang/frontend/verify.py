@@ -33,7 +33,7 @@ def _statement(stmt: Any, scope: set) -> None:
         _statement(stmt.body, scope | {stmt.loop_var})
     elif isinstance(stmt, ir.AttrStmt):
         _uses(stmt.value, scope, stmt)
-        _statement(stmt.body, scope | {stmt.node.var})
+        _statement(stmt.body, scope | {stmt.node.var} if isinstance(stmt.node, ir.IterVar) else scope)
     elif isinstance(stmt, ir.IfThenElse):
         _uses(stmt.condition, scope, stmt)
         _statement(stmt.then_case, set(scope))

@@ -32,6 +32,7 @@ def operator(*names: str) -> Callable[[Callable[[Machine, Any], None]], Callable
     "tl.sync_threads", "tl.sync_warp", "tl.bar_sync", "tl.fence_block", "tl.fence_device", "tl.fence_proxy_async", "tl.assume",
     "tl.annotate_layout", "tl.use_swizzle", "tl.min_blocks_per_sm", "tl.keep_registers", "tl.import_source", "tl.may_alias",
     "tl.finalize_reducer", "tl.cp_async_commit", "tl.cp_async_wait", "tl.annotate_l2_hit_ratio", "tl.wait_wgmma",
+    "tl.ws_schedule", "tl.ws_pipeline_depth",
 )  # fmt: skip
 def nothing(machine: Machine, call: Any) -> None:
     """Statements run in the order of the program, for all threads together."""

@@ -290,6 +290,20 @@ from .wide_access import (
     sts128,
 )
 from .wide_access import read_only_load as _read_only_load
+from .ws_schedule import (
+    WSID,
+    WSInstr,
+    WSOpRef,
+    WSPipeline,
+    WSRole,
+    WSSchedule,
+    WSScope,
+    WSSync,
+    WSSyncKind,
+    annotate_ws_pipeline_depth,
+    annotate_ws_schedule,
+    ws_op,
+)
 
 broadcast, ramp = Broadcast, Ramp
 Var = SizeVar = var

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import DTypeError, SemanticError, ShapeError
 from ..frontend.builder import require
 from .buffer import Buffer, Element, MutableScalar, Region
-from .emit import name_of, snapshot, statement, whole
+from .emit import merge_options, name_of, snapshot, statement, whole
 from .expr import Expr
 from .shape import Extent, same, shape_text
 
@@ -63,10 +63,7 @@ def copy(
         "prefer_instruction": prefer_instruction,
         "loop_layout": loop_layout,
     }
-    for name, value in (annotations or {}).items():
-        if name not in options:
-            raise SemanticError(f"T.copy has no option {name!r}", fix="one of " + ", ".join(options))
-        options[name] = value if options[name] is None else options[name]
+    merge_options(options, annotations, "T.copy")
     _one_of(options["eviction_policy"], _POLICIES, "eviction_policy")
     _one_of(options["prefer_instruction"], _INSTRUCTIONS, "prefer_instruction")
     require("T.copy").need_kernel("T.copy")

@@ -7,12 +7,31 @@ from contextlib import contextmanager
 from typing import Any
 
 from .._lazy import ir
-from ..errors import DTypeError, ShapeError
+from ..errors import DTypeError, SemanticError, ShapeError
 from ..frontend.builder import require
 from .buffer import Buffer, Element, MutableScalar, Region
 from .dtypes import dtype
 from .expr import Expr, apply, as_expr
 from .shape import node_of
+
+# The key of `annotations=` that labels a statement for a schedule (ws_schedule.py).
+WSID = "tl.ws_id"
+
+
+def labelled(label: str, body: Any, span: Any) -> Any:
+    """The statement, labelled."""
+    return ir.AttrStmt(ir.const(0), WSID, ir.StringImm(label), body, span)
+
+
+def merge_options(options: dict[str, Any], annotations: dict[str, Any] | None, what: str) -> None:
+    """Take options by name out of `annotations`; SemanticError for a name that is none. What is given directly wins."""
+    for name, value in (annotations or {}).items():
+        if name == WSID:
+            options[WSID] = value
+        elif name not in options:
+            raise SemanticError(f"{what} has no option {name!r}", fix="one of " + ", ".join(options))
+        else:
+            options[name] = value if options[name] is None else options[name]
 
 
 def whole(operand: Any, what: str) -> Region:
@@ -65,8 +84,10 @@ def statement(name: str, args: tuple = (), attrs: dict[str, Any] | None = None, 
     builder = require(what)
     builder.need_kernel(what)
     kept = {k: v for k, v in (attrs or {}).items() if v is not None}
+    label = kept.pop(WSID, None)
     call = ir.call(name, [argument(a) for a in args], attrs=kept or None, span=builder.span())
-    builder.emit(ir.evaluate(call, builder.span()))
+    made = ir.evaluate(call, builder.span())
+    builder.emit(made if label is None else labelled(str(label), made, builder.span()))
     _note_writes(builder, args)
 
 
@@ -148,12 +169,15 @@ def before_launch(builder: Any, needed: bool = True, depth: int = 0) -> Iterator
 
 
 __all__ = [
+    "WSID",
     "MutableScalar",
     "alloc",
     "argument",
     "bind",
     "call",
     "effect",
+    "labelled",
+    "merge_options",
     "name_of",
     "region_node",
     "snapshot",

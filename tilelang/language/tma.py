@@ -8,7 +8,7 @@ from ..errors import SemanticError
 from ..frontend.builder import require
 from .barrier import barrier_region
 from .copy import match_extents
-from .emit import statement
+from .emit import WSID, merge_options, statement
 from .kernel import kernel_of
 
 
@@ -51,10 +51,7 @@ def tma_copy(
     """
     require("T.tma_copy").need_kernel("T.tma_copy")
     options = {"barrier": barrier, "leader_scope_threads": leader_scope_threads, "eviction_policy": eviction_policy}
-    for name, value in (annotations or {}).items():
-        if name not in options:
-            raise SemanticError(f"T.tma_copy has no option {name!r}", fix="one of " + ", ".join(options))
-        options[name] = value if options[name] is None else options[name]
+    merge_options(options, annotations, "T.tma_copy")
     if cluster_mask is not None:
         check_cluster_mask(cluster_mask, "T.tma_copy")
     policy = options["eviction_policy"]
@@ -87,7 +84,7 @@ def tma_copy(
         )
     if cluster_mask is not None:  # copies of other blocks count at this block's barriers
         statement("tl.cluster_barriers", (), None, "T.tma_copy")
-    attrs = {"leader_scope": scope, "eviction_policy": policy, "cluster_mask": cluster_mask}
+    attrs = {"leader_scope": scope, "eviction_policy": policy, "cluster_mask": cluster_mask, WSID: options.get(WSID)}
     statement("tl.tma_copy", args, attrs, "T.tma_copy")
 
 

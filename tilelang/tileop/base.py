@@ -49,7 +49,8 @@ class LoweringContext:
     at thread `first_thread` of the block.
     `tensor_maps` are the kernel's arguments for TMA, `stored_once` the tensors that TMA may write: one statement stores them, and
     nothing reads them; of those, `stored_apart` get no element twice from one block.
-    `packed` leads from a parameter of bytes to the one of 4-bit elements that the function declares.
+    `packed` leads from a parameter of bytes to the one of 4-bit elements that the function declares. `pipeline_depths` are the
+    slots that T.annotate_ws_pipeline_depth asks for.
     """
 
     target: Target
@@ -71,6 +72,7 @@ class LoweringContext:
     device_tensors: set[ir.Var] = field(default_factory=set)
     first_thread: int = 0
     packed: dict[ir.Var, ir.Var] = field(default_factory=dict)
+    pipeline_depths: dict[ir.Var, int] = field(default_factory=dict)
 
     def copy(self) -> LoweringContext:
         """A context whose decisions are its own."""

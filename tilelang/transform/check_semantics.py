@@ -19,7 +19,7 @@ from .kernel_program import KernelProgram
 from .parallel_nest import ParallelNest
 
 _TILE_SCOPES = ("shared", "shared.dyn", "shared.barrier", "local.fragment", "local", "local.var")
-_REGION_DIRECTIVES = frozenset(("tl.annotate_layout", "tl.view", "tl.init_barriers"))
+_REGION_DIRECTIVES = frozenset(("tl.annotate_layout", "tl.view", "tl.init_barriers", "tl.ws_schedule", "tl.ws_pipeline_depth"))
 _MAX_GRID_YZ = 65535  # CUDA C++ Programming Guide, "Technical Specifications per Compute Capability"
 
 

@@ -38,10 +38,12 @@ from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
 from .pipelining.specialize import NotSpecialized
 from .print_once import print_once
 from .report_code import report_code
+from .schedule.materialize import NO_TMA as SCHEDULE_WITHOUT_TMA
+from .schedule.materialize import materialize_schedule
 from .show_layouts import show_layouts
 from .simplify import simplify
 from .specialize_warps import DISABLE as DISABLE_WARP_SPECIALIZED
-from .specialize_warps import both_roles, check_tensor_loads, ring_tiles, specialize_warps
+from .specialize_warps import ScheduledCopyRefused, both_roles, check_tensor_loads, ring_tiles, specialize_warps
 from .uniform_branches import uniform_branches
 from .vectorize_loops import vectorize_loops
 from .widen_indices import widen_indices
@@ -79,6 +81,7 @@ CUDA: tuple[Pass, ...] = (
     pack_sub_byte,
     bind_views,
     expand_private,
+    materialize_schedule,
     group_threads,
     initialise_barriers,
     # how its work is arranged
@@ -129,7 +132,9 @@ def run_passes(
         return program
     except NotSpecialized as refusal:
         what, change = "producer warp", {DISABLE_WARP_SPECIALIZED: True}
-        if program.persistent:
+        if isinstance(refusal, ScheduledCopyRefused):
+            what, change = "TMA for the copies of the schedule", {SCHEDULE_WITHOUT_TMA: True}
+        elif program.persistent:
             what, change = "persistent blocks", {PERSISTENT_BLOCKS: False}
         ctx.remark(refusal.span or program.span, f"no {what}: {refusal.reason}")
         ctx.pass_configs = {**ctx.pass_configs, **change}

@@ -8,7 +8,8 @@ from functools import wraps
 from math import prod
 
 from .. import ir
-from ..tileop.tma import TensorLoad
+from ..errors import UnsupportedError
+from ..tileop.tma import ExplicitTensorCopy, TensorLoad
 from .join_roles import PRODUCER_THREADS, WARP
 from .kernel_program import KernelProgram
 from .manual_barriers import has_manual_barriers
@@ -72,8 +73,12 @@ def _has_pipeline(program: KernelProgram) -> bool:
     return any(key in loop.annotations for loop in ir.collect(program.body, ir.For) for key in ("tl.num_stages", "tl.stage"))
 
 
+class ScheduledCopyRefused(NotSpecialized):
+    """A copy that a schedule gave to TMA cannot be done by it."""
+
+
 def check_tensor_loads(program: KernelProgram) -> KernelProgram:
-    """Now that shared layouts are known: the producer's copies are still what TMA can do.
+    """Now that shared layouts are known: the producer's copies, and those of a schedule, are still what TMA can do.
 
     Raises
     ------
@@ -86,6 +91,13 @@ def check_tensor_loads(program: KernelProgram) -> KernelProgram:
                 boxes = unit.op.boxes(program.ctx)
             if isinstance(boxes, str):
                 raise NotSpecialized(boxes, unit.stmt.span)
+    for unit in units_of(program.body):
+        if isinstance(unit.op, ExplicitTensorCopy) and unit.op.scheduled:
+            with unit.within(program.ctx):
+                try:
+                    unit.op.boxes(program.ctx)
+                except UnsupportedError as refusal:
+                    raise ScheduledCopyRefused(refusal.message, unit.stmt.span) from None
     return program
 
 

@@ -91,6 +91,7 @@ class _Directives(ir.Mutator):
         self.cluster = (1, 1, 1)
         self.may_alias: set[str] = set()
         self.source: tuple[str, str] | None = None
+        self.depths: dict[ir.Var, int] = {}
 
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
         if ir.is_call(node.value, "tl.import_source"):
@@ -108,6 +109,8 @@ class _Directives(ir.Mutator):
             return None
         if ir.is_call(node.value, "tl.source_kernel"):
             self.source = str(node.value.args[0].value), str(node.value.args[1].value)
+        if ir.is_call(node.value, "tl.ws_pipeline_depth") and len(node.value.args):
+            self.depths[node.value.args[0].source] = int(node.value.attrs["depth"])
         if ir.is_call(node.value, "tl.may_alias"):
             self.may_alias.add(str(node.value.args[0].source.name))
             return None
@@ -133,6 +136,7 @@ def _make_program(launch: _Launch, name: str, host: HostProgram, target: Target,
             ctx.ranges[var] = (0, extent)
     directives = _Directives()
     body = directives.body(ir.substitute(launch.body, fixed))
+    ctx.pipeline_depths = directives.depths
     ctx.device_tensors = {c.args[0].args[0].source for c in ir.collect(body, ir.Call) if ir.is_call(c, "tl.make_tensor")}
     if directives.cluster != (1, 1, 1) and not target.limits.has_tma:
         raise UnsupportedError(

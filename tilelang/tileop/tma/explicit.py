@@ -20,6 +20,7 @@ class ExplicitTensorCopy(TileOp):
 
     A load adds its bytes to what `barrier` expects, and is complete when the barrier's phase is (which somebody arrives for);
     a store is a bulk group of the issuing thread. One thread of those that run the statement issues; `alone`: whoever comes by.
+    `scheduled`: a role of a schedule chose TMA, the author only wrote T.copy.
     """
 
     src: ir.BufferRegion
@@ -29,6 +30,7 @@ class ExplicitTensorCopy(TileOp):
     eviction_policy: str | None = None
     cluster_mask: int = 0
     alone: bool = False
+    scheduled: bool = False
     span: Any = None
 
     @classmethod
@@ -36,11 +38,14 @@ class ExplicitTensorCopy(TileOp):
         barrier = call.args[2] if len(call.args) > 2 else None
         leader_scope, alone = int(attribute(call, "leader_scope", 0)), bool(attribute(call, "alone", False))
         policy, mask = attribute(call, "eviction_policy"), int(attribute(call, "cluster_mask", 0))
-        return cls(call.args[0], call.args[1], barrier, leader_scope, policy and str(policy), mask, alone, span)
+        scheduled = bool(attribute(call, "scheduled", False))
+        return cls(call.args[0], call.args[1], barrier, leader_scope, policy and str(policy), mask, alone, scheduled, span)
 
     def to_call(self) -> ir.Call:
         args = [self.src, self.dst] if self.barrier is None else [self.src, self.dst, self.barrier]
         attrs: dict[str, Any] = {"leader_scope": self.leader_scope, "alone": self.alone, "cluster_mask": self.cluster_mask}
+        if self.scheduled:
+            attrs["scheduled"] = True
         if self.eviction_policy is not None:
             attrs["eviction_policy"] = self.eviction_policy
         return ir.call("tl.tma_copy", args, attrs=attrs, span=self.span)

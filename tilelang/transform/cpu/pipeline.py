@@ -10,6 +10,7 @@ from ..pipeline import Pass
 from ..simplify import simplify
 from ..widen_indices import widen_indices
 from . import gemm, print, reduce, scan
+from .drop_schedule import drop_schedule
 from .localize_tiles import localize_tiles
 from .lower_tiles import lower_tiles
 from .reducers import assign_contributions
@@ -20,6 +21,7 @@ OPERATORS = (gemm, print, reduce, scan)
 
 CPU: tuple[Pass, ...] = (
     # what the program says
+    drop_schedule,
     expand_reducers,
     check_semantics,
     pack_sub_byte,

@@ -244,6 +244,9 @@ class _Specialize:
         The more tiles are under way, the better the latency of memory is hidden; a block's share of shared memory is what it has
         with the stages asked for, so that as many blocks fit a multiprocessor as before.
         """
+        asked = [self.ctx.pipeline_depths[buf] for buf in plan.buffers if buf in self.ctx.pipeline_depths]
+        if asked:
+            return max(asked)
         if self.ctx.pass_configs.get(EXACT_STAGES):
             return plan.versions
         inside = {b for u in LoopBody(loop).units for a in u.accesses for b in (self.ctx.root(a.buffer),)}
