@@ -72,12 +72,12 @@ struct Thread : tl_sim_thread {
   std::unique_ptr<char[]> context_storage;
 };
 
-enum class Collective : uint8_t { sync, mma_ready, shuffle, ballot, ldmatrix, stmatrix };
+enum class Collective : uint8_t { sync, mma_ready, shuffle, ballot, ldmatrix, stmatrix, sparse_mma };
 
 // What a lane brings to a warp collective; lives on the lane's stack until it completes.
 struct Request {
   Collective kind;
-  uint8_t mode, count;  // of a shuffle: mode and words; of a matrix copy: transposed and matrices
+  uint8_t mode, count;  // of a shuffle: mode and words; of a matrix copy: transposed and matrices; of mma.sp: operation and selector
   int argument;
   void* data;
   const void* source;

@@ -1,5 +1,6 @@
 // Warp collectives: the last of the lanes that take part does the work of all and wakes them.
 #include "ldmatrix.h"
+#include "sparse.h"
 
 namespace tl::sim {
 
@@ -65,6 +66,7 @@ void complete(Warp& warp, Block& block, int warp_index, uint32_t group) {
     case Collective::ballot: execute_ballot(warp, group); break;
     case Collective::ldmatrix: execute_ldmatrix(warp); break;
     case Collective::stmatrix: execute_stmatrix(warp); break;
+    case Collective::sparse_mma: execute_sparse_mma(warp, block); break;
   }
   make_ready(block, warp_index, group);
   warp.arrived &= ~group;

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "sparse.h"
 #include "team.h"
 #include "wgmma.h"
 
@@ -116,6 +117,7 @@ void tl_sim_mma(int operation, void* c, const void* a, const void* b, int site) 
 void tl_sim_set_portable(int portable) {
   kernels = choose_kernels(portable != 0);
   choose_wgmma_kernels(portable != 0);
+  choose_sparse_kernels(portable != 0);
 }
 
 void tl_sim_mma_ready(int site) {

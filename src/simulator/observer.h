@@ -42,7 +42,7 @@ struct Agent {
 
 // What one wgmma of a warpgroup touches, told once all its threads have issued it.
 struct WgmmaAccess {
-  static constexpr int chunks_of_a = 32, most_chunks_of_b = 512;
+  static constexpr int chunks_of_a = 32, most_chunks_of_b = 1024;
   int group;
   uint32_t ticket;
   bool a_in_registers;

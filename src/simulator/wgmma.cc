@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "sparse.h"
 #include "team.h"
 
 namespace tl::sim {
@@ -24,16 +25,19 @@ Kernels choose(bool portable) {
 
 Kernels kernels = choose(false);
 
-constexpr int k_bytes = 32;  // of a row of an operand: k16 of 16 bits, k8 of 32, k32 of 8
+constexpr int k_bytes = 32;  // of a row of an operand: k16 of 16 bits, k8 of 32, k32 of 8; B of a sparse product has twice that
 
-// Calls visit(first_row, chunk, address): 16 bytes of one operand of `rows` rows, as it lies in shared memory. K-major: row
-// `first_row`, 16-byte half `chunk` of its K. MN-major (16-bit types): rows first_row..first_row+7 at k = chunk.
+bool is_sparse(const WgmmaOperation& operation) { return operation.selector >= 0; }
+int b_bytes(const WgmmaOperation& operation) { return is_sparse(operation) ? sparse_b_bytes : k_bytes; }
+
+// Calls visit(first_row, chunk, address): 16 bytes of one operand of `rows` rows of `bytes`, as it lies in shared memory. K-major:
+// row `first_row`, part `chunk` of its K. MN-major (16-bit types): rows first_row..first_row+7 at k = chunk.
 // Layouts: 9.7.15.5.1.2.1 "Shared Memory Matrix Layout", canonical forms; the swizzle is an XOR of the final address.
 template <class Visit>
-void walk_operand(const MatrixDescriptor& d, int rows, bool transposed, Visit visit) {
+void walk_operand(const MatrixDescriptor& d, int rows, int bytes, bool transposed, Visit visit) {
   const uint32_t width = d.swizzle ? 16u << d.swizzle : 16;  // bytes of a row of a core matrix group
-  for (int i = 0; i < (transposed ? 16 : rows); ++i) {
-    for (int j = 0; j < (transposed ? rows / 8 : 2); ++j) {
+  for (int i = 0; i < (transposed ? bytes / 2 : rows); ++i) {
+    for (int j = 0; j < (transposed ? rows / 8 : bytes / 16); ++j) {
       const auto outer = static_cast<uint32_t>(i), inner = static_cast<uint32_t>(j);
       uint32_t address = d.start;
       if (!transposed) {
@@ -65,13 +69,14 @@ const char* in_window(const Block& block, uint32_t address, const WgmmaOperation
   return block.shared + offset;
 }
 
-void gather(const Block& block, const WgmmaOperation& operation, uint64_t bits, int rows, bool transposed, char name, char* target) {
-  walk_operand(MatrixDescriptor(bits), rows, transposed, [&](int row, int part, uint32_t address) {
+void gather(const Block& block, const WgmmaOperation& operation, uint64_t bits, int rows, int bytes, bool transposed, char name,
+            char* target) {
+  walk_operand(MatrixDescriptor(bits), rows, bytes, transposed, [&](int row, int part, uint32_t address) {
     const char* source = in_window(block, address, operation, name);
     if (!transposed) {
-      memcpy(target + row * k_bytes + part * 16, source, 16);
+      memcpy(target + row * bytes + part * 16, source, 16);
     } else {
-      for (int e = 0; e < 8; ++e) memcpy(target + (row + e) * k_bytes + part * 2, source + e * 2, 2);
+      for (int e = 0; e < 8; ++e) memcpy(target + (row + e) * bytes + part * 2, source + e * 2, 2);
     }
   });
 }
@@ -83,13 +88,19 @@ void execute(Block& block, int group) {
   WgmmaOperation& operation = *owned;
   tl_sim_thread* saved = tl_sim_self;
   tl_sim_self = &block.threads[group * warpgroup_threads];  // whom a failure names
-  alignas(64) char a[64 * k_bytes], b[256 * k_bytes];
-  if (!operation.a_in_registers) gather(block, operation, operation.a_descriptor, 64, operation.flags & TL_SIM_WGMMA_TRANS_A, 'A', a);
-  gather(block, operation, operation.b_descriptor, operation.n, operation.flags & TL_SIM_WGMMA_TRANS_B, 'B', b);
-  WgmmaOperands operands{operation.a_in_registers ? nullptr : a, b, operation.a, operation.c, operation.n,
-                         (operation.flags & TL_SIM_WGMMA_ACCUMULATE) != 0, (operation.flags & TL_SIM_WGMMA_NEGATE_A) != 0,
-                         (operation.flags & TL_SIM_WGMMA_NEGATE_B) != 0};
-  kernels[static_cast<int>(block.team->options.numerics)][operation.operation](operands);
+  alignas(64) char a[64 * k_bytes], b[256 * sparse_b_bytes];
+  if (!operation.a_in_registers) gather(block, operation, operation.a_descriptor, 64, k_bytes, operation.flags & TL_SIM_WGMMA_TRANS_A, 'A', a);
+  gather(block, operation, operation.b_descriptor, operation.n, b_bytes(operation), operation.flags & TL_SIM_WGMMA_TRANS_B, 'B', b);
+  const char* a_rows = operation.a_in_registers ? nullptr : a;
+  const bool accumulate = operation.flags & TL_SIM_WGMMA_ACCUMULATE, negate_a = operation.flags & TL_SIM_WGMMA_NEGATE_A,
+             negate_b = operation.flags & TL_SIM_WGMMA_NEGATE_B;
+  if (is_sparse(operation)) {
+    multiply_sparse(block, operation.operation, {a_rows, b, operation.a, operation.c, nullptr, 4, operation.n, accumulate, negate_a, negate_b},
+                    operation.metadata, operation.selector, operation.site);
+  } else {
+    WgmmaOperands operands{a_rows, b, operation.a, operation.c, operation.n, accumulate, negate_a, negate_b};
+    kernels[static_cast<int>(block.team->options.numerics)][operation.operation](operands);
+  }
   tl_sim_self = saved;
   ++queue.done;
   queue.spare.push_back(std::move(owned));
@@ -138,12 +149,12 @@ void observe_issue(Block& block, int group, const WgmmaOperation& operation) {
   access.a_in_registers = operation.a_in_registers;
   if (!operation.a_in_registers) {
     int chunks[4] = {};
-    walk_operand(MatrixDescriptor(operation.a_descriptor), 64, operation.flags & TL_SIM_WGMMA_TRANS_A, [&](int row, int, uint32_t address) {
+    walk_operand(MatrixDescriptor(operation.a_descriptor), 64, k_bytes, operation.flags & TL_SIM_WGMMA_TRANS_A, [&](int row, int, uint32_t address) {
       access.a[row / 16][chunks[row / 16]++] = shared_offset(block, in_window(block, address, operation, 'A'));
     });
   }
   access.b_chunks = 0;
-  walk_operand(MatrixDescriptor(operation.b_descriptor), operation.n, operation.flags & TL_SIM_WGMMA_TRANS_B, [&](int, int, uint32_t address) {
+  walk_operand(MatrixDescriptor(operation.b_descriptor), operation.n, b_bytes(operation), operation.flags & TL_SIM_WGMMA_TRANS_B, [&](int, int, uint32_t address) {
     access.b[access.b_chunks++] = shared_offset(block, in_window(block, address, operation, 'B'));
   });
   const bool half = operation.operation == TL_SIM_WGMMA_F16_F16 || (operation.operation >= TL_SIM_WGMMA_E4E4_F16 && operation.operation <= TL_SIM_WGMMA_E5E5_F16);
@@ -214,7 +225,11 @@ std::string describe_wgmma(const Block& block, const Thread& thread) {
 
 using namespace tl::sim;
 
-void tl_sim_wgmma(int operation, int n, void* c, const void* a, uint64_t a_descriptor, uint64_t b_descriptor, int flags, int site) {
+namespace {
+
+// `selector` -1: dense.
+void issue(int operation, int n, void* c, const void* a, uint64_t a_descriptor, uint64_t b_descriptor, uint32_t metadata, int selector, int flags,
+           int site) {
   Thread* thread = self();
   Block& block = *thread->block;
   const int group = thread->index / warpgroup_threads;
@@ -228,6 +243,9 @@ void tl_sim_wgmma(int operation, int n, void* c, const void* a, uint64_t a_descr
     for (uint64_t bits : {a ? b_descriptor : a_descriptor, b_descriptor}) {
       if (MatrixDescriptor(bits).base_offset) refuse("a descriptor with a base offset: the simulator takes tiles aligned to their swizzle pattern", site);
     }
+    if (selector >= 0 && !(flags & TL_SIM_WGMMA_TRANS_B) && MatrixDescriptor(b_descriptor).swizzle == 1) {
+      refuse("B of a sparse product, K-major with a 32-byte swizzle: a row of the swizzle holds half of the 64 bytes along K", site);
+    }
     std::unique_ptr<WgmmaOperation> fresh;
     if (queue.spare.empty()) {
       fresh = std::make_unique<WgmmaOperation>();
@@ -235,14 +253,15 @@ void tl_sim_wgmma(int operation, int n, void* c, const void* a, uint64_t a_descr
       fresh = std::move(queue.spare.back());
       queue.spare.pop_back();
     }
-    fresh->operation = operation, fresh->n = n, fresh->flags = flags, fresh->site = site;
+    fresh->operation = operation, fresh->n = n, fresh->flags = flags, fresh->site = site, fresh->selector = selector;
     fresh->a_descriptor = a ? 0 : a_descriptor, fresh->b_descriptor = b_descriptor;
     fresh->a_in_registers = a != nullptr;
     fresh->joined = 0;
     queue.pending.push_back(std::move(fresh));
   }
   WgmmaOperation& record = *queue.pending[index];
-  if (record.operation != operation || record.n != n || record.flags != flags || record.site != site || record.a_in_registers != (a != nullptr)) {
+  if (record.operation != operation || record.n != n || record.flags != flags || record.site != site || record.selector != selector ||
+      record.a_in_registers != (a != nullptr)) {
     fail(block, "threads of warpgroup %d have come to different wgmma instructions (lines %d and %d), %s", group, record.site, site,
          name_thread(*thread).c_str());
   }
@@ -252,12 +271,24 @@ void tl_sim_wgmma(int operation, int n, void* c, const void* a, uint64_t a_descr
   const int slot = thread->index % warpgroup_threads;
   record.c[slot] = c;
   record.a[slot] = a;
+  record.metadata[slot] = metadata;
   if (++record.joined < warpgroup_threads) return;
   observe_issue(block, group, record);
   Team& team = *block.team;
   if (team.options.time == Time::early || (team.options.time == Time::random && team.random.one_in(4))) {
     while (ready(queue)) execute(block, group);
   }
+}
+
+}  // namespace
+
+void tl_sim_wgmma(int operation, int n, void* c, const void* a, uint64_t a_descriptor, uint64_t b_descriptor, int flags, int site) {
+  issue(operation, n, c, a, a_descriptor, b_descriptor, 0, -1, flags, site);
+}
+
+void tl_sim_wgmma_sp(int operation, int n, void* c, const void* a, uint64_t a_descriptor, uint64_t b_descriptor, uint32_t metadata, int selector,
+                     int flags, int site) {
+  issue(operation, n, c, a, a_descriptor, b_descriptor, metadata, selector, flags, site);
 }
 
 void tl_sim_wgmma_fence(int site) {

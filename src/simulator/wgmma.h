@@ -8,11 +8,13 @@ namespace tl::sim {
 
 struct WgmmaOperation {
   int operation, n, flags, site;
+  int selector;  // of a sparse one; -1: dense
   uint64_t a_descriptor, b_descriptor;
   bool a_in_registers;
   int joined;  // threads that have issued it
   void* c[warpgroup_threads];
   const void* a[warpgroup_threads];
+  uint32_t metadata[warpgroup_threads];  // sparse
 };
 
 // Of one warpgroup. Operations run in order, each once all 128 threads have issued it.

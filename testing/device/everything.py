@@ -120,14 +120,17 @@ def _matrix(float8: bool, stmatrix: bool) -> str:
     combinations += [("m16n8k32", a, b, "int32_t") for a in ("int8_t", "uint8_t") for b in ("int8_t", "uint8_t")]
     combinations += [("m16n8k32", a, b, "float") for a in FLOAT8 for b in FLOAT8] if float8 else []
     combinations.append(("m8n8k4", "double", "double", "double"))
+    sparse = {"m16n8k16": "m16n8k32", "m16n8k8": "m16n8k16", "m16n8k32": "m16n8k64"}
     for shape, a, b, c in combinations:
         lines.append(f"  {{ auto* p = reinterpret_cast<{a}*>(in); auto* s = reinterpret_cast<{b}*>(in);")
         lines.append(f"    auto* q = reinterpret_cast<{c}*>(out);")
-        lines.append(f"    alignas(16) {a} x[16]; alignas(16) {b} y[8]; alignas(16) {c} z[4];")
-        lines.append("    for (int j = 0; j < 16; ++j) x[j] = p[i * 16 + j];")
-        lines.append("    for (int j = 0; j < 8; ++j) y[j] = s[i * 8 + j];")
+        lines.append(f"    alignas(16) {a} x[16]; alignas(16) {b} y[16]; alignas(16) {c} z[4];")
+        lines.append("    for (int j = 0; j < 16; ++j) x[j] = p[i * 16 + j], y[j] = s[i * 8 + j];")
         lines.append("    for (int j = 0; j < 4; ++j) z[j] = q[i * 4 + j];")
         lines.append(f"    tl::mma_{shape}(z, x, y); tl::mma_ready();")
+        if shape in sparse:
+            lines.append(f"    tl::mma_sp_{sparse[shape]}(z, x, y, tl::sparse_metadata(*flag));")
+            lines += [f"    tl::mma_sp_{sparse[shape]}<1>(z, x, y, *flag);"] if shape != "m16n8k32" else []
         lines.append("    for (int j = 0; j < 4; ++j) q[i * 4 + j] = z[j]; }")
     return _kernel("matrix", "\n".join(lines))
 
@@ -192,6 +195,11 @@ def _wgmma(n: int) -> str:
             lines.append(f"    tl::wgmma_ss<{a}, {b}, {n}, true, true, -1, 1>(d, a, b, true);")
         lines.append(f"    tl::wgmma_commit(); tl::wgmma_wait<1>(); tl::wgmma_wait<0>(); tl::wgmma_pin<{n}>(d);")
         lines.append(f"    tl::wgmma_fence(); tl::wgmma_rs<{a}, {b}, {n}>(d, reinterpret_cast<{a}*>(raw), b, true);")
+        lines.append(f"    tl::wgmma_sp_ss<{a}, {b}, {n}>(d, a, b, *flag, i > 400);")
+        lines.append(f"    tl::wgmma_sp_rs<{a}, {b}, {n}>(d, reinterpret_cast<{a}*>(raw), b, *flag, true);")
+        if a in ("tl::half_t", "tl::bfloat16_t"):
+            lines.append(f"    tl::wgmma_sp_ss<{a}, {b}, {n}, true, true, 1, -1, 1>(d, a, b, *flag, true);")
+            lines.append(f"    tl::wgmma_sp_rs<{a}, {b}, {n}, true, 1, -1, 1>(d, reinterpret_cast<{a}*>(raw), b, *flag, true);")
         lines.append(f"    tl::wgmma_commit(); tl::wgmma_wait<0>(); tl::wgmma_pin<{n}>(d);")
         lines.append(f"    for (int j = 0; j < {n // 2}; ++j) q[j] = d[j]; }}")
     return _kernel(f"wgmma{n}", "\n".join(lines))
@@ -272,7 +280,7 @@ def _ampere_barriers() -> str:
 
 def hopper_text(n: int) -> str:
     """What only sm_90a has: asynchronous copies, clusters, wgmma with one N."""
-    names = ("core", "mbarrier", "tma", "bulk", "cluster", "cache_policy", "registers", f"wgmma/m64n{n}")
+    names = ("core", "mbarrier", "tma", "bulk", "cluster", "cache_policy", "registers", f"wgmma/m64n{n}", f"wgmma_sp/m64n{n}")
     return "".join(f"#include <tl/{h}.h>\n" for h in names) + _copies() + _wgmma(n)
 
 
@@ -302,6 +310,7 @@ def text(arch: int) -> str:
             "cp_async",
             "ldmatrix",
             "mma",
+            "mma_sp",
             "unpack",
             "float4",
             "print",

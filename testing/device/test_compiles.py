@@ -87,6 +87,7 @@ def test_register_lists_are_generated():
     spec.loader.exec_module(generate)
     for n in range(8, 257, 8):
         assert (folder / f"m64n{n}.h").read_text() == generate.header(n)
+        assert (folder.parent / "wgmma_sp" / f"m64n{n}.h").read_text() == generate.sparse_header(n)
 
 
 def test_host_compiler():

@@ -129,7 +129,7 @@ def test_compress_and_back(dtype, code):
         (((64, 32), (64, 8), (64, 64)), "int16", {}, ShapeError, "E is 64 x 4"),
         (((64, 16), (64, 4), (64, 64)), "int16", {}, ShapeError, "A_sparse is 64 x 32"),
         (((64, 32), (64, 4), (64, 64)), "float16", {}, DTypeError, "int8, int16, int32"),
-        (((64, 32), (64, 4), (64, 64)), "int16", dict(wg_wait=2), SemanticError, "wgmma_gemm_sp"),
+        (((64, 32), (64, 4), (64, 64)), "int16", dict(wg_wait=2), SemanticError, "T.wait_wgmma"),
     ],
 )
 def test_misuse(shapes, code, options, error, words):

@@ -142,6 +142,14 @@ class CallPrinter(ABC):
 
     _op_wgmma_ss = _op_wgmma_rs = _wgmma
 
+    def _sparse_wgmma(self, expr: ir.Call) -> tuple[str, int]:
+        n = attribute(expr, "template")[2]
+        self.use(f"tl/wgmma/m64n{n}.h")  # wgmma_pin
+        self.use(f"tl/wgmma_sp/m64n{n}.h")
+        return self._call_function(ir.call_name(expr), list(expr.args), expr)
+
+    _op_wgmma_sp_ss = _op_wgmma_sp_rs = _sparse_wgmma
+
     # ------------------------------------------------------------------ debugging
 
     def _op_print(self, expr: ir.Call) -> tuple[str, int]:

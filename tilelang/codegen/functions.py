@@ -22,6 +22,9 @@ _FAMILIES = {
     "atomic_lanes": "atomic_add_lanes atomic_fetch_add_lanes",
     "cp_async": "cp_async cp_async_commit cp_async_wait",
     "ldmatrix": " ".join(f"{way}matrix_x{n}{t}" for way in ("ld", "st") for n in (1, 2, 4) for t in ("", "_trans")),
+    "mma_sp": "mma_sp_m16n8k32 mma_sp_m16n8k16 mma_sp_m16n8k64",
+    "sparse_metadata": "sparse_metadata",
+    "wgmma_sp": "wgmma_sp_ss wgmma_sp_rs",
     "mma": "mma_m16n8k16 mma_m16n8k8 mma_m16n8k32 mma_m8n8k4 mma_ready",
     "wgmma": "wgmma_ss wgmma_rs wgmma_fence wgmma_commit wgmma_wait wgmma_pin wgmma_descriptor",
     "unpack": "unpack look_up",
@@ -70,7 +73,9 @@ _READS = {
     **{f"stmatrix_x{n}{t}": (1,) for n in (1, 2, 4) for t in ("", "_trans")},
     "wgmma_rs": (1,),
     "wgmma_descriptor": (0,),
+    "wgmma_sp_rs": (1,),
     **{name: (1, 2) for name in ("mma_m16n8k16", "mma_m16n8k8", "mma_m16n8k32", "mma_m8n8k4")},
+    **{name: (1, 2) for name in ("mma_sp_m16n8k32", "mma_sp_m16n8k16", "mma_sp_m16n8k64")},
 }
 
 

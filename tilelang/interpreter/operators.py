@@ -53,10 +53,26 @@ def fill(machine: Machine, call: Any) -> None:
     write(machine, region, np.full(extents, value))
 
 
+def _decompressed(kept: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """The dense matrix of a 2:4 sparse operand (1:2 of 32-bit elements) and its metadata."""
+    keep, group = (1, 2) if kept.dtype.itemsize == 4 else (2, 4)
+    width = words.dtype.itemsize * 8
+    codes = (words[..., None].astype(np.int64) >> np.arange(0, width, 4)) & 15
+    codes = codes.reshape(words.shape[0], -1)
+    first = codes % 4 // 2 if keep == 1 else codes % 4
+    places = first[..., None] if keep == 1 else np.stack([first, codes // 4], -1)
+    dense = np.zeros((*codes.shape, group), kept.dtype)
+    np.put_along_axis(dense, places, kept.reshape(*codes.shape, keep), -1)
+    return dense.reshape(kept.shape[0], -1)
+
+
 @operator("tl.gemm", "tl.wgmma_gemm", "tl.cpu_gemm")
 def gemm(machine: Machine, call: Any) -> None:
     a, b, c = (_matrix(read(machine, region)) for region in call.args[:3])
     a = a.T if attribute(call, "transpose_A", False) else a
+    if len(call.args) > 4:
+        words = _matrix(read(machine, call.args[4]))
+        a = _decompressed(a, words.T if attribute(call, "transpose_E", False) else words)
     b = b.T if attribute(call, "transpose_B", False) else b
     sums = np.dtype(np.int64) if c.dtype.kind in "iu" else np.dtype(np.float64 if c.dtype.itemsize == 8 else np.float32)
     product = a.astype(sums) @ b.astype(sums)

@@ -80,7 +80,7 @@ def gemm(
                 f"{', transposed' if transpose_B else ''}, C is {shape_text(shape_c)})",
                 fix="A is M x K, B is K x N (N x K with transpose_B=True), C is M x N",
             )
-    _check_dtypes(a, b, c)
+    check_operand_dtypes(a, b, c)
     try:
         policy = GemmWarpPolicy(int(policy))
     except (ValueError, TypeError):
@@ -111,19 +111,20 @@ def _flag(value: Any, name: str) -> bool:
     raise SemanticError(f"{name}={value!r} must be True or False")
 
 
-def _check_dtypes(a: Region, b: Region, c: Region) -> None:
+def check_operand_dtypes(a: Region, b: Region, c: Region, what: str = "T.gemm") -> None:
+    """Refuse element types that no product takes."""
     ta, tb, tc = a.dtype, b.dtype, c.dtype
     if any(t.is_bool or t.lanes > 1 for t in (ta, tb, tc)):
-        raise DTypeError(f"T.gemm of {ta} and {tb} into {tc}", fix="use float or integer tiles")
+        raise DTypeError(f"{what} of {ta} and {tb} into {tc}", fix="use float or integer tiles")
     both8 = (ta.is_float8 and tb.is_float8) or (ta.is_int and tb.is_int and ta.bits == tb.bits)
     if ta != tb and not both8:
         raise DTypeError(
-            f"T.gemm of {name_of(a)} ({ta}) and {name_of(b)} ({tb}): the operands have different dtypes",
+            f"{what} of {name_of(a)} ({ta}) and {name_of(b)} ({tb}): the operands have different dtypes",
             fix="copy one into a tile of the other's dtype first",
         )
     if ta.is_float != tc.is_float:
         raise DTypeError(
-            f"T.gemm of {ta} operands into the {tc} accumulator {name_of(c)}",
+            f"{what} of {ta} operands into the {tc} accumulator {name_of(c)}",
             fix="accumulate floats in float32 (or float16), integers in int32",
         )
     if tc.bits < ta.bits:

@@ -24,7 +24,7 @@ _FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=of
 # Products of narrow types are exact in single precision, so fusing changes no result there.
 _AVX2 = ["-mavx2", "-mfma", "-mf16c", "-ffp-contract=fast"]
 _AVX512 = [*_AVX2, "-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw"]
-_EXTRA_FLAGS = {"mma_avx2.cc": _AVX2, "wgmma_avx2.cc": _AVX2, "wgmma_avx512.cc": _AVX512}
+_EXTRA_FLAGS = {"mma_avx2.cc": _AVX2, "sparse_avx2.cc": _AVX2, "wgmma_avx2.cc": _AVX2, "wgmma_avx512.cc": _AVX512}
 
 
 @functools.cache

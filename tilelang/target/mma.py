@@ -22,7 +22,7 @@ class MatrixInstruction:
     function : str
         Device function; takes the addresses of the register elements of C, A and B.
     m, n, k : int
-        Extents: A is m x k, B is k x n, C is m x n.
+        Extents: A is m x k (stored as m x k / 2 by an instruction of a sparse A), B is k x n, C is m x n.
     a, b, c : Fragment
         Element (row, column) → lane and register, registers in the order of the PTX figures.
     """
@@ -34,6 +34,11 @@ class MatrixInstruction:
     a: Fragment
     b: Fragment
     c: Fragment
+
+    @property
+    def a_k(self) -> int:
+        """Stored elements along k of a row of A: half of k where A is 2:4 sparse."""
+        return self.a.shape[1]
 
     def __str__(self) -> str:
         return f"{self.function.removeprefix('tl.')}"
@@ -53,9 +58,20 @@ def _m16n8(k: int, packed: int) -> MatrixInstruction:
     )
 
 
+def _sparse_m16n8(k: int, packed: int) -> MatrixInstruction:
+    """mma.sp: A holds half of k and is laid out as that of the dense instruction of half of k; B is covered by four quarters."""
+    dense = _m16n8(k // 2, packed)
+    along_k = (local(4, packed), MEMBER, local(packed, 1))
+    b = Fragment((k, 8), (along_k, (GROUP,)))
+    return MatrixInstruction(f"tl.mma_sp_m16n8k{k}", 16, 8, k, a=dense.a, b=b, c=dense.c)
+
+
 M16N8K16 = _m16n8(16, 2)
 M16N8K8 = _m16n8(8, 1)
 M16N8K32 = _m16n8(32, 4)
+SPARSE_M16N8K32 = _sparse_m16n8(32, 2)
+SPARSE_M16N8K16 = _sparse_m16n8(16, 1)
+SPARSE_M16N8K64 = _sparse_m16n8(64, 4)
 M8N8K4 = MatrixInstruction(
     "tl.mma_m8n8k4",
     8,
@@ -89,8 +105,15 @@ _TABLE: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], MatrixIns
 )
 
 
-def find_instruction(arch: Arch, a: str, b: str, c: str) -> MatrixInstruction | None:
-    """The instruction that multiplies dtypes `a` by `b` into `c` on an architecture, or None."""
+# The sparse instruction beside a dense one; there is none of double precision.
+_SPARSE = {M16N8K16.function: SPARSE_M16N8K32, M16N8K8.function: SPARSE_M16N8K16, M16N8K32.function: SPARSE_M16N8K64}
+
+
+def find_instruction(arch: Arch, a: str, b: str, c: str, sparse: bool = False) -> MatrixInstruction | None:
+    """The instruction that multiplies dtypes `a` by `b` into `c` on an architecture, or None; `sparse`: of a 2:4 sparse A."""
+    if sparse:
+        dense = find_instruction(arch, a, b, c)
+        return None if dense is None else _SPARSE.get(dense.function)
     for a_types, b_types, c_types, instruction, available in _TABLE:
         if a in a_types and b in b_types and c in c_types and available(arch):
             return instruction

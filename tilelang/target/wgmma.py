@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .arch import Arch
 
@@ -18,7 +18,7 @@ class WarpgroupInstruction:
     Parameters
     ----------
     k : int
-        Extent along k: 32 bytes of it.
+        Extent along k: 32 bytes of it, 64 where A is 2:4 sparse.
     packed : int
         Elements of A in a 32-bit register.
     any_major : bool
@@ -31,6 +31,17 @@ class WarpgroupInstruction:
     packed: int
     any_major: bool
     n_step: int = 8
+    sparse: bool = False
+
+    @property
+    def a_k(self) -> int:
+        """Stored elements along k of a row of A."""
+        return 8 * self.packed
+
+    @property
+    def b_bytes(self) -> int:
+        """Bytes along k of a column of B."""
+        return 64 if self.sparse else 32
 
 
 _HALF = WarpgroupInstruction(16, 2, True)
@@ -49,11 +60,11 @@ _TABLE = (
 )
 
 
-def find_warpgroup_instruction(arch: Arch, a: str, b: str, c: str) -> WarpgroupInstruction | None:
-    """The instruction that multiplies dtypes `a` by `b` into `c` on an architecture, or None."""
+def find_warpgroup_instruction(arch: Arch, a: str, b: str, c: str, sparse: bool = False) -> WarpgroupInstruction | None:
+    """The instruction that multiplies dtypes `a` by `b` into `c` on an architecture, or None; `sparse`: of a 2:4 sparse A."""
     if arch.name != "sm_90a":
         return None
     for a_types, b_types, c_types, instruction in _TABLE:
         if a in a_types and b in b_types and c in c_types:
-            return instruction
+            return replace(instruction, k=2 * instruction.k, sparse=True) if sparse else instruction
     return None

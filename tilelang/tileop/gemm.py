@@ -18,6 +18,7 @@ from .digits import add, guarded, nest, walk_dim
 from .fma import fma_c_layout, fma_operand_layout, lower_fma
 from .mma import MmaPlan, Policy, lower_mma
 from .mma.lower import RegisterTiles
+from .mma.metadata import Metadata, elements_of_word
 from .mma.operand import SharedMatrix
 from .view import Region, extents, matrix_dims, starts, view, whole_layout
 from .wgmma import DescribedMatrix, WgmmaPlan, lower_wgmma
@@ -86,6 +87,10 @@ class Gemm(TileOp):
         How warps divide C where several divisions are equally much work.
     in_flight : bool
         Warpgroup instructions only: the products are left under way, for a `tl.gemm_wait`.
+    E : TensorRegion, optional
+        A is 2:4 sparse (of 32-bit elements 1:2) and holds the kept half of k; E, in shared memory, says where along k they
+        were (`tileop/mma/metadata.py`), one row of words for each row of A, or a column if `transpose_E`. `expand_sparse` has
+        left only those for which the target has an instruction.
 
     Matrix instructions of the target are used when whole instructions cover m, n and k, and the block consists of whole
     warps; float32 operands are then rounded to tf32 (10 mantissa bits). Otherwise each thread computes its
@@ -101,25 +106,32 @@ class Gemm(TileOp):
     policy: Policy = Policy.Square
     in_flight: bool = False
     span: Any = None
+    E: Region | None = None
+    transpose_E: bool = False
 
     # ------------------------------------------------------------------ conversion
 
     @classmethod
     def from_call(cls, call: ir.Call, span: Any) -> Gemm:
-        a, b, c, clear = call.args
+        a, b, c, clear, *metadata = call.args
         policy = int(attribute(call, "policy", 0))
         if policy not in list(Policy):
             raise SemanticError(
                 f"gemm policy {policy} is unknown", fix="use Square, FullRow or FullCol", span=ir.span_to_source(span)
             )
         flags = (bool(attribute(call, "transpose_A", False)), bool(attribute(call, "transpose_B", False)))
-        return cls(a, b, c, clear, *flags, Policy(policy), bool(attribute(call, "in_flight", False)), span)
+        sparse = (metadata[0], bool(attribute(call, "transpose_E", False))) if metadata else ()
+        return cls(a, b, c, clear, *flags, Policy(policy), bool(attribute(call, "in_flight", False)), span, *sparse)
 
     def to_call(self) -> ir.Call:
         attrs = {"transpose_A": self.transpose_A, "transpose_B": self.transpose_B, "policy": int(self.policy)}
         if self.in_flight:
             attrs["in_flight"] = True
-        return ir.call("tl.gemm", [self.A, self.B, self.C, self.clear_accum], attrs=attrs, span=self.span)
+        operands = [self.A, self.B, self.C, self.clear_accum]
+        if self.E is not None:
+            operands.append(self.E)
+            attrs["transpose_E"] = self.transpose_E
+        return ir.call("tl.gemm", operands, attrs=attrs, span=self.span)
 
     # ------------------------------------------------------------------ operands
 
@@ -142,6 +154,24 @@ class Gemm(TileOp):
     def c(self) -> Operand:
         return self._operand("C", self.C, False)
 
+    @property
+    def e(self) -> Operand:
+        assert self.E is not None, "asked only of sparse products"
+        return self._operand("E", self.E, self.transpose_E)
+
+    @property
+    def is_sparse(self) -> bool:
+        return self.E is not None
+
+    @property
+    def k(self) -> int:
+        """Extent of the product along k, of which a sparse A holds half."""
+        return self.b.shape[0]
+
+    def dense(self, a: Region) -> Gemm:
+        """The product with a dense A, m x k."""
+        return replace(self, A=a, transpose_A=False, E=None, transpose_E=False)
+
     def check(self, target: Target) -> None:
         a, b, c = self.a, self.b, self.c
         # On a CPU an array of T.alloc_local is the block's: a block is one thread.
@@ -154,8 +184,10 @@ class Gemm(TileOp):
                     fix=_SCOPE_FIX[operand.letter],
                     span=self.source,
                 )
-        m, n, k = c.shape[0], c.shape[1], a.shape[1]
-        if a.shape != (m, k) or b.shape != (k, n):
+        m, n, k = c.shape[0], c.shape[1], a.shape[1] * (2 if self.is_sparse else 1)
+        if self.is_sparse:
+            self._check_metadata()
+        if a.shape[0] != m or b.shape != (k, n):
             stored = [f"{o.letter} {o.buffer.name} is {_times(o.shape[::-1] if t else o.shape)}" + (", transposed" if t else "")
                       for o, t in ((a, self.transpose_A), (b, self.transpose_B), (c, False))]  # fmt: skip
             raise ShapeError(
@@ -183,6 +215,20 @@ class Gemm(TileOp):
                 span=self.source,
             )
 
+    def _check_metadata(self) -> None:
+        a, e = self.a, self.e
+        if not _is_integer(e.dtype) or dtype_bits(e.dtype) not in (8, 16, 32):
+            raise DTypeError(
+                f"the metadata {e.buffer.name} of gemm_sp is {e.dtype}", fix="int8, int16, int32 or uint", span=self.source
+            )
+        words = 2 * a.shape[1] / elements_of_word(dtype_bits(a.dtype), dtype_bits(e.dtype))
+        if e.shape != (a.shape[0], words):
+            raise ShapeError(
+                f"the metadata {e.buffer.name} of gemm_sp is {_times(e.shape)}; {a.buffer.name} keeps {_times(a.shape)} elements",
+                fix=f"{a.shape[0]} x {words:g} words of {e.dtype}",
+                span=self.source,
+            )
+
     def _shape_advice(self, a: Operand, b: Operand, c: Operand) -> str:
         if a.shape[1] != b.shape[0]:
             return f"A has k = {a.shape[1]}, B has k = {b.shape[0]}: make them equal"
@@ -190,7 +236,8 @@ class Gemm(TileOp):
 
     def effects(self) -> Effects:
         cleared = ir.const_int(self.clear_accum)
-        reads = (self.A, self.B) if cleared else (self.A, self.B, self.C)
+        reads = (self.A, self.B) if self.E is None else (self.A, self.B, self.E)
+        reads = reads if cleared else (*reads, self.C)
         return Effects(reads=reads, writes=(self.C,))
 
     # ------------------------------------------------------------------ layouts
@@ -202,15 +249,15 @@ class Gemm(TileOp):
     def _warpgroup_plan(self, ctx: LoweringContext) -> WgmmaPlan | None:
         """By wgmma: B in shared memory and A there or in registers, both where the instruction can read them."""
         a, b, c = self.a, self.b, self.c
-        instruction = find_warpgroup_instruction(ctx.target.limits, a.dtype, b.dtype, c.dtype)
+        instruction = find_warpgroup_instruction(ctx.target.limits, a.dtype, b.dtype, c.dtype, self.is_sparse)
         if instruction is None or ctx.pass_configs.get("tl.disable_wgmma") or b.in_registers or not c.in_registers:
             return None
         if any(o.is_block(d) for o in (a, c) for d in (0, 1)):
             return None
-        described = DescribedMatrix.of(b.shared, 0, instruction.any_major, ctx)
+        described = DescribedMatrix.of(b.shared, 0, instruction.any_major, ctx, instruction.b_bytes)
         if described is None or not (a.in_registers or DescribedMatrix.of(a.shared, 1, instruction.any_major, ctx)):
             return None
-        return WgmmaPlan.make(instruction, c.shape[0], c.shape[1], a.shape[1], ctx.num_threads, self.policy, described.granule)
+        return WgmmaPlan.make(instruction, c.shape[0], c.shape[1], self.k, ctx.num_threads, self.policy, described.granule)
 
     def runs_on_warpgroups(self, ctx: LoweringContext) -> bool:
         """True if the gemm becomes warpgroup instructions, which may be left under way."""
@@ -228,11 +275,11 @@ class Gemm(TileOp):
     def _warp_plan(self, ctx: LoweringContext) -> MmaPlan | None:
         """By mma.sync."""
         a, b, c = self.a, self.b, self.c
-        instruction = find_instruction(ctx.target.limits, a.dtype, b.dtype, c.dtype)
+        instruction = find_instruction(ctx.target.limits, a.dtype, b.dtype, c.dtype, self.is_sparse)
         if instruction is None:
             return None
         exact = (c.is_block(0) or a.is_block(0), c.is_block(1) or b.is_block(1))
-        return MmaPlan.make(instruction, c.shape[0], c.shape[1], a.shape[1], ctx.num_threads, self.policy, exact)
+        return MmaPlan.make(instruction, c.shape[0], c.shape[1], self.k, ctx.num_threads, self.policy, exact)
 
     def _whole(self, part: Fragment, operand: Operand, ctx: LoweringContext) -> Fragment:
         return whole_layout(part, operand.region, operand.dims, ctx, self.source)
@@ -288,6 +335,7 @@ class Gemm(TileOp):
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
         plan = self.plan(ctx)
         if plan is None:
+            assert not self.is_sparse, "expand_sparse leaves those that an instruction covers"
             self._remark(ctx)
             return lower_fma(self, ctx)
         if isinstance(plan, WgmmaPlan):
@@ -295,18 +343,22 @@ class Gemm(TileOp):
         before, c, after = self._accumulator(plan, ctx)
         a = self._tiles(self.a, plan.a, plan.steps * plan.instruction.a.local_size, plan.instruction.a.local_size, ctx)
         b = self._tiles(self.b, plan.b, plan.steps * plan.instruction.b.local_size, plan.instruction.b.local_size, ctx)
-        return ir.seq([*before, lower_mma(plan, a, b, c, ctx, self.span), *after])
+        return ir.seq([*before, lower_mma(plan, a, b, c, ctx, self.span, self._metadata), *after])
+
+    @property
+    def _metadata(self) -> Metadata | None:
+        return Metadata(self.e.shared, dtype_bits(self.a.dtype)) if self.is_sparse else None
 
     def _lower_wgmma(self, plan: WgmmaPlan, ctx: LoweringContext) -> ir.Stmt:
         c = self._register_tiles(self.c, plan.c, plan.column_tiles * plan.c_size, plan.c_size, ctx)
-        b = DescribedMatrix.of(self.b.shared, 0, plan.instruction.any_major, ctx)
+        b = DescribedMatrix.of(self.b.shared, 0, plan.instruction.any_major, ctx, plan.instruction.b_bytes)
         a: RegisterTiles | DescribedMatrix | None
         if self.a.in_registers:
             a = self._register_tiles(self.a, plan.a, plan.steps * plan.a_size, plan.a_size, ctx)
         else:
             a = DescribedMatrix.of(self.a.shared, 1, plan.instruction.any_major, ctx)
         assert a is not None and b is not None, "the plan was made for operands that wgmma can describe"
-        return lower_wgmma(plan, a, b, c, self.clear_accum, ctx, self.in_flight, self.span)
+        return lower_wgmma(plan, a, b, c, self.clear_accum, ctx, self.in_flight, self.span, self._metadata)
 
     def _remark(self, ctx: LoweringContext) -> None:
         a, b, c = self.a, self.b, self.c

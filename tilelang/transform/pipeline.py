@@ -19,6 +19,7 @@ from .check_semantics import check_semantics
 from .clear_accumulators import clear_accumulators
 from .expand_private import expand_private
 from .expand_reducers import expand_reducers
+from .expand_sparse import expand_sparse
 from .fence_async_proxy import fence_async_proxy
 from .find_stored_tensors import find_stored_tensors
 from .finish_products import finish_products
@@ -78,6 +79,7 @@ CUDA: tuple[Pass, ...] = (
     apply_safe_values,
     expand_reducers,
     check_semantics,
+    expand_sparse,
     pack_sub_byte,
     bind_views,
     expand_private,

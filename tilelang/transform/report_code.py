@@ -18,7 +18,19 @@ from .tabulate import tabulate
 
 _MEMORY = ("global", "shared.dyn", "shared")
 _BANKS, _BANK_BYTES = 32, 4
-_MATRIX = ("wgmma_ss", "wgmma_rs", "mma_m16n8k16", "mma_m16n8k8", "mma_m16n8k32", "mma_m8n8k4")
+_MATRIX = (
+    "wgmma_ss",
+    "wgmma_rs",
+    "wgmma_sp_ss",
+    "wgmma_sp_rs",
+    "mma_m16n8k16",
+    "mma_m16n8k8",
+    "mma_m16n8k32",
+    "mma_m8n8k4",
+    "mma_sp_m16n8k32",
+    "mma_sp_m16n8k16",
+    "mma_sp_m16n8k64",
+)
 
 
 def report_code(program: KernelProgram) -> KernelProgram:

@@ -1,4 +1,4 @@
-// The instructions of one N; included by <tl/wgmma/m64n<N>.h>, which has defined the register lists, once for each N.
+// The instructions of one N; included by <tl/wgmma/m64n<N>.h>, which defines the register lists around it.
 // FULL: accumulators of 32 bits, HALF: pairs of 16 bits. Operands after the accumulators, by descriptor: 0 a, 1 b,
 // 2 accumulate, 3 and 4 scales, 5 and 6 transpositions; from registers: 0-3 a, 4 b, 5 accumulate, 6 and 7 scales, 8 transposition.
 
@@ -116,29 +116,3 @@ struct wgmma_shape<TL_WGMMA_N> {
 #undef TL_WGMMA_INTEGERS
 
 #endif
-#undef TL_WGMMA_N
-#undef TL_WGMMA_SHAPE
-#undef TL_WGMMA_FULL
-#undef TL_WGMMA_FULL_LIST
-#undef TL_WGMMA_FULL_0
-#undef TL_WGMMA_FULL_1
-#undef TL_WGMMA_FULL_2
-#undef TL_WGMMA_FULL_3
-#undef TL_WGMMA_FULL_4
-#undef TL_WGMMA_FULL_5
-#undef TL_WGMMA_FULL_6
-#undef TL_WGMMA_FULL_7
-#undef TL_WGMMA_FULL_8
-#undef TL_WGMMA_FULL_9
-#undef TL_WGMMA_HALF
-#undef TL_WGMMA_HALF_LIST
-#undef TL_WGMMA_HALF_0
-#undef TL_WGMMA_HALF_1
-#undef TL_WGMMA_HALF_2
-#undef TL_WGMMA_HALF_3
-#undef TL_WGMMA_HALF_4
-#undef TL_WGMMA_HALF_5
-#undef TL_WGMMA_HALF_6
-#undef TL_WGMMA_HALF_7
-#undef TL_WGMMA_HALF_8
-#undef TL_WGMMA_HALF_9

@@ -131,6 +131,8 @@ enum tl_sim_mma_op {
 };
 void tl_sim_mma(int op, void* c, const void* a, const void* b, int site);
 void tl_sim_mma_ready(int site);
+/* mma.sp: an operation of tl_sim_wgmma_op; b is 16 bytes, K twice that of the dense instruction. Executed at once. */
+void tl_sim_mma_sp(int op, void* c, const void* a, const void* b, uint32_t metadata, int selector, int site);
 
 /* ---- cp.async ---- */
 void tl_sim_cp_async(void* shared, const void* global, int bytes, int source_bytes, int site);
@@ -182,6 +184,9 @@ enum tl_sim_wgmma_op { /* half accumulators are packed in pairs */
   TL_SIM_WGMMA_COUNT
 };
 void tl_sim_wgmma(int op, int n, void* c, const void* a, uint64_t a_descriptor, uint64_t b_descriptor, int flags, int site);
+/* The sparse one: `metadata` and `selector` as in PTX. */
+void tl_sim_wgmma_sp(int op, int n, void* c, const void* a, uint64_t a_descriptor, uint64_t b_descriptor, uint32_t metadata, int selector,
+                     int flags, int site);
 void tl_sim_wgmma_fence(int site);
 void tl_sim_wgmma_commit(int site);
 void tl_sim_wgmma_wait(int pending, int site);

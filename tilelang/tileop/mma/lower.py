@@ -9,6 +9,7 @@ from typing import Any
 from ... import ir
 from ..base import LoweringContext
 from ..digits import add, guarded, loop, scale
+from .metadata import Metadata
 from .operand import SharedMatrix, ldmatrix_form, load_elements, load_ldmatrix
 from .plan import WARP, MmaPlan
 
@@ -44,8 +45,12 @@ def lower_mma(
     c: RegisterTiles,
     ctx: LoweringContext,
     span: Any = None,
+    metadata: Metadata | None = None,
 ) -> ir.Stmt:
-    """`c += a * b`. Shared operands pass through registers; a fragment is read where it is (its layout is the plan's)."""
+    """`c += a * b`. Shared operands pass through registers; a fragment is read where it is (its layout is the plan's).
+
+    `metadata`: of a 2:4 sparse a.
+    """
     grid, tile = plan.grid, plan.instruction
     lane, warp = ir.var("lane"), ir.var("warp")
     prologue: list[Any] = [ir.Bind(lane, ctx.tid % WARP, span), ir.Bind(warp, ctx.tid // WARP, span)]
@@ -79,10 +84,18 @@ def lower_mma(
     else:
         b_tiles = b
 
+    codes = ir.buffer((grid.row_tiles,), "uint32", "metadata", "local")
+    if metadata is not None:
+        prologue.append(ir.alloc(codes))
+        loaders.append(_code_loader(plan, metadata, codes, place, row_tile, row_guard, span))
+
     def product(i: Any, j: Any, s: Any) -> ir.Stmt:
         c_at = add(scale(i, c.tile), scale(j, c.step))
         accumulator = ir.address_of(ir.load(c.buffer, [add(c.base, c_at)]))
-        return ir.evaluate(ir.call(tile.function, [accumulator, a_tiles.at(i, s), b_tiles.at(j, s)], span=span), span)
+        operands = [accumulator, a_tiles.at(i, s), b_tiles.at(j, s)]
+        if metadata is not None:
+            operands.append(ir.load(codes, [i]))
+        return ir.evaluate(ir.call(tile.function, operands, span=span), span)
 
     def columns(i: Any, s: Any) -> ir.Stmt:
         return loop("ni", grid.column_tiles, lambda j: guarded(column_guard(j), product(i, j, s), span), span)
@@ -113,16 +126,29 @@ def _a_loader(
     span: Any,
 ) -> Callable[[Any], ir.Stmt]:
     tile = plan.instruction
-    form = ldmatrix_form(a, 1, tile.k, ctx)
+    form = ldmatrix_form(a, 1, tile.a_k, ctx)
 
     def load(s: Any) -> ir.Stmt:
         def one(i: Any) -> ir.Stmt:
-            m, k, offset = scale(row_tile(i), tile.m), scale(s, tile.k), scale(i, target.tile)
+            m, k, offset = scale(row_tile(i), tile.m), scale(s, tile.a_k), scale(i, target.tile)
             if form:
                 stmt = load_ldmatrix(target.buffer, offset, a, form, 1, m, k, 4, place.lane)
             else:
                 stmt = load_elements(target.buffer, offset, a, tile.a, m, k, place.lane)
             return guarded(guard(i), stmt, span)
+
+        return loop("mi", plan.grid.row_tiles, one, span)
+
+    return load
+
+
+def _code_loader(
+    plan: MmaPlan, metadata: Metadata, codes: ir.Var, place: _Place, row_tile: Any, guard: Any, span: Any
+) -> Callable[[Any], ir.Stmt]:
+    def load(s: Any) -> ir.Stmt:
+        def one(i: Any) -> ir.Stmt:
+            value = metadata.register(scale(row_tile(i), plan.instruction.m), s, place.lane)
+            return guarded(guard(i), ir.BufferStore(codes, value, [ir.as_expr(i)], span), span)
 
         return loop("mi", plan.grid.row_tiles, one, span)
 
@@ -140,7 +166,8 @@ def _b_loader(
     span: Any,
 ) -> Callable[[Any], ir.Stmt]:
     tile, count = plan.instruction, plan.grid.column_tiles
-    form = ldmatrix_form(b, 0, tile.k, ctx)
+    deep = tile.k // tile.a_k  # 32 bytes along k, once or twice
+    form = ldmatrix_form(b, 0, tile.a_k, ctx)
 
     def load(s: Any) -> ir.Stmt:
         k = scale(s, tile.k)
@@ -148,12 +175,12 @@ def _b_loader(
         def one(j: Any) -> ir.Stmt:
             n, offset = scale(column_tile(j), tile.n), scale(j, target.tile)
             if form:
-                stmt = load_ldmatrix(target.buffer, offset, b, form, 0, n, k, 2, place.lane)
+                stmt = load_ldmatrix(target.buffer, offset, b, form, 0, n, k, 2 * deep, place.lane)
             else:
                 stmt = load_elements(target.buffer, offset, b, tile.b, k, n, place.lane)
             return guarded(guard(j), stmt, span)
 
-        if form is None or plan.columns_padded or count == 1:
+        if form is None or plan.columns_padded or count == 1 or deep > 1:
             return loop("ni", count, one, span)
 
         def pair(p: Any) -> ir.Stmt:

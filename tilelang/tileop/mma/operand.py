@@ -94,13 +94,16 @@ def load_ldmatrix(
     """One ldmatrix of `count` 8x8 matrices into `registers[offset:]`.
 
     Matrices come in the order of the instruction's registers. For A (`k_dim` 1): the two row halves, then the second k
-    half. For B (`k_dim` 0): the two k halves of column tile `other`, then those of the tile `paired` columns on.
+    half. For B (`k_dim` 0): the two k halves of column tile `other`, then those of the tile `paired` columns on; without
+    `paired` four parts of k, one after the other.
     """
     per_row = ROW_BYTES * 8 // matrix.bits if form == "plain" else 8
     half = per_row if form == "plain" else 8  # extent along k of one 8x8 matrix
     row, index = lane % 8, lane // 8
     if k_dim == 1:  # A: index bit 0 selects rows + 8, bit 1 selects k + half
         other_base, k_base = scale(index % 2, 8), scale(index // 2, half)
+    elif count == 4 and not paired:
+        other_base, k_base = 0, scale(index, half)
     else:  # B: bit 0 selects k + half, bit 1 the paired tile
         other_base, k_base = scale(index // 2, paired) if count == 4 else 0, scale(index % 2, half)
     # A row of the stored matrix runs along the contiguous dimension: k if plain, the other one if transposed.

@@ -75,9 +75,8 @@ class MmaPlan:
         """A (m x k) in registers: for each row tile, the steps along k; the warps of a row hold copies."""
         tile, size = self.instruction.a, self.instruction.a.local_size
         rows = self._rows(tile.dims[0], self.steps * size)
-        return Fragment(
-            (self.m, self.k), (rows, _merged((local(self.steps, size), *tile.dims[1]))), _merged((self._column_warps,))
-        )
+        columns = _merged((local(self.steps, size), *tile.dims[1]))
+        return Fragment((self.m, self.steps * self.instruction.a_k), (rows, columns), _merged((self._column_warps,)))
 
     @property
     def b(self) -> Fragment:

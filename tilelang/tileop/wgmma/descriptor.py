@@ -32,10 +32,10 @@ class DescribedMatrix:
     swizzle: int
 
     @staticmethod
-    def of(matrix: SharedMatrix, k_dim: int, any_major: bool, ctx: LoweringContext) -> DescribedMatrix | None:
+    def of(matrix: SharedMatrix, k_dim: int, any_major: bool, ctx: LoweringContext, k_bytes: int = 32) -> DescribedMatrix | None:
         """The operand as wgmma sees it; None where its layout, its position in the tile or its order does not fit.
 
-        `k_dim` (0 or 1) is the matrix dimension along k.
+        `k_dim` (0 or 1) is the matrix dimension along k; an instruction reads `k_bytes` along it, which a swizzled row holds.
         """
         rank = len(matrix.starts)
         k_major = matrix.dims[k_dim] == rank - 1
@@ -43,11 +43,11 @@ class DescribedMatrix:
             return None
         shape, bits = ir.static_shape(matrix.buffer), dtype_bits(ir.buffer_dtype(matrix.buffer))
         layout = ctx.shared.get(matrix.buffer) or SharedLayout.for_matrix(shape, bits)
-        if not isinstance(layout, SharedLayout) or not layout.swizzle or shape[-2] % 8:
+        if not isinstance(layout, SharedLayout) or not layout.swizzle or shape[-2] % 8 or (k_major and layout.swizzle < k_bytes):
             return None
         # Positions inside the tile: whole atoms along rows, whole swizzled rows (or whole k steps) along columns.
         row, column = matrix.starts[-2], matrix.starts[-1]
-        step = 32 * 8 // bits if k_major else layout.columns
+        step = k_bytes * 8 // bits if k_major else layout.columns
         analyzer = ctx.analyzer()
         if not ir.can_prove(ir.as_expr(row % 8 == 0), analyzer) or not ir.can_prove(ir.as_expr(column % step == 0), analyzer):
             return None

@@ -103,7 +103,7 @@ class WgmmaPlan:
         packed = self.instruction.packed
         along = (local(self.steps, self.a_size), local(2, 2 * packed), MEMBER, local(packed, 1))
         return Fragment(
-            (self.row_tiles * self.rows * ROWS, self.k),
+            (self.row_tiles * self.rows * ROWS, self.steps * self.instruction.a_k),
             (self._rows_of(self.steps * self.a_size, packed), tuple(f for f in along if f.extent > 1)),
             (thread(self.columns, GROUP_THREADS),) if self.columns > 1 else (),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..check_semantics import check_semantics
 from ..expand_reducers import expand_reducers
+from ..expand_sparse import expand_sparse
 from ..flatten_buffers import flatten_buffers
 from ..pack_sub_byte import pack_sub_byte
 from ..pipeline import Pass
@@ -24,6 +25,7 @@ CPU: tuple[Pass, ...] = (
     drop_schedule,
     expand_reducers,
     check_semantics,
+    expand_sparse,
     pack_sub_byte,
     # one thread runs the block
     assign_contributions,

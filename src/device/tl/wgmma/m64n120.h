@@ -1,5 +1,5 @@
 // wgmma with N = 120: register lists. Written by generate.py.
-#pragma once
+#if defined(TL_WGMMA_SPARSE) || !defined(TL_WGMMA_M64N120)  // the sparse instructions come by wgmma_sp/m64n120.h
 #include <tl/wgmma.h>
 #define TL_WGMMA_N 120
 #define TL_WGMMA_SHAPE "m64n120"
@@ -15,6 +15,7 @@
 #define TL_WGMMA_FULL_7 "%67"
 #define TL_WGMMA_FULL_8 "%68"
 #define TL_WGMMA_FULL_9 "%69"
+#define TL_WGMMA_FULL_10 "%70"
 #define TL_WGMMA_HALF "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29}"
 #define TL_WGMMA_HALF_LIST(use) use(d[0]), use(d[1]), use(d[2]), use(d[3]), use(d[4]), use(d[5]), use(d[6]), use(d[7]), use(d[8]), use(d[9]), use(d[10]), use(d[11]), use(d[12]), use(d[13]), use(d[14]), use(d[15]), use(d[16]), use(d[17]), use(d[18]), use(d[19]), use(d[20]), use(d[21]), use(d[22]), use(d[23]), use(d[24]), use(d[25]), use(d[26]), use(d[27]), use(d[28]), use(d[29])
 #define TL_WGMMA_HALF_0 "%30"
@@ -27,4 +28,12 @@
 #define TL_WGMMA_HALF_7 "%37"
 #define TL_WGMMA_HALF_8 "%38"
 #define TL_WGMMA_HALF_9 "%39"
+#define TL_WGMMA_HALF_10 "%40"
+#ifdef TL_WGMMA_SPARSE
+#include <tl/wgmma_sp_instructions.h>
+#else
+#define TL_WGMMA_M64N120
 #include <tl/wgmma_instructions.h>
+#endif
+#include <tl/wgmma_end.h>
+#endif

@@ -1,5 +1,5 @@
 // wgmma with N = 192: register lists. Written by generate.py.
-#pragma once
+#if defined(TL_WGMMA_SPARSE) || !defined(TL_WGMMA_M64N192)  // the sparse instructions come by wgmma_sp/m64n192.h
 #include <tl/wgmma.h>
 #define TL_WGMMA_N 192
 #define TL_WGMMA_SHAPE "m64n192"
@@ -15,6 +15,7 @@
 #define TL_WGMMA_FULL_7 "%103"
 #define TL_WGMMA_FULL_8 "%104"
 #define TL_WGMMA_FULL_9 "%105"
+#define TL_WGMMA_FULL_10 "%106"
 #define TL_WGMMA_HALF "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47}"
 #define TL_WGMMA_HALF_LIST(use) use(d[0]), use(d[1]), use(d[2]), use(d[3]), use(d[4]), use(d[5]), use(d[6]), use(d[7]), use(d[8]), use(d[9]), use(d[10]), use(d[11]), use(d[12]), use(d[13]), use(d[14]), use(d[15]), use(d[16]), use(d[17]), use(d[18]), use(d[19]), use(d[20]), use(d[21]), use(d[22]), use(d[23]), use(d[24]), use(d[25]), use(d[26]), use(d[27]), use(d[28]), use(d[29]), use(d[30]), use(d[31]), use(d[32]), use(d[33]), use(d[34]), use(d[35]), use(d[36]), use(d[37]), use(d[38]), use(d[39]), use(d[40]), use(d[41]), use(d[42]), use(d[43]), use(d[44]), use(d[45]), use(d[46]), use(d[47])
 #define TL_WGMMA_HALF_0 "%48"
@@ -27,4 +28,12 @@
 #define TL_WGMMA_HALF_7 "%55"
 #define TL_WGMMA_HALF_8 "%56"
 #define TL_WGMMA_HALF_9 "%57"
+#define TL_WGMMA_HALF_10 "%58"
+#ifdef TL_WGMMA_SPARSE
+#include <tl/wgmma_sp_instructions.h>
+#else
+#define TL_WGMMA_M64N192
 #include <tl/wgmma_instructions.h>
+#endif
+#include <tl/wgmma_end.h>
+#endif

@@ -1,5 +1,5 @@
 // wgmma with N = 24: register lists. Written by generate.py.
-#pragma once
+#if defined(TL_WGMMA_SPARSE) || !defined(TL_WGMMA_M64N24)  // the sparse instructions come by wgmma_sp/m64n24.h
 #include <tl/wgmma.h>
 #define TL_WGMMA_N 24
 #define TL_WGMMA_SHAPE "m64n24"
@@ -15,6 +15,7 @@
 #define TL_WGMMA_FULL_7 "%19"
 #define TL_WGMMA_FULL_8 "%20"
 #define TL_WGMMA_FULL_9 "%21"
+#define TL_WGMMA_FULL_10 "%22"
 #define TL_WGMMA_HALF "{%0, %1, %2, %3, %4, %5}"
 #define TL_WGMMA_HALF_LIST(use) use(d[0]), use(d[1]), use(d[2]), use(d[3]), use(d[4]), use(d[5])
 #define TL_WGMMA_HALF_0 "%6"
@@ -27,4 +28,12 @@
 #define TL_WGMMA_HALF_7 "%13"
 #define TL_WGMMA_HALF_8 "%14"
 #define TL_WGMMA_HALF_9 "%15"
+#define TL_WGMMA_HALF_10 "%16"
+#ifdef TL_WGMMA_SPARSE
+#include <tl/wgmma_sp_instructions.h>
+#else
+#define TL_WGMMA_M64N24
 #include <tl/wgmma_instructions.h>
+#endif
+#include <tl/wgmma_end.h>
+#endif

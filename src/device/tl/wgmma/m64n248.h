@@ -1,5 +1,5 @@
 // wgmma with N = 248: register lists. Written by generate.py.
-#pragma once
+#if defined(TL_WGMMA_SPARSE) || !defined(TL_WGMMA_M64N248)  // the sparse instructions come by wgmma_sp/m64n248.h
 #include <tl/wgmma.h>
 #define TL_WGMMA_N 248
 #define TL_WGMMA_SHAPE "m64n248"
@@ -15,6 +15,7 @@
 #define TL_WGMMA_FULL_7 "%131"
 #define TL_WGMMA_FULL_8 "%132"
 #define TL_WGMMA_FULL_9 "%133"
+#define TL_WGMMA_FULL_10 "%134"
 #define TL_WGMMA_HALF "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61}"
 #define TL_WGMMA_HALF_LIST(use) use(d[0]), use(d[1]), use(d[2]), use(d[3]), use(d[4]), use(d[5]), use(d[6]), use(d[7]), use(d[8]), use(d[9]), use(d[10]), use(d[11]), use(d[12]), use(d[13]), use(d[14]), use(d[15]), use(d[16]), use(d[17]), use(d[18]), use(d[19]), use(d[20]), use(d[21]), use(d[22]), use(d[23]), use(d[24]), use(d[25]), use(d[26]), use(d[27]), use(d[28]), use(d[29]), use(d[30]), use(d[31]), use(d[32]), use(d[33]), use(d[34]), use(d[35]), use(d[36]), use(d[37]), use(d[38]), use(d[39]), use(d[40]), use(d[41]), use(d[42]), use(d[43]), use(d[44]), use(d[45]), use(d[46]), use(d[47]), use(d[48]), use(d[49]), use(d[50]), use(d[51]), use(d[52]), use(d[53]), use(d[54]), use(d[55]), use(d[56]), use(d[57]), use(d[58]), use(d[59]), use(d[60]), use(d[61])
 #define TL_WGMMA_HALF_0 "%62"
@@ -27,4 +28,12 @@
 #define TL_WGMMA_HALF_7 "%69"
 #define TL_WGMMA_HALF_8 "%70"
 #define TL_WGMMA_HALF_9 "%71"
+#define TL_WGMMA_HALF_10 "%72"
+#ifdef TL_WGMMA_SPARSE
+#include <tl/wgmma_sp_instructions.h>
+#else
+#define TL_WGMMA_M64N248
 #include <tl/wgmma_instructions.h>
+#endif
+#include <tl/wgmma_end.h>
+#endif

@@ -1,5 +1,5 @@
 // wgmma with N = 40: register lists. Written by generate.py.
-#pragma once
+#if defined(TL_WGMMA_SPARSE) || !defined(TL_WGMMA_M64N40)  // the sparse instructions come by wgmma_sp/m64n40.h
 #include <tl/wgmma.h>
 #define TL_WGMMA_N 40
 #define TL_WGMMA_SHAPE "m64n40"
@@ -15,6 +15,7 @@
 #define TL_WGMMA_FULL_7 "%27"
 #define TL_WGMMA_FULL_8 "%28"
 #define TL_WGMMA_FULL_9 "%29"
+#define TL_WGMMA_FULL_10 "%30"
 #define TL_WGMMA_HALF "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9}"
 #define TL_WGMMA_HALF_LIST(use) use(d[0]), use(d[1]), use(d[2]), use(d[3]), use(d[4]), use(d[5]), use(d[6]), use(d[7]), use(d[8]), use(d[9])
 #define TL_WGMMA_HALF_0 "%10"
@@ -27,4 +28,12 @@
 #define TL_WGMMA_HALF_7 "%17"
 #define TL_WGMMA_HALF_8 "%18"
 #define TL_WGMMA_HALF_9 "%19"
+#define TL_WGMMA_HALF_10 "%20"
+#ifdef TL_WGMMA_SPARSE
+#include <tl/wgmma_sp_instructions.h>
+#else
+#define TL_WGMMA_M64N40
 #include <tl/wgmma_instructions.h>
+#endif
+#include <tl/wgmma_end.h>
+#endif

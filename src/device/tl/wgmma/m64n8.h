@@ -1,5 +1,5 @@
 // wgmma with N = 8: register lists. Written by generate.py.
-#pragma once
+#if defined(TL_WGMMA_SPARSE) || !defined(TL_WGMMA_M64N8)  // the sparse instructions come by wgmma_sp/m64n8.h
 #include <tl/wgmma.h>
 #define TL_WGMMA_N 8
 #define TL_WGMMA_SHAPE "m64n8"
@@ -15,6 +15,7 @@
 #define TL_WGMMA_FULL_7 "%11"
 #define TL_WGMMA_FULL_8 "%12"
 #define TL_WGMMA_FULL_9 "%13"
+#define TL_WGMMA_FULL_10 "%14"
 #define TL_WGMMA_HALF "{%0, %1}"
 #define TL_WGMMA_HALF_LIST(use) use(d[0]), use(d[1])
 #define TL_WGMMA_HALF_0 "%2"
@@ -27,4 +28,12 @@
 #define TL_WGMMA_HALF_7 "%9"
 #define TL_WGMMA_HALF_8 "%10"
 #define TL_WGMMA_HALF_9 "%11"
+#define TL_WGMMA_HALF_10 "%12"
+#ifdef TL_WGMMA_SPARSE
+#include <tl/wgmma_sp_instructions.h>
+#else
+#define TL_WGMMA_M64N8
 #include <tl/wgmma_instructions.h>
+#endif
+#include <tl/wgmma_end.h>
+#endif

@@ -1,0 +1,6 @@
+// Sparse wgmma with N = 208. Written by wgmma/generate.py.
+#pragma once
+#include <tl/wgmma_sp.h>
+#define TL_WGMMA_SPARSE
+#include <tl/wgmma/m64n208.h>
+#undef TL_WGMMA_SPARSE

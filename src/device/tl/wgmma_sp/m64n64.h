@@ -1,0 +1,6 @@
+// Sparse wgmma with N = 64. Written by wgmma/generate.py.
+#pragma once
+#include <tl/wgmma_sp.h>
+#define TL_WGMMA_SPARSE
+#include <tl/wgmma/m64n64.h>
+#undef TL_WGMMA_SPARSE
