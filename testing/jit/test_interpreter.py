@@ -222,3 +222,19 @@ def test_no_tool_is_needed(tmp_path):
     done = subprocess.run([sys.executable, str(program)], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[-2] == "torch.Size([8, 8]) 0"
 
+
+@pytest.mark.parametrize(
+    "dtype, code, transposed", [("float16", "int16", False), ("float32", "uint8", True), ("int8", "int32", False)]
+)
+def test_sparse_products(dtype, code, transposed):
+    from testing.programs.test_gemm_sparse import matmul as sparse_matmul
+    from tilelang.utils.sparse import compress, make_semi_sparse
+
+    a = make_semi_sparse(torch.randint(-4, 5, (64, 128)).to(getattr(torch, dtype)))
+    b = torch.randint(-4, 5, (128, 32)).to(getattr(torch, dtype))
+    kept, places = compress(a, metadata_dtype=getattr(torch, code))
+    accum = "int32" if dtype == "int8" else "float32"
+    program = sparse_matmul(64, 32, 128, (32, 32, 64), dtype, code, accum, trans_E=transposed)
+    out = torch.full((64, 32), 99, dtype=getattr(torch, accum))
+    tilelang.compile(program, jit=False)(kept, places.t().contiguous() if transposed else places, b, out)
+    assert torch.equal(out.double(), a.double() @ b.double())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from testing.simulator.device_compare import PROBES, batches, compare, simulate
 
-_FEW = ("mbarrier_", "cluster_", "vote_", "cp_async_", "tma_im2col_")
+_FEW = ("sp_mma", "mbarrier_", "cluster_", "vote_", "cp_async_", "tma_im2col_")
 
 
 def test_there_are_enough():
@@ -22,5 +23,5 @@ def test_runs_in_the_simulator(prefix):
             first, second = simulate(module, probe), simulate(module, probe)
             row = compare(probe, first, second)
             assert row["identical"] and row["outputs"] == sum(result.size for result in first)
-            first[0].reshape(-1)[0] ^= 1
+            first[0].view(np.uint8).reshape(-1)[0] ^= 1
             assert compare(probe, first, second)["differing"] == 1

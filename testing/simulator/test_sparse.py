@@ -55,11 +55,13 @@ class Case:
     def text(self) -> str:
         a, b, c = (_CPP[t] for t in (self.a, self.b, self.c))
         threads, per_thread, sums = self.rows * 2, 16 // self.size, self.n // 2
-        lines = [f"""extern "C" __global__ void {self.name}(const char* A, const char* B, const uint32_t* E, {c}* C, int32_t accumulate) {{
+        lines = [
+            f"""extern "C" __global__ void {self.name}(const char* A, const char* B, const uint32_t* E, {c}* C, int32_t accumulate) {{
   char* smem = tl::dyn_smem();
   const int tid = threadIdx.x;
   alignas(16) {c} d[{sums}];
-  for (int i = 0; i < {sums}; ++i) d[i] = C[tid * {sums} + i];"""]
+  for (int i = 0; i < {sums}; ++i) d[i] = C[tid * {sums} + i];"""
+        ]
         if self.warp:
             shape = {4: "m16n8k16", 2: "m16n8k32", 1: "m16n8k64"}[self.size]
             lines.append(f"  alignas(16) {a} x[{per_thread}]; alignas(16) {b} y[{per_thread}];")
@@ -77,7 +79,9 @@ class Case:
                 lines.append(f"  alignas(16) {a} x[{per_thread}];\n  __builtin_memcpy(x, A + tid * 16, 16);")
                 lines.append(f"  tl::wgmma_sp_rs<{a}, {b}, {self.n}, {flag}, {self.selector}>(d, x, b, E[tid], accumulate);")
             else:
-                lines.append(f"  tl::wgmma_sp_ss<{a}, {b}, {self.n}, false, {flag}, {self.selector}>(d, a, b, E[tid], accumulate);")
+                lines.append(
+                    f"  tl::wgmma_sp_ss<{a}, {b}, {self.n}, false, {flag}, {self.selector}>(d, a, b, E[tid], accumulate);"
+                )
             lines.append(f"  tl::wgmma_commit(); tl::wgmma_wait<0>(); tl::wgmma_pin<{self.n}>(d);")
         lines.append(f"  for (int i = 0; i < {sums}; ++i) C[tid * {sums} + i] = d[i];\n}}\nTL_ENTRY({self.name})\n")
         return "\n".join(lines)
@@ -93,7 +97,10 @@ CASES += [Case(*types, n=16, registers=r, selector=s) for types in _FLOATS for r
 CASES += [Case(*types, n=16, registers=r) for types in _BYTES for r in (False, True)]
 CASES += [Case(a, b, np.float16, n=8) for a in (_E4, _E5) for b in (_E4, _E5)]
 CASES += [Case(np.float16, np.float16, np.float32, n=n) for n in (8, 40, 128, 256)]
-CASES += [Case(np.float16, np.float16, np.float32, n=64, swizzle=w, trans_b=t) for w, t in ((0, False), (64, False), (64, True), (128, True))]
+CASES += [
+    Case(np.float16, np.float16, np.float32, n=64, swizzle=w, trans_b=t)
+    for w, t in ((0, False), (64, False), (64, True), (128, True))
+]
 CASES = list({case.name: case for case in CASES}.values())
 
 
@@ -185,17 +192,22 @@ def _bytes(array):
     return out
 
 
-def _run(module, case, kept, b, metadata, c, **options):
-    where = _rows_and_columns(case)
-    fragments = np.ascontiguousarray(c[where])
+def _arguments(case, kept, b, metadata, c):
+    """What the kernel takes; the fourth is C as fragments."""
+    fragments = np.ascontiguousarray(c[_rows_and_columns(case)])
     if case.warp:
         first, second = _bytes(_a_fragments(case, kept)), _bytes(_b_fragments(case, b))
     else:
         first = _bytes(_a_fragments(case, kept)) if case.registers else _image(kept, 32)
         second = _image(b, case.swizzle, case.trans_b)
-    module.launch(case.name, (1,), (case.rows * 2,), [first, second, metadata, fragments, 1], shared_bytes=65536, **options)
+    return [first, second, metadata, fragments, 1]
+
+
+def _run(module, case, kept, b, metadata, c, **options):
+    arguments = _arguments(case, kept, b, metadata, c)
+    module.launch(case.name, (1,), (case.rows * 2,), arguments, shared_bytes=65536, **options)
     got = np.empty_like(c)
-    got[where] = fragments
+    got[_rows_and_columns(case)] = arguments[3]
     return got
 
 
@@ -255,7 +267,9 @@ def test_metadata_without_a_meaning(module, rng, case, code):
     kept, _, codes = _sparse(rng, case)
     codes[3, 2] = code
     b, c = _random(rng, case.b, (8, case.k)), _random(rng, case.c, (16, 8))
-    with pytest.raises(SimulationError, match=rf"sparse metadata 0x{code:x} of row 3 at k = {2 * case.k // codes.shape[1]} .*kept"):
+    with pytest.raises(
+        SimulationError, match=rf"sparse metadata 0x{code:x} of row 3 at k = {2 * case.k // codes.shape[1]} .*kept"
+    ):
         _run(module, case, kept, b, _registers(case, codes), c)
 
 

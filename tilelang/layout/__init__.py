@@ -2,11 +2,11 @@
 
 from .fragment import Factor, Fragment, agree, covers, local, packed_factors, piece_factors, runs, thread, unpacked_factors
 from .index_map import Layout
+from .metadata import make_cutlass_metadata_layout
 from .shared import SharedLayout
 from .tensor import TensorLayout
 from .user import (
     fragment_from_function,
-    make_cutlass_metadata_layout,
     make_full_bank_swizzled_layout,
     make_fully_replicated_layout_fragment,
     make_gemm_fragment_8x8,

@@ -8,7 +8,6 @@ from typing import Any
 
 from ..errors import LayoutError
 from .fragment import Factor, Fragment, local, thread
-from .index_map import Layout
 from .shared import CHUNK_BYTES, SharedLayout
 
 
@@ -179,12 +178,6 @@ def make_tcgen05mma_swizzled_layout(buffer: Any, continuity: int | None = None, 
     return make_wgmma_swizzled_layout(buffer, continuity, k_major)
 
 
-def make_cutlass_metadata_layout(buffer: Any, mma_dtype: str = "float16", arch: Any = None, **options: Any) -> Layout:
-    """The layout of T.gemm_sp's metadata, which is row-major: that of `tilelang.utils.sparse.compress`, whatever the target."""
-    del mma_dtype, arch, options
-    return Layout(_matrix(buffer)[0], lambda *indices: indices)
-
-
 def make_gemm_fragment_8x8() -> Fragment:
     """The 8 x 8 matrix of ldmatrix and mma: row `i` in threads `4 i` to `4 i + 3`, two neighbouring columns in each."""
     return Fragment((8, 8), ((thread(8, 4),), (thread(4, 1), local(2, 1))))
@@ -201,7 +194,6 @@ def make_fully_replicated_layout_fragment(buffer: Any, threads: int) -> Fragment
 
 
 __all__ = [
-    "make_cutlass_metadata_layout",
     "fragment_from_function",
     "make_full_bank_swizzled_layout",
     "make_fully_replicated_layout_fragment",

@@ -1,10 +1,10 @@
-"""mma, wgmma, ldmatrix and stmatrix: the cases of their tests."""
+"""mma, wgmma, both with a sparse A, ldmatrix and stmatrix: the cases of their tests."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from testing.simulator import test_ldmatrix, test_mma, test_wgmma
+from testing.simulator import test_ldmatrix, test_mma, test_sparse, test_wgmma
 from testing.simulator.probes.probe import Probe
 
 
@@ -40,6 +40,16 @@ def _wgmma(case: test_wgmma.Case) -> Probe:
     return Probe(case.name, case.text(), (f"wgmma/m64n{case.n}",), make, (2,), block=128, shared=65536)
 
 
+def _sparse(case: test_sparse.Case) -> Probe:
+    def make(rng):
+        kept, _, codes = test_sparse._sparse(rng, case)
+        b, c = test_sparse._random(rng, case.b, (case.n, case.k)), test_sparse._random(rng, case.c, (case.rows, case.n))
+        return test_sparse._arguments(case, kept, b, test_sparse._registers(case, codes), c)
+
+    headers = ("mma_sp",) if case.warp else (f"wgmma/m64n{case.n}", f"wgmma_sp/m64n{case.n}")
+    return Probe(case.name, case.text(), headers, make, (3,), block=case.rows * 2, shared=65536)
+
+
 def _ldmatrix() -> list[Probe]:
     texts = ["extern" + part for part in test_ldmatrix._text().split("\nextern")[1:]]
     forms = [(n, t) for n, t in test_ldmatrix._FORMS for _ in range(2)]
@@ -63,5 +73,6 @@ def _ldmatrix() -> list[Probe]:
 PROBES = [
     *[_mma(op, repeat) for op in test_mma.OPS for repeat in (1, 5)],
     *[_wgmma(case) for case in test_wgmma.CASES],
+    *[_sparse(case) for case in test_sparse.CASES],
     *_ldmatrix(),
 ]
