@@ -2,6 +2,7 @@
 
 #include "mbarrier.h"
 #include "team.h"
+#include "tensor_memory.h"
 
 namespace tl::sim {
 
@@ -20,6 +21,19 @@ class Borrowed {
   tl_sim_thread* saved_;
 };
 
+template <class Visit>
+void for_each_target(const AsyncOperation& operation, Visit visit) {
+  Cluster& cluster = cluster_of(*operation.thread->block);
+  for (uint32_t rank = 0; rank < cluster.count; ++rank) {
+    if (operation.targets >> rank & 1) visit(*operation.thread->block->team->blocks[cluster.first + rank]);
+  }
+}
+
+// Copies and products in flight are no transactions of an mbarrier.
+bool only_arrives(const AsyncOperation& operation) {
+  return operation.kind == AsyncKind::copies_arrive || operation.kind == AsyncKind::products_arrive;
+}
+
 void execute(AsyncOperation& operation) {
   switch (operation.kind) {
     case AsyncKind::load: execute_load(operation); break;
@@ -31,14 +45,14 @@ void execute(AsyncOperation& operation) {
       arrive_asynchronously(*thread.block, operation.barrier, operation.site);
       break;
     }
-  }
-}
-
-template <class Visit>
-void for_each_target(const AsyncOperation& operation, Visit visit) {
-  Cluster& cluster = cluster_of(*operation.thread->block);
-  for (uint32_t rank = 0; rank < cluster.count; ++rank) {
-    if (operation.targets >> rank & 1) visit(*operation.thread->block->team->blocks[cluster.first + rank]);
+    case AsyncKind::products_arrive:
+      run_tensor_operations(*operation.thread, operation.copies_end);
+      for_each_target(operation, [&](Block& block) {
+        if (!block.live) return;
+        if (block.observer) block.observer->release_products(*operation.thread, block.shared + operation.barrier, operation.ticket);
+        arrive_asynchronously(block, operation.barrier, operation.site);
+      });
+      break;
   }
 }
 
@@ -103,6 +117,10 @@ void AsyncQueue::finish(Block& block) {
       ++i;
       continue;
     }
+    if (operation.kind == AsyncKind::products_arrive) {  // of products that the wait for a later commit has covered
+      run(*block.team, i, false);
+      continue;
+    }
     if (operation.kind != AsyncKind::store) {
       fail(block, "block (%u, %u, %u) exits while a copy to shared memory is in flight: nobody waited for it (line %d), %s", block.index.x,
            block.index.y, block.index.z, operation.site, name_thread(*operation.thread).c_str());
@@ -129,7 +147,7 @@ bool AsyncQueue::unfinished(const Thread& thread, uint64_t group, bool read_only
 int AsyncQueue::in_flight(const Block& block, uint32_t barrier) const {
   int count = 0;
   for (const auto& operation : pending_) {
-    if (operation->kind == AsyncKind::store || operation->kind == AsyncKind::copies_arrive || operation->barrier != barrier) continue;
+    if (operation->kind == AsyncKind::store || only_arrives(*operation) || operation->barrier != barrier) continue;
     for_each_target(*operation, [&](const Block& target) { count += &target == &block; });
   }
   return count;

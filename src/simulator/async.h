@@ -16,7 +16,8 @@ enum class AsyncKind : uint8_t {
   load,          // global memory -> shared memory of one or more blocks; completes on mbarriers
   store,         // shared memory -> global memory, also reductions; completes by a bulk group
   shared_copy,   // shared memory -> shared memory of another block, also reductions; completes on an mbarrier there
-  copies_arrive  // cp.async.mbarrier.arrive: once the thread's earlier cp.async are done
+  copies_arrive,  // cp.async.mbarrier.arrive: once the thread's earlier cp.async are done
+  products_arrive  // tcgen05.commit: once the thread's earlier tcgen05 operations are done
 };
 
 enum class BulkOperation : int8_t { copy = -1, add, min, max, inc, dec, and_, or_, xor_ };  // order of tl_sim_bulk_op
@@ -35,7 +36,8 @@ struct AsyncOperation {
   uint32_t bytes = 0;           // bytes that land in (or leave) shared memory
   const char* source = nullptr;  // of a bulk load and a shared copy
   char* target = nullptr;        // of a bulk store
-  uint64_t copies_end = 0;       // copies_arrive: runs when the thread has executed so many
+  uint64_t copies_end = 0;       // copies_arrive, products_arrive: runs when the thread has executed so many
+  uint32_t ticket = 0;           // of products_arrive: the number of the commit
   bool read_done = false;        // of a store: the source has been read into `staging`
   TensorMap map{};
   int32_t coordinates[5] = {};

@@ -49,6 +49,7 @@ void tl_sim_barrier(int id, uint32_t count, int arrive_only, int site) {
     fail(block, "barrier %d with a count of %u (line %d) while other threads wait there with %u (0: all threads), %s", id, count, site,
          barrier.expected, name_thread(*thread).c_str());
   }
+  if (!arrive_only) ++thread->syncs;
   if (block.observer) block.observer->barrier_arrive(*thread, id, !arrive_only, site_of(site));
   ++barrier.arrived;
   if (barrier.arrived == expected_now(block, barrier)) {

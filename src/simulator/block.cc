@@ -3,6 +3,7 @@
 #include "mbarrier.h"
 #include "mma.h"
 #include "team.h"
+#include "tensor_memory.h"
 #include "wgmma.h"
 
 namespace tl::sim {

@@ -27,6 +27,7 @@ struct Warp;
 struct MmaLog;
 struct Mbarrier;
 struct WgmmaQueue;
+struct TensorMemory;
 
 enum class Wait : uint8_t { none, barrier, warp, mbarrier, wgmma, bulk_group, cluster, grid, registers, polling, spinning, exited };
 
@@ -34,6 +35,13 @@ struct Copy {  // one cp.async
   char* target;
   const char* source;
   int bytes, source_bytes, site;
+};
+
+struct TensorTransfer {  // a load from or store to tensor memory that its thread has not waited for
+  uint32_t lane, column;
+  int columns, site;
+  void* registers;               // of a load
+  std::vector<uint32_t> values;  // of a store
 };
 
 // A CUDA thread. The public part comes first: the kernel text reads it through tl_sim_self.
@@ -60,6 +68,12 @@ struct Thread : tl_sim_thread {
   uint64_t wgmma_waited;                   // of those, known to be done
   int wgmma_site;                          // of the last
   bool wgmma_fenced;
+  // tensor memory
+  std::vector<TensorTransfer> tensor_loads, tensor_stores;  // not waited for
+  uint64_t tensor_issued;                  // products and copies to tensor memory
+  uint32_t tensor_time, tensor_fenced;     // loads and stores so far; as many at the last fence before synchronisation
+  uint32_t tensor_commits;
+  uint32_t syncs, fenced_syncs;            // barriers and mbarriers passed; as many at the last fence after synchronisation
   bool cluster_arrived, cluster_owes_wait, grid_arrived;  // arrived: until the phase completes
   uint32_t spins;
   // The registers that the observer asks to hear of; of others, plain accesses are not told.
@@ -72,7 +86,7 @@ struct Thread : tl_sim_thread {
   std::unique_ptr<char[]> context_storage;
 };
 
-enum class Collective : uint8_t { sync, mma_ready, shuffle, ballot, ldmatrix, stmatrix, sparse_mma };
+enum class Collective : uint8_t { sync, mma_ready, shuffle, ballot, ldmatrix, stmatrix, sparse_mma, tensor };
 
 // What a lane brings to a warp collective; lives on the lane's stack until it completes.
 struct Request {
@@ -118,6 +132,7 @@ struct Block {
   Barrier barriers[barrier_count];
   std::vector<std::unique_ptr<Mbarrier>> mbarriers;
   std::unique_ptr<WgmmaQueue> wgmma[max_warpgroups];
+  std::unique_ptr<TensorMemory> tensor;  // once something was allocated there
   int registers[max_warps];  // of each thread of the warp (setmaxnreg)
   int free_registers;
   // memory, kept from launch to launch

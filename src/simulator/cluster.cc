@@ -80,6 +80,7 @@ void tl_sim_cluster_wait(int site) {
     fail(*thread->block, "a cluster_wait without a cluster_arrive before it (line %d), %s", site, name_thread(*thread).c_str());
   }
   thread->cluster_owes_wait = false;
+  ++thread->syncs;
   TeamBarrier& barrier = cluster_of(*thread->block).barrier;
   if (thread->cluster_arrived) {  // else the phase in which it arrived has completed
     barrier.waiting.push_back(thread);

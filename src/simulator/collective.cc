@@ -61,7 +61,8 @@ void complete(Warp& warp, Block& block, int warp_index, uint32_t group) {
     case Collective::sync:
       if (block.observer) block.observer->warp_sync(block, warp_index, group);
       break;
-    case Collective::mma_ready: break;
+    case Collective::mma_ready:
+    case Collective::tensor: break;
     case Collective::shuffle: execute_shuffle(warp, group); break;
     case Collective::ballot: execute_ballot(warp, group); break;
     case Collective::ldmatrix: execute_ldmatrix(warp); break;

@@ -92,6 +92,7 @@ void wait_on(Thread* thread, Mbarrier& barrier, uint32_t parity, Wait kind, int 
 }
 
 int acquired(Thread& thread, Block& block, const Mbarrier& barrier) {
+  ++thread.syncs;
   if (block.observer) block.observer->acquire(thread, block.shared + barrier.offset);
   return 1;
 }
@@ -125,7 +126,7 @@ void complete_transaction(Block& block, uint32_t offset, uint32_t bytes, int sit
 }
 
 void arrive_asynchronously(Block& block, uint32_t offset, int site) {
-  arrive(block, mbarrier_at(block, offset, "cp.async.mbarrier.arrive", site), 1, site);
+  arrive(block, mbarrier_at(block, offset, "an asynchronous arrival", site), 1, site);
 }
 
 bool someone_waits(const Block& block, uint32_t offset) {

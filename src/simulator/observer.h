@@ -12,6 +12,7 @@ namespace tl::sim {
 
 struct Block;
 struct Thread;
+struct TensorPiece;
 enum class Wait : uint8_t;
 
 // Where in the kernel text: a line, or the return address of an instrumented access (no address is as low as a line).
@@ -33,7 +34,8 @@ enum class AtomicKind : uint8_t { load, store, update };
 //   mbarrier     one for each mbarrier (index = byte offset in shared memory); ticket = phase that the bytes complete, from 1
 //                (cp.async whose completion an mbarrier tracks included)
 //   wgmma        one for each warpgroup (index = its number); ticket = number of the commit group
-enum class AgentKind : uint8_t { cp_async, bulk_read, bulk_write, mbarrier, wgmma };
+//   tensor       tcgen05 operations of a thread (index = thread.index); ticket = number of its commit
+enum class AgentKind : uint8_t { cp_async, bulk_read, bulk_write, mbarrier, wgmma, tensor };
 struct Agent {
   AgentKind kind;
   uint32_t index;
@@ -89,6 +91,7 @@ class Observer {
   // An operation on an mbarrier, after its initialisation.
   virtual void mbarrier(Thread&, const void* /*address*/, Site) {}
   virtual void wgmma(Block&, const WgmmaAccess&, Site) {}
+  virtual void renew(Block&, const TensorPiece&) {}  // columns of tensor memory were allocated: nobody has written them
   // Not forbidden by what the simulator models, but by the rules of PTX.
   virtual void misuse(Thread&, const char* /*kind*/, const char* /*rule*/, Site) {}
 
@@ -106,6 +109,10 @@ class Observer {
   virtual void release(Thread&, const void* /*object*/) {}
   // The same by cp.async.mbarrier.arrive: the thread's cp.async up to a ticket will be done when the object is published.
   virtual void release_copies(Thread&, const void* /*object*/, uint32_t /*ticket*/) {}
+  // tcgen05.commit, when it is issued, and when its arrival comes: the thread's tcgen05 operations up to the ticket are done when the
+  // object is published, and with them what they were ordered behind.
+  virtual void commit_products(Thread&, uint32_t /*ticket*/) {}
+  virtual void release_products(Thread&, const void* /*object*/, uint32_t /*ticket*/) {}
   virtual void publish(Block&, const void* /*object*/, const Agent*, uint32_t /*ticket*/) {}
   virtual void acquire(Thread&, const void* /*object*/) {}
   virtual void forget(Block&, const void* /*object*/) {}  // mbarrier.init and inval: what was known of it is void

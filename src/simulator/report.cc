@@ -29,6 +29,7 @@ const char* collective_name(Collective kind) {
     case Collective::ballot: return "a vote";
     case Collective::ldmatrix: return "ldmatrix";
     case Collective::stmatrix: return "stmatrix";
+    case Collective::tensor: return "tcgen05";
   }
   return "?";
 }

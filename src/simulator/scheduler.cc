@@ -5,6 +5,7 @@
 
 #include "mbarrier.h"
 #include "team.h"
+#include "tensor_memory.h"
 #include "wgmma.h"
 
 __thread tl_sim_thread* tl_sim_self __attribute__((tls_model("initial-exec"), visibility("default")));
@@ -123,7 +124,10 @@ void thread_main() {
   collective_on_exit(warp, block, thread->warp);
   barrier_on_exit(block);
   team_barriers_on_exit(block);
-  if (block.live == 0) team.async.finish(block);
+  if (block.live == 0) {
+    team.async.finish(block);
+    finish_tensor_memory(block);
+  }
   leave_to_next(thread);
   __builtin_trap();  // nobody makes an exited thread ready
 }
@@ -156,6 +160,10 @@ void start_thread(Block& block, int index) {
   thread.wgmma_issued = thread.wgmma_waited = 0;
   thread.wgmma_group_ends.clear();
   thread.wgmma_fenced = false;
+  thread.tensor_loads.clear();
+  thread.tensor_stores.clear();
+  thread.tensor_issued = 0;
+  thread.tensor_time = thread.tensor_fenced = thread.tensor_commits = thread.syncs = thread.fenced_syncs = 0;
   thread.cluster_arrived = thread.cluster_owes_wait = thread.grid_arrived = false;
   thread.spins = 0;
   thread.observed_count = 0;
@@ -174,6 +182,7 @@ void start_block(Block& block) {
   for (auto& queue : block.wgmma) {
     if (queue) queue->clear();
   }
+  if (block.tensor) block.tensor->clear();
   reset_registers(block);
   for (int w = 0; w < block.warp_count; ++w) {
     int lanes = block.thread_count - w * lanes_per_warp;

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "matrix_operand.h"
 #include "sparse.h"
 #include "team.h"
 
@@ -25,34 +26,10 @@ Kernels choose(bool portable) {
 
 Kernels kernels = choose(false);
 
-constexpr int k_bytes = 32;  // of a row of an operand: k16 of 16 bits, k8 of 32, k32 of 8; B of a sparse product has twice that
+constexpr int k_bytes = operand_row_bytes;
 
 bool is_sparse(const WgmmaOperation& operation) { return operation.selector >= 0; }
 int b_bytes(const WgmmaOperation& operation) { return is_sparse(operation) ? sparse_b_bytes : k_bytes; }
-
-// Calls visit(first_row, chunk, address): 16 bytes of one operand of `rows` rows of `bytes`, as it lies in shared memory. K-major:
-// row `first_row`, part `chunk` of its K. MN-major (16-bit types): rows first_row..first_row+7 at k = chunk.
-// Layouts: 9.7.15.5.1.2.1 "Shared Memory Matrix Layout", canonical forms; the swizzle is an XOR of the final address.
-template <class Visit>
-void walk_operand(const MatrixDescriptor& d, int rows, int bytes, bool transposed, Visit visit) {
-  const uint32_t width = d.swizzle ? 16u << d.swizzle : 16;  // bytes of a row of a core matrix group
-  for (int i = 0; i < (transposed ? bytes / 2 : rows); ++i) {
-    for (int j = 0; j < (transposed ? rows / 8 : bytes / 16); ++j) {
-      const auto outer = static_cast<uint32_t>(i), inner = static_cast<uint32_t>(j);
-      uint32_t address = d.start;
-      if (!transposed) {
-        address += outer % 8 * width + outer / 8 * d.stride_offset + (d.swizzle ? inner * 16 : inner * d.leading_offset);
-        visit(i, j, swizzled(address, d.swizzle));
-      } else {
-        const uint32_t per_row = width / 16;  // chunks of 8 elements
-        address += outer % 8 * width;
-        if (d.swizzle) address += inner % per_row * 16 + inner / per_row * d.leading_offset + outer / 8 * d.stride_offset;
-        else address += inner * d.stride_offset + outer / 8 * d.leading_offset;
-        visit(j * 8, i, swizzled(address, d.swizzle));
-      }
-    }
-  }
-}
 
 [[noreturn]] __attribute__((noinline, cold)) void refuse(const char* text, int site) {
   Thread* thread = self();
@@ -71,7 +48,7 @@ const char* in_window(const Block& block, uint32_t address, const WgmmaOperation
 
 void gather(const Block& block, const WgmmaOperation& operation, uint64_t bits, int rows, int bytes, bool transposed, char name,
             char* target) {
-  walk_operand(MatrixDescriptor(bits), rows, bytes, transposed, [&](int row, int part, uint32_t address) {
+  walk_operand(MatrixDescriptor::of_wgmma(bits), rows, bytes, transposed, 2, [&](int row, int part, uint32_t address) {
     const char* source = in_window(block, address, operation, name);
     if (!transposed) {
       memcpy(target + row * bytes + part * 16, source, 16);
@@ -99,7 +76,7 @@ void execute(Block& block, int group) {
                     operation.metadata, operation.selector, operation.site);
   } else {
     WgmmaOperands operands{a_rows, b, operation.a, operation.c, operation.n, accumulate, negate_a, negate_b};
-    kernels[static_cast<int>(block.team->options.numerics)][operation.operation](operands);
+    wgmma_kernel(block.team->options.numerics, operation.operation)(operands);
   }
   tl_sim_self = saved;
   ++queue.done;
@@ -128,9 +105,7 @@ WgmmaQueue& queue_of(Thread* thread, const char* what, int site) {
 // aligned to it (1024, 512, 256 bytes); along K a descriptor may be advanced within a row.
 void check_alignment(Block& block, int group, const WgmmaOperation& operation) {
   for (uint64_t bits : {operation.a_in_registers ? operation.b_descriptor : operation.a_descriptor, operation.b_descriptor}) {
-    const MatrixDescriptor descriptor(bits);
-    const uint32_t rows = descriptor.start >> 7 & ((1u << descriptor.swizzle) - 1);
-    if (!descriptor.swizzle || !rows) continue;
+    if (MatrixDescriptor::of_wgmma(bits).aligned()) continue;
     block.observer->misuse(block.threads[group * warpgroup_threads], "wgmma descriptor of a tile that is not aligned to its swizzle pattern",
                            "start addresses at multiples of 1024 (128B swizzle), 512 (64B) or 256 bytes (32B), beside an offset within a row",
                            site_of(operation.site));
@@ -149,12 +124,12 @@ void observe_issue(Block& block, int group, const WgmmaOperation& operation) {
   access.a_in_registers = operation.a_in_registers;
   if (!operation.a_in_registers) {
     int chunks[4] = {};
-    walk_operand(MatrixDescriptor(operation.a_descriptor), 64, k_bytes, operation.flags & TL_SIM_WGMMA_TRANS_A, [&](int row, int, uint32_t address) {
+    walk_operand(MatrixDescriptor::of_wgmma(operation.a_descriptor), 64, k_bytes, operation.flags & TL_SIM_WGMMA_TRANS_A, 2, [&](int row, int, uint32_t address) {
       access.a[row / 16][chunks[row / 16]++] = shared_offset(block, in_window(block, address, operation, 'A'));
     });
   }
   access.b_chunks = 0;
-  walk_operand(MatrixDescriptor(operation.b_descriptor), operation.n, b_bytes(operation), operation.flags & TL_SIM_WGMMA_TRANS_B, [&](int, int, uint32_t address) {
+  walk_operand(MatrixDescriptor::of_wgmma(operation.b_descriptor), operation.n, b_bytes(operation), operation.flags & TL_SIM_WGMMA_TRANS_B, 2, [&](int, int, uint32_t address) {
     access.b[access.b_chunks++] = shared_offset(block, in_window(block, address, operation, 'B'));
   });
   const bool half = operation.operation == TL_SIM_WGMMA_F16_F16 || (operation.operation >= TL_SIM_WGMMA_E4E4_F16 && operation.operation <= TL_SIM_WGMMA_E5E5_F16);
@@ -171,6 +146,8 @@ void observe_issue(Block& block, int group, const WgmmaOperation& operation) {
 
 void choose_wgmma_kernels(bool portable) { kernels = choose(portable); }
 
+WgmmaKernel wgmma_kernel(Numerics numerics, int operation) { return kernels[static_cast<int>(numerics)][operation]; }
+
 void WgmmaQueue::clear() {
   while (!pending.empty()) {
     spare.push_back(std::move(pending.front()));
@@ -178,15 +155,6 @@ void WgmmaQueue::clear() {
   }
   done = 0;
   waiters = 0;
-}
-
-MatrixDescriptor::MatrixDescriptor(uint64_t bits) {
-  start = static_cast<uint32_t>(bits & 0x3fff) << 4;
-  leading_offset = static_cast<uint32_t>(bits >> 16 & 0x3fff) << 4;
-  stride_offset = static_cast<uint32_t>(bits >> 32 & 0x3fff) << 4;
-  base_offset = static_cast<int>(bits >> 49 & 7);
-  const int mode = static_cast<int>(bits >> 62);  // 0 none, 1 128B, 2 64B, 3 32B
-  swizzle = mode ? 4 - mode : 0;
 }
 
 bool run_demanded_wgmma(Team& team) {
@@ -241,9 +209,9 @@ void issue(int operation, int n, void* c, const void* a, uint64_t a_descriptor, 
   thread->wgmma_site = site;
   if (index == queue.pending.size()) {
     for (uint64_t bits : {a ? b_descriptor : a_descriptor, b_descriptor}) {
-      if (MatrixDescriptor(bits).base_offset) refuse("a descriptor with a base offset: the simulator takes tiles aligned to their swizzle pattern", site);
+      if (MatrixDescriptor::of_wgmma(bits).base_offset) refuse("a descriptor with a base offset: the simulator takes tiles aligned to their swizzle pattern", site);
     }
-    if (selector >= 0 && !(flags & TL_SIM_WGMMA_TRANS_B) && MatrixDescriptor(b_descriptor).swizzle == 1) {
+    if (selector >= 0 && !(flags & TL_SIM_WGMMA_TRANS_B) && MatrixDescriptor::of_wgmma(b_descriptor).swizzle == 1) {
       refuse("B of a sparse product, K-major with a 32-byte swizzle: a row of the swizzle holds half of the 64 bytes along K", site);
     }
     std::unique_ptr<WgmmaOperation> fresh;

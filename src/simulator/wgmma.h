@@ -26,14 +26,6 @@ struct WgmmaQueue {
   void clear();
 };
 
-// The 64 bits that tell where an operand lies (9.7.15.5.1.2.2 "Matrix Descriptor Format").
-struct MatrixDescriptor {
-  uint32_t start, leading_offset, stride_offset;  // bytes; start in the shared window
-  int swizzle;                                    // as in tensor maps: 0 none, 1 32B, 2 64B, 3 128B
-  int base_offset;
-  explicit MatrixDescriptor(uint64_t bits);
-};
-
 // Operands as the arithmetic takes them: 16-byte chunks gathered from shared memory.
 struct WgmmaOperands {
   const char* a_rows;   // [64][32 bytes]; null: registers
@@ -48,6 +40,8 @@ extern const WgmmaKernel wgmma_kernels_portable[2][TL_SIM_WGMMA_COUNT];  // by N
 extern const WgmmaKernel wgmma_kernels_avx2[2][TL_SIM_WGMMA_COUNT];
 extern const WgmmaKernel wgmma_kernels_avx512[2][TL_SIM_WGMMA_COUNT];
 void choose_wgmma_kernels(bool portable);
+// The arithmetic chosen for this processor.
+WgmmaKernel wgmma_kernel(Numerics numerics, int operation);
 
 std::string describe_wgmma(const Block& block, const Thread& thread);
 

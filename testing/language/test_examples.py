@@ -17,6 +17,7 @@ from tilelang.simulator.compiler import host_compiler, include_directories
 from tilelang.target import resolve_target
 
 SM90 = {"kind": "cuda", "arch": "sm_90a"}
+SM100 = {"kind": "cuda", "arch": "sm_100a"}
 
 # Tensors by name: dtype; as many axes as the example indexes, two if it does not.
 TENSORS = {"A": "float32", "B": "float32", "C": "float32", "D": "float32", "mask": "int32", "counts": "int32"}
@@ -38,6 +39,7 @@ DECLARATIONS = {
     "A_kept": '{} = T.alloc_shared((128, 32), "float16")',
     "A_places": '{} = T.alloc_shared((128, 4), "int16")',
     "own total": '{} = T.alloc_local((1,), "float32")',
+    "C_tmem": '{} = T.alloc_tmem((128, 128), "float32")',
     "full empty done ready": "{} = T.alloc_cluster_barrier([128] * 3)",
 }
 # Names of T whose example stands elsewhere than in a kernel, or where some of its names stand for something else.
@@ -76,6 +78,7 @@ BEFORE = {
     "dp4a": "\n".join([f'{v}_local = T.alloc_local((4,), "int8")' for v in "ab"] + ['c_local = T.alloc_local((1,), "int32")']),
     "im2col": _IMAGE,
     "c2d_im2col": _IMAGE,
+    "tcgen05_gemm": 'B_s = T.alloc_shared((128, 64), "float16")',
 }
 AROUND = dict.fromkeys(("break_loop", "continue_loop"), "for i in T.serial(8):")
 AFTER = {"reducer_update": 'T.finalize_reducer(acc, T.alloc_fragment((128,), "float32"))'}
@@ -183,7 +186,8 @@ def test_example(name, tmp_path):
     space: dict = {"__name__": "example"}
     sys.modules.pop("example", None)
     exec(compile(path.read_text(), str(path), "exec"), space)  # noqa: S102
-    SOURCES[name] = compile_prim_func(space["example"].get(), resolve_target(SM90)).source
+    target = SM100 if "C_tmem" in EXAMPLES[name] or "tcgen05" in name else SM90
+    SOURCES[name] = compile_prim_func(space["example"].get(), resolve_target(target)).source
 
 
 SOURCES: dict[str, str] = {}

@@ -186,7 +186,7 @@ def strides_of(buf: Var) -> list[Any]:
 
 
 def scope_of(buf: Var) -> str:
-    """Storage scope: global, shared.dyn, local.fragment, local, local.var."""
+    """Storage scope: global, shared.dyn, shared.barrier, shared.tmem, local.fragment, local, local.var."""
     return str(buf.ty.storage_scope) or "global"
 
 

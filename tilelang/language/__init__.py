@@ -173,6 +173,14 @@ from .scheduler import BaseTileScheduler, Persistent, PersistentTileScheduler
 from .select import Select, align_up, cdiv, ceildiv, clamp, floordiv, floormod, if_then_else, max, min, truncdiv, truncmod
 from .source_kernel import CUDASourceCodeKernel
 from .tensor import StridedTensor, Tensor, const, dynamic, empty, symbolic
+from .tensor_memory import (
+    alloc_tmem,
+    deallocate_tmem,
+    tcgen05_after_thread_sync,
+    tcgen05_before_thread_sync,
+    tcgen05_gemm,
+    tcgen05_mma_arrive,
+)
 from .tma import tma_copy, tma_store_arrive, tma_store_wait
 from .tvm_buffers import BufferName as Buffer
 from .tvm_buffers import (

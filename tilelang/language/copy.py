@@ -10,6 +10,7 @@ from .buffer import Buffer, Element, MutableScalar, Region
 from .emit import merge_options, name_of, snapshot, statement, whole
 from .expr import Expr
 from .shape import Extent, same, shape_text
+from .tensor_memory import copy_tensor_memory, in_tensor_memory
 
 _POLICIES = ("evict_normal", "evict_first", "evict_last")
 _INSTRUCTIONS = ("tma", "cp_async", "sync")
@@ -75,6 +76,9 @@ def copy(
         dst.store(snapshot(src))
         return
     src_region, dst_region = match_extents(src, dst)
+    if in_tensor_memory(src_region) or in_tensor_memory(dst_region):
+        copy_tensor_memory(src_region, dst_region, options)
+        return
     statement("tl.copy", (src_region, dst_region), options)
 
 

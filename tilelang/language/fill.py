@@ -8,6 +8,7 @@ from ..errors import DTypeError
 from .buffer import Element
 from .emit import statement, whole
 from .expr import as_expr, convert
+from .tensor_memory import fill_tensor_memory, in_tensor_memory
 
 
 def fill(buffer: Any, value: Any, annotations: dict[str, Any] | None = None) -> None:
@@ -25,6 +26,9 @@ def fill(buffer: Any, value: Any, annotations: dict[str, Any] | None = None) -> 
         value = convert(value, region.dtype)
     else:
         value = convert(as_expr(value, "the value of T.fill"), region.dtype)
+    if in_tensor_memory(region):
+        fill_tensor_memory(region, value)
+        return
     statement("tl.fill", (region, value), annotations, "T.fill")
 
 

@@ -6,10 +6,12 @@ from enum import IntEnum
 from typing import Any
 
 from ..errors import DTypeError, SemanticError, ShapeError, UnsupportedError
+from .barrier import barrier_region
 from .buffer import Region
 from .emit import name_of, statement, tile
 from .expr import as_condition
 from .shape import same, shape_text
+from .tensor_memory import in_tensor_memory
 
 
 class GemmWarpPolicy(IntEnum):
@@ -46,15 +48,18 @@ def gemm(
     A : buffer or region, shape (M, K), or (K, M) with transpose_A
     B : buffer or region, shape (K, N), or (N, K) with transpose_B
     C : buffer or region, shape (M, N)
-        The accumulator.
+        The accumulator: a fragment, a shared tile, or (sm_100a) a tile of T.alloc_tmem, for which tcgen05.mma is used.
     policy : GemmWarpPolicy
         Square, FullRow or FullCol.
     clear_accum : bool or Expr
         Start from zero instead of C.
+    mbar : barrier, optional
+        With C in tensor memory: T.alloc_barrier(1), which counts one arrival when the products are over.
     k_pack : int
         1 or 2; changes how AMD's matrix instructions are fed and nothing else, so nothing here.
     wg_wait : int
-        0, or -1: leave the product under way until T.wait_wgmma, as T.wgmma_gemm does.
+        0, or -1: leave the product under way until T.wait_wgmma, as T.wgmma_gemm does; with C in tensor memory until a wait for
+        `mbar`, as T.tcgen05_gemm does.
 
     Raises
     ------
@@ -65,8 +70,6 @@ def gemm(
     --------
     >>> T.gemm(A_s, B_s, acc)
     """
-    if mbar is not None:
-        raise UnsupportedError("T.gemm with mbar is not in this version", fix="leave it out: T.gemm is synchronous")
     a, b, c = tile(A, "A of T.gemm"), tile(B, "B of T.gemm"), tile(C, "C of T.gemm")
     shape_a, shape_b, shape_c = matrix_extents(a, "A"), matrix_extents(b, "B"), matrix_extents(c, "C")
     transpose_A, transpose_B = _flag(transpose_A, "transpose_A"), _flag(transpose_B, "transpose_B")
@@ -87,12 +90,18 @@ def gemm(
         raise SemanticError(f"policy={policy!r}", fix="T.GemmWarpPolicy.Square, FullRow or FullCol") from None
     if k_pack not in (1, 2):
         raise SemanticError(f"k_pack={k_pack!r} of T.gemm", fix="1 or 2")
+    if mbar is not None and not in_tensor_memory(c):
+        raise UnsupportedError(
+            f"mbar of T.gemm tells when products into tensor memory are over; C, {name_of(c)}, is in {c.scope()}",
+            fix="leave it out: this gemm is over when the statement ends",
+        )
     if wg_wait not in (0, -1):
         raise SemanticError(f"wg_wait={wg_wait!r} of T.gemm", fix="0, or -1 to wait by T.wait_wgmma")
     attrs = {"transpose_A": transpose_A, "transpose_B": transpose_B, "policy": int(policy), **(annotations or {})}
     if wg_wait:
         attrs["in_flight"] = True
-    statement("tl.gemm", (a, b, c, as_condition(clear_accum, "clear_accum")), attrs, "T.gemm")
+    barrier = () if mbar is None else (barrier_region(mbar, "mbar of T.gemm"),)
+    statement("tl.gemm", (a, b, c, as_condition(clear_accum, "clear_accum"), *barrier), attrs, "T.gemm")
 
 
 def matrix_extents(region: Region, name: str, what: str = "T.gemm") -> tuple:

@@ -17,9 +17,10 @@ from ..transform.loop_nest import LoopNest, conjunction
 from ..transform.lower_nest import lower_nest
 from ..transform.parallel_nest import ParallelNest
 from ..transform.vector_width import access_width
-from .base import Effects, LoweringContext, dtype_bits, tile_op
+from .base import Effects, LoweringContext, TileOp, dtype_bits, tile_op
 from .elementwise import ElementwiseOp
 from .matrix_copy import MatrixCopy
+from .tcgen05 import TensorCopy
 from .tma.box import BoxCopy
 from .tma.store import lower_tensor_store, tensor_store
 
@@ -37,7 +38,9 @@ class Copy(ElementwiseOp):
     span: Any = None
 
     @classmethod
-    def from_call(cls, call: ir.Call, span: Any) -> Copy:
+    def from_call(cls, call: ir.Call, span: Any) -> TileOp:
+        if TensorCopy.is_one(*call.args[:2]):
+            return TensorCopy(call.args[0], call.args[1], span)
         options = {} if call.attrs is None else {str(k): v for k, v in call.attrs.items()}
         return cls(call.args[0], call.args[1], options, span)
 

@@ -12,7 +12,8 @@ from .digits import DimDigits, add, guarded, nest, walk_dim
 from .view import view
 
 if TYPE_CHECKING:
-    from .gemm import Gemm, Operand
+    from .gemm import Gemm
+    from .operand import Operand
 
 
 def fma_c_layout(shape: tuple[int, int], num_threads: int) -> Fragment:

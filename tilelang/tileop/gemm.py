@@ -20,55 +20,13 @@ from .mma import MmaPlan, Policy, lower_mma
 from .mma.lower import RegisterTiles
 from .mma.metadata import Metadata, elements_of_word
 from .mma.operand import SharedMatrix
-from .view import Region, extents, matrix_dims, starts, view, whole_layout
+from .operand import FRAGMENT, SHARED, Operand
+from .tcgen05 import SCOPE, TensorGemm
+from .view import Region, view, whole_layout
 from .wgmma import DescribedMatrix, WgmmaPlan, lower_wgmma
 
-FRAGMENT = "local.fragment"
-SHARED = ("shared.dyn", "shared")
 _COPY_FIRST = "copy it to a shared tile or a fragment first"
 _SCOPE_FIX = {"A": _COPY_FIRST, "B": _COPY_FIRST, "C": "accumulate in T.alloc_fragment and copy it out"}
-
-
-@dataclass(frozen=True, eq=False)
-class Operand:
-    """One matrix of a gemm.
-
-    Attributes
-    ----------
-    letter : str
-        "A", "B" or "C".
-    region : Region
-        The tile or a part of one.
-    dims : (int, int)
-        The buffer's dimensions that are the mathematical rows and columns: (m, k), (k, n), (m, n).
-    shape : (int, int)
-        Their extents.
-    """
-
-    letter: str
-    region: Region
-    dims: tuple[int, int]
-    shape: tuple[int, int]
-
-    @property
-    def buffer(self) -> ir.Var:
-        return self.region.source
-
-    @property
-    def dtype(self) -> str:
-        return ir.buffer_dtype(self.buffer)
-
-    @property
-    def in_registers(self) -> bool:
-        return ir.scope_of(self.buffer) == FRAGMENT
-
-    def is_block(self, dim: int) -> bool:
-        """True if the operand is one of several blocks of a fragment along rows (0) or columns (1)."""
-        return self.in_registers and ir.static_shape(self.buffer)[self.dims[dim]] != self.shape[dim]
-
-    @property
-    def shared(self) -> SharedMatrix:
-        return SharedMatrix(self.buffer, starts(self.region), self.dims)
 
 
 @tile_op("tl.gemm")
@@ -112,7 +70,9 @@ class Gemm(TileOp):
     # ------------------------------------------------------------------ conversion
 
     @classmethod
-    def from_call(cls, call: ir.Call, span: Any) -> Gemm:
+    def from_call(cls, call: ir.Call, span: Any) -> TileOp:
+        if ir.scope_of(call.args[2].source) == SCOPE:
+            return TensorGemm.from_call(call, span)
         a, b, c, clear, *metadata = call.args
         policy = int(attribute(call, "policy", 0))
         if policy not in list(Policy):
@@ -135,29 +95,22 @@ class Gemm(TileOp):
 
     # ------------------------------------------------------------------ operands
 
-    def _operand(self, letter: str, region: Region, transposed: bool) -> Operand:
-        dims = matrix_dims(region, self.source)
-        if transposed:
-            dims = dims[::-1]
-        shape = extents(region, self.source)
-        return Operand(letter, region, dims, (shape[dims[0]], shape[dims[1]]))
-
     @property
     def a(self) -> Operand:
-        return self._operand("A", self.A, self.transpose_A)
+        return Operand.of("A", self.A, self.transpose_A, self.source)
 
     @property
     def b(self) -> Operand:
-        return self._operand("B", self.B, self.transpose_B)
+        return Operand.of("B", self.B, self.transpose_B, self.source)
 
     @property
     def c(self) -> Operand:
-        return self._operand("C", self.C, False)
+        return Operand.of("C", self.C, False, self.source)
 
     @property
     def e(self) -> Operand:
         assert self.E is not None, "asked only of sparse products"
-        return self._operand("E", self.E, self.transpose_E)
+        return Operand.of("E", self.E, self.transpose_E, self.source)
 
     @property
     def is_sparse(self) -> bool:

@@ -1,5 +1,19 @@
 """Importing this registers every tile operator."""
 
-from . import all_reduce, atomic, copy, fill, gemm, gemm_wait, print, reduce, ring, scan, tma, turn
+from . import all_reduce, atomic, copy, fill, gemm, gemm_wait, print, reduce, ring, scan, tcgen05, tma, turn
 
-__all__ = ["all_reduce", "atomic", "copy", "fill", "gemm", "gemm_wait", "print", "reduce", "ring", "scan", "tma", "turn"]
+__all__ = [
+    "all_reduce",
+    "atomic",
+    "copy",
+    "fill",
+    "gemm",
+    "gemm_wait",
+    "print",
+    "reduce",
+    "ring",
+    "scan",
+    "tcgen05",
+    "tma",
+    "turn",
+]

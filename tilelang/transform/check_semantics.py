@@ -18,7 +18,7 @@ from .iteration_conflicts import check_iterations
 from .kernel_program import KernelProgram
 from .parallel_nest import ParallelNest
 
-_TILE_SCOPES = ("shared", "shared.dyn", "shared.barrier", "local.fragment", "local", "local.var")
+_TILE_SCOPES = ("shared", "shared.dyn", "shared.barrier", "shared.tmem", "local.fragment", "local", "local.var")
 _REGION_DIRECTIVES = frozenset(("tl.annotate_layout", "tl.view", "tl.init_barriers", "tl.ws_schedule", "tl.ws_pipeline_depth"))
 _MAX_GRID_YZ = 65535  # CUDA C++ Programming Guide, "Technical Specifications per Compute Capability"
 
@@ -308,6 +308,17 @@ def views_are_declarations(node: ir.Evaluate, place: Place) -> None:
         made = node.value.args[0].source
         type_name(ir.buffer_dtype(made), place.at(node))
         place.declared.add(made)
+
+
+@rule(ir.BufferLoad, ir.BufferStore)
+def tensor_memory_has_no_elements(node: Any, place: Place) -> None:
+    buf = node.buffer if isinstance(node, ir.BufferStore) else node.source
+    if ir.scope_of(buf) == "shared.tmem":
+        raise SemanticError(
+            f"an element of `{buf.name}`, which is in tensor memory: only whole tiles come and go there",
+            fix=f"T.copy({buf.name}, fragment), then work on the fragment",
+            span=place.at(node),
+        )
 
 
 @rule(ir.BufferLoad, ir.BufferStore, ir.BufferRegion)

@@ -15,6 +15,7 @@ import numpy as np
 from .. import ir
 from ..errors import SemanticError
 from ..tileop.base import as_tile_op
+from ..tileop.tcgen05 import ProductsArrive, TensorGemm
 from ..tileop.tma import ExplicitTensorCopy
 from .effects import is_collective, is_unit, ordering_call, unit_accesses
 from .kernel_program import KernelProgram
@@ -23,6 +24,7 @@ from .thread_group import ThreadGroup, group_of
 from .uniformity import Uniformity
 
 WARP = 32
+_FOR_ONE_THREAD = (ExplicitTensorCopy, TensorGemm, ProductsArrive)  # operators that a single thread may run
 _OPERATIONS: dict[type, Any] = {
     ir.Add: np.add,
     ir.Sub: np.subtract,
@@ -63,7 +65,7 @@ class _Find:
 
     def walk(self, stmt: ir.Stmt, active: Any) -> ir.Stmt:
         """The statement, run by the threads `active`, with groups in it marked."""
-        if isinstance(stmt, ir.Evaluate) and self.alone and isinstance(op := as_tile_op(stmt), ExplicitTensorCopy):
+        if isinstance(stmt, ir.Evaluate) and self.alone and isinstance(op := as_tile_op(stmt), _FOR_ONE_THREAD):
             return ir.evaluate(replace(op, alone=True).to_call(), stmt.span)
         if isinstance(stmt, ir.SeqStmt):
             return ir.seq([self.walk(s, active) for s in stmt.seq])

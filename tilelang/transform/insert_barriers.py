@@ -214,7 +214,7 @@ class _Walker:
 
     def relevant(self, accesses: list[Access]) -> list[Access]:
         """Those that need barriers; mbarriers order others, and themselves."""
-        return [a.of_root(self.ctx.views) for a in accesses if a.scope in ("global", "shared.dyn", "shared")]
+        return [a.of_root(self.ctx.views) for a in accesses if a.scope in ("global", "shared.dyn", "shared", "shared.tmem")]
 
     def touch(self, accesses: list[Access], path: Path, state: State) -> State:
         """Execute accesses at a place: order them after what they conflict with, then add them."""

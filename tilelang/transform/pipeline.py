@@ -13,6 +13,7 @@ from ..errors import ResourceError
 from ..tileop import registry as _registry  # noqa: F401 - the operators must be known before the first pass asks
 from . import insert_barriers as barriers
 from . import plan_shared_memory as arena
+from .allocate_tensor_memory import allocate_tensor_memory
 from .apply_safe_values import apply_safe_values
 from .bind_views import bind_views
 from .check_semantics import check_semantics
@@ -91,6 +92,7 @@ CUDA: tuple[Pass, ...] = (
     heaviest_first,
     specialize_warps,
     lower_pipelines,
+    allocate_tensor_memory,
     infer_layouts,
     check_tensor_loads,
     clear_accumulators,

@@ -19,6 +19,8 @@ from .tabulate import tabulate
 _MEMORY = ("global", "shared.dyn", "shared")
 _BANKS, _BANK_BYTES = 32, 4
 _MATRIX = (
+    "tcgen05_mma_ss",
+    "tcgen05_mma_ts",
     "wgmma_ss",
     "wgmma_rs",
     "wgmma_sp_ss",

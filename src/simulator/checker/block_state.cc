@@ -1,5 +1,7 @@
 #include "block_state.h"
 
+#include "../tensor_memory.h"
+
 namespace tl::sim {
 
 void BlockState::begin(Block& running, uint32_t session_number, uint32_t group_birth) {
@@ -9,6 +11,7 @@ void BlockState::begin(Block& running, uint32_t session_number, uint32_t group_b
   columns.threads = static_cast<uint32_t>(running.thread_count);
   clocks.assign(columns.threads, ThreadClock());
   agents.clear();
+  committed.clear();
   in_flight.assign(columns.threads, {});
   iterations.begin(columns.threads);
   for (Arrivals& arrivals : barriers) {
@@ -19,6 +22,11 @@ void BlockState::begin(Block& running, uint32_t session_number, uint32_t group_b
     fail(running, "the system refused memory for the checker");
   }
   if (!registers.begin(running.stacks, columns.threads)) fail(running, "the system refused memory for the checker");
+}
+
+Shadow& BlockState::tensor_shadow() {
+  if (!tensor.bytes() && !tensor.reserve(sizeof(TensorMemory::cell))) fail(*block, "the system refused memory for the checker");
+  return tensor;
 }
 
 uint32_t BlockState::column_of(Agent agent) {
@@ -43,6 +51,7 @@ std::string BlockState::name_column(uint32_t column) const {
   if (i >= agents.size()) return "asynchronous";
   std::string index = std::to_string(agents[i].index);
   if (agents[i].kind == AgentKind::wgmma) return "wgmma of warpgroup " + index;
+  if (agents[i].kind == AgentKind::tensor) return "tcgen05 operation of thread " + index;
   return "copy on the mbarrier at shared memory offset " + index;
 }
 

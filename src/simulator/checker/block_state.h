@@ -22,6 +22,7 @@ struct BlockState {
   };
   Arrivals barriers[barrier_count];
   Shadow shared;
+  Shadow tensor;  // of the block's tensor memory, once it has some
   RegisterShadow registers;
   IterationLog iterations;
   // Registers that asynchronous operations own (wgmma accumulators), by thread.
@@ -32,9 +33,12 @@ struct BlockState {
     bool writes;
   };
   std::vector<std::vector<InFlight>> in_flight;
+  // What threads knew when they committed tcgen05 operations, by thread and ticket, until the arrival.
+  std::map<std::pair<int, uint32_t>, ViewPointer> committed;
 
   void begin(Block& running, uint32_t session_number, uint32_t group_birth);
   ThreadClock& clock_of(const Thread& thread) { return clocks[static_cast<size_t>(thread.index)]; }
+  Shadow& tensor_shadow();
   uint32_t column_of(Agent agent);
   // "thread 5", "cp.async of thread 5", "wgmma of warpgroup 1", ...
   std::string name_column(uint32_t column) const;

@@ -1,6 +1,8 @@
 // Accesses: where they go, and what they meet there.
 #include "checker.h"
 
+#include "../tensor_memory.h"
+
 #include <dlfcn.h>
 #include <link.h>
 
@@ -87,6 +89,10 @@ Checker::Target Checker::locate(Thread& thread, const void* address, size_t byte
   if (in_shared_memory(block, address, bytes)) {
     return {Place::shared, nullptr, &state, &state.shared, static_cast<size_t>(static_cast<const char*>(address) - block.shared)};
   }
+  if (block.tensor) {
+    const auto at = static_cast<size_t>(static_cast<const char*>(address) - reinterpret_cast<const char*>(block.tensor->cell));
+    if (at < sizeof block.tensor->cell) return {Place::tensor, nullptr, &state, &state.tensor_shadow(), at};
+  }
   if (state.registers.holds(address)) return {Place::local, nullptr, nullptr, nullptr, 0};
   if (Region* region = regions_.find(address, bytes)) {
     return {Place::global, region, nullptr, &region->shadow, region->offset_of(address)};
@@ -94,6 +100,10 @@ Checker::Target Checker::locate(Thread& thread, const void* address, size_t byte
   for (BlockState* other : alive_) {
     if (other != &state && in_shared_memory(*other->block, address, bytes)) {
       return {Place::shared, nullptr, other, &other->shared, static_cast<size_t>(static_cast<const char*>(address) - other->block->shared)};
+    }
+    if (other != &state && other->block->tensor) {
+      const auto at = static_cast<size_t>(static_cast<const char*>(address) - reinterpret_cast<const char*>(other->block->tensor->cell));
+      if (at < sizeof other->block->tensor->cell) return {Place::tensor, nullptr, other, &other->tensor_shadow(), at};
     }
   }
   auto at = reinterpret_cast<uintptr_t>(address);
@@ -105,7 +115,7 @@ Checker::Target Checker::locate(Thread& thread, const void* address, size_t byte
 }
 
 inline bool Checker::present(const Target& target, const Record& record) const {
-  return record.block >= (target.place == Place::shared ? target.home->birth : first_block_);
+  return record.block >= (target.home ? target.home->birth : first_block_);
 }
 
 inline bool Checker::ordered(const Actor& actor, const Record& record) const {
@@ -119,7 +129,8 @@ inline bool Checker::ordered(const Actor& actor, const Record& record) const {
   uint32_t column = column_of(record);
   if (column == actor.column && column >= actor.state.columns.first_shared()) {
     const Agent& agent = actor.state.agents[column - actor.state.columns.first_shared()];
-    if (agent.kind == AgentKind::wgmma) return true;  // the operations of a warpgroup run in order
+    // The operations of a warpgroup run in order; so do products of one shape and the copies before them (9.7.16.6.2).
+    if (agent.kind == AgentKind::wgmma || agent.kind == AgentKind::tensor) return true;
   }
   return knows(actor.state.columns, static_cast<uint32_t>(actor.thread.index), clock.view, clock.own, column, clock_of(record));
 }
@@ -146,7 +157,7 @@ inline void Checker::conflict(const Actor& actor, const Target& target, const Re
 
 void Checker::read_cell(const Actor& actor, const Target& target, Cell& cell, size_t offset) {
   if (checks_ & check_init) {
-    bool unwritten = target.place == Place::shared ? cell.write.block < target.home->birth : target.region->fresh && cell.write.block == 0;
+    bool unwritten = target.home ? cell.write.block < target.home->birth : target.region->fresh && cell.write.block == 0;
     if (unwritten) report_unwritten(actor, target, offset);
   }
   if (!(checks_ & check_race)) return;
@@ -203,7 +214,7 @@ void Checker::perform(const Actor& actor, const void* address, size_t bytes) {
     if ((checks_ & check_bounds) && !regions_.empty()) report_outside(actor, address, bytes);
     return;
   }
-  if (checks_ & check_bounds) {
+  if ((checks_ & check_bounds) && target.place != Place::tensor) {
     static const std::string no_name;
     extents_.add(actor.site, actor.writes, target.region, target.region ? target.region->name : no_name, target.offset, bytes, actor.thread);
   }
@@ -229,7 +240,8 @@ void Checker::async_access(Thread& issuer, Agent agent, uint32_t ticket, const v
   BlockState& state = state_of(*issuer.block);
   uint32_t flags = (proxy == Proxy::async ? uint32_t{record_async_proxy} : 0) | (access == Access::update ? uint32_t{record_atomic} : 0);
   const uint32_t column = owner.column_of(agent), at = compact_site(site);
-  roles_[issuer.warp] |= agent.kind == AgentKind::bulk_read || agent.kind == AgentKind::bulk_write ? role_stores : role_loads;
+  const bool stores = agent.kind == AgentKind::bulk_read || agent.kind == AgentKind::bulk_write;
+  roles_[issuer.warp] |= agent.kind == AgentKind::tensor ? role_multiplies : stores ? role_stores : role_loads;
   if (agent.kind != AgentKind::cp_async) state.iterations.issue(static_cast<size_t>(issuer.index), column, ticket, at);
   perform({issuer, state, owner, column, ticket, flags, at, access != Access::read}, address, bytes);
 }
@@ -290,6 +302,12 @@ void Checker::wgmma(Block& block, const WgmmaAccess& what, Site site) {
     actor.writes = true;
     check_fenced(actor, what.c[i], what.c_bytes);
     touch_registers(actor, what.c[i], what.c_bytes);
+  }
+}
+
+void Checker::renew(Block& block, const TensorPiece& piece) {
+  for (uint32_t lane = piece.lane; lane < piece.lane + piece.lanes; ++lane) {
+    state_of(block).tensor_shadow().visit((lane * tensor_columns + piece.first) * 4, piece.count * 4, true, [](Cell& cell, size_t) { cell = {}; });
   }
 }
 

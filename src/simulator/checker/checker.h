@@ -41,6 +41,7 @@ class Checker final : public Observer {
   void atomic(Thread&, const void* address, size_t bytes, AtomicKind, Order, Site) override;
   void mbarrier(Thread&, const void* address, Site) override;
   void wgmma(Block&, const WgmmaAccess&, Site) override;
+  void renew(Block&, const TensorPiece&) override;
   void misuse(Thread&, const char* kind, const char* rule, Site) override;
 
   void fence(Thread&, Scope, Order) override;
@@ -51,6 +52,8 @@ class Checker final : public Observer {
   void warp_sync(Block&, int warp, uint32_t lanes) override;
   void release(Thread&, const void* object) override;
   void release_copies(Thread&, const void* object, uint32_t ticket) override;
+  void commit_products(Thread&, uint32_t ticket) override;
+  void release_products(Thread&, const void* object, uint32_t ticket) override;
   void publish(Block&, const void* object, const Agent*, uint32_t ticket) override;
   void acquire(Thread&, const void* object) override;
   void forget(Block&, const void* object) override;
@@ -75,7 +78,7 @@ class Checker final : public Observer {
       return same(known[0]) || same(known[1]);
     }
   };
-  enum class Place : uint8_t { shared, global, local, runtime, outside };
+  enum class Place : uint8_t { shared, tensor, global, local, runtime, outside };
   struct Target {
     Place place;
     Region* region;    // global memory
@@ -144,6 +147,8 @@ class Checker final : public Observer {
       BlockState* state;
       Gathering gathering;
       ViewPointer view, proxy_view[2];
+      Clocks products;    // tcgen05 operations whose end is released, by column
+      ViewPointer behind;  // what they were ordered behind
     };
     std::vector<Part> parts;  // by the block whose threads release
     std::shared_ptr<const Foreign> foreign;  // what was published by several blocks, for each other

@@ -1,6 +1,8 @@
 // Synchronisation: how threads come to know of each other's accesses.
 #include "checker.h"
 
+#include <algorithm>
+
 namespace tl::sim {
 
 namespace {
@@ -73,7 +75,7 @@ Checker::Object::Part& Checker::Object::of(BlockState& state) {
   for (Part& part : parts) {
     if (part.state == &state) return part;
   }
-  parts.push_back({&state, {}, {}, {{}, {}}});
+  parts.push_back({&state, {}, {}, {{}, {}}, {}, {}});
   return parts.back();
 }
 
@@ -93,6 +95,21 @@ void Checker::release_copies(Thread& thread, const void* object, uint32_t ticket
   state_of(*thread.block).clock_of(thread).own.private_agents[0] = before;
 }
 
+// tcgen05.commit: its arrival comes when the operations are over. What the thread itself did before is not released by it.
+void Checker::commit_products(Thread& thread, uint32_t ticket) {
+  BlockState& state = state_of(*thread.block);
+  state.committed[{thread.index, ticket}] = state.clock_of(thread).view;
+}
+
+void Checker::release_products(Thread& thread, const void* object, uint32_t ticket) {
+  BlockState& state = state_of(*thread.block);
+  const uint32_t column = state.column_of({AgentKind::tensor, static_cast<uint32_t>(thread.index)});
+  Object::Part& part = objects_[object].of(state);
+  if (part.products.size() <= column) part.products.resize(column + 1, 0);
+  part.products[column] = std::max(part.products[column], ticket);
+  if (const ViewPointer& view = state.committed[{thread.index, ticket}]) part.behind = part.behind ? join(part.behind, view) : view;
+}
+
 void Checker::publish(Block& block, const void* object, const Agent* agent, uint32_t ticket) {
   BlockState& home = state_of(block);
   Object& what = objects_[object];
@@ -102,6 +119,12 @@ void Checker::publish(Block& block, const void* object, const Agent* agent, uint
     part.view = part.gathering.view();
     for (int space = 0; space < 2; ++space) part.proxy_view[space] = part.gathering.proxy_view(space);
     part.gathering.clear();
+    if (part.behind) part.view = part.view ? join(part.view, part.behind) : part.behind;
+    part.behind = ViewPointer();
+    for (uint32_t column = 0; column < part.products.size(); ++column) {
+      if (part.products[column]) part.view.own().raise_to(column, part.products[column]);
+    }
+    part.products.clear();
     if (agent && part.state == &home) part.view.own().raise_to(home.column_of(*agent), ticket);
     if (foreign && part.view) {
       if (part.view->foreign) raise(*foreign, *part.view->foreign);

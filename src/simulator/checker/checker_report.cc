@@ -104,7 +104,7 @@ void Checker::report_race(const Actor& actor, const Target& target, const Record
   bool wrote = record.flags & record_write;
   finding.kind = unfenced ? "missing proxy fence" : wrote ? (actor.writes ? "write after unordered write" : "read of unordered write") : "write over unordered read";
   finding.missing = unfenced ? "fence_proxy_async between the generic write and the access by the async proxy" : missing_order(actor, record);
-  finding.space = target.place == Place::shared ? "shared" : "global";
+  finding.space = target.place == Place::shared ? "shared" : target.place == Place::tensor ? "tensor" : "global";
   finding.region = target.region ? target.region->name : "";
   finding.offset = static_cast<int64_t>(offset);
   finding.bytes = 1;
@@ -119,7 +119,7 @@ void Checker::report_unwritten(const Actor& actor, const Target& target, size_t 
   finding.check = "init";
   finding.kind = "read of memory that nothing wrote";
   finding.missing = "a write before the read";
-  finding.space = target.place == Place::shared ? "shared" : "global";
+  finding.space = target.place == Place::shared ? "shared" : target.place == Place::tensor ? "tensor" : "global";
   finding.region = target.region ? target.region->name : "";
   finding.offset = static_cast<int64_t>(offset);
   finding.bytes = 1;

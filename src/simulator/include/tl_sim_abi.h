@@ -21,7 +21,7 @@ extern "C" {
 #endif
 
 /* Bumped with every incompatible change; part of a cache key for compiled kernels. */
-#define TL_SIM_ABI_VERSION 3
+#define TL_SIM_ABI_VERSION 4
 int tl_sim_abi_version(void);
 
 /* Runs every block of `grid`. Returns 0, or non-zero with a NUL-terminated text in `report` (cut to `report_capacity`):
@@ -190,6 +190,23 @@ void tl_sim_wgmma_sp(int op, int n, void* c, const void* a, uint64_t a_descripto
 void tl_sim_wgmma_fence(int site);
 void tl_sim_wgmma_commit(int site);
 void tl_sim_wgmma_wait(int pending, int site);
+
+/* ---- tensor memory and tcgen05; addresses are lane << 16 | column, `group` is 1 or 2 blocks ---- */
+enum tl_sim_tcgen05_kind { TL_SIM_TCGEN05_F16, TL_SIM_TCGEN05_TF32, TL_SIM_TCGEN05_F8F6F4, TL_SIM_TCGEN05_I8 };
+struct tl_sim_tcgen05_product {
+  int32_t kind, group, accumulate, a_in_tensor_memory;
+  uint32_t d, instruction; /* address; instruction descriptor */
+  uint64_t a, b;           /* descriptors, or the address of A */
+};
+void tl_sim_tcgen05_alloc(uint32_t* slot, uint32_t columns, int group, int site);
+void tl_sim_tcgen05_dealloc(uint32_t address, uint32_t columns, int group, int site);
+void tl_sim_tcgen05_relinquish(int group, int site);
+void tl_sim_tcgen05_ld(void* registers, uint32_t address, int columns, int site);
+void tl_sim_tcgen05_st(uint32_t address, const void* registers, int columns, int site);
+void tl_sim_tcgen05_wait(int stores, int site);
+void tl_sim_tcgen05_fence(int after, int site);
+void tl_sim_tcgen05_mma(const struct tl_sim_tcgen05_product* operation, int site);
+void tl_sim_tcgen05_commit(void* barrier, int group, uint32_t blocks, int site); /* blocks: mask of cluster ranks, 0 the own */
 
 /* ---- clusters, grids, registers, fences, spinning ---- */
 void tl_sim_cluster_arrive(int release, int site);

@@ -1,4 +1,4 @@
-"""Matrix descriptors: how wgmma walks a swizzled shared tile (PTX ISA, "Matrix Descriptor Format", "Strides").
+"""Matrix descriptors: how wgmma and tcgen05 walk a swizzled shared tile (PTX ISA, "Matrix Descriptor Format", "Strides").
 
 With W bytes a swizzled row, a tile is column blocks of W bytes, each row after row. In a block 8 rows make an atom of 8 W bytes.
 
@@ -20,7 +20,7 @@ from ..mma.operand import SharedMatrix
 
 @dataclass(frozen=True)
 class DescribedMatrix:
-    """A shared operand that wgmma can read.
+    """A shared operand that wgmma (and tcgen05) can read.
 
     `k_major`: k is the contiguous dimension. `leading` and `strided` are the descriptor's byte offsets; `swizzle` its mode.
     """
@@ -59,8 +59,8 @@ class DescribedMatrix:
         """Elements along m or n in which instruction tiles may start."""
         return 8 if self.k_major else self.swizzle * 8 // self.matrix.bits
 
-    def at(self, row: Any, column: Any, span: Any = None) -> Any:
-        """The descriptor of the instruction tile whose first element is (row, column) of the matrix."""
+    def at(self, row: Any, column: Any, span: Any = None, function: str = "tl.wgmma_descriptor") -> Any:
+        """The descriptor of the instruction tile whose first element is (row, column) of the matrix, as `function` encodes it."""
         address = ir.address_of(self.matrix.at(row, column))
         args = [address, self.leading, self.strided]
-        return ir.call("tl.wgmma_descriptor", args, ret="uint64", attrs={"template": [str(self.swizzle)]}, span=span)
+        return ir.call(function, args, ret="uint64", attrs={"template": [str(self.swizzle)]}, span=span)

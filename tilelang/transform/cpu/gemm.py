@@ -7,7 +7,8 @@ from typing import Any
 from ... import ir
 from ...errors import UnsupportedError
 from ...tileop.base import LoweringContext
-from ...tileop.gemm import Gemm, Operand
+from ...tileop.gemm import Gemm
+from ...tileop.operand import Operand
 from ...tileop.view import starts
 from .lower_tiles import lowers
 

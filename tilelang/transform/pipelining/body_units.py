@@ -91,7 +91,10 @@ class LoopBody:
             call = ordering_call(unit.stmt)
             if call is not None and ir.call_name(call) != BARRIER:
                 return "the body waits for asynchronous copies of its own"
-            if not is_unit(unit.stmt) or as_tile_op(unit.stmt) is not None:
+            op = as_tile_op(unit.stmt)
+            if op is not None and op.reads_late:
+                return "the body leaves products under way, whose tiles are only free when its author has waited"
+            if not is_unit(unit.stmt) or op is not None:
                 continue
             for call in ir.collect(unit.stmt, ir.Call):
                 if may_order_blocks(call):

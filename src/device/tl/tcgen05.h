@@ -1,0 +1,83 @@
+// Tensor memory and the matrix instructions that work on it, sm_100a (PTX ISA 9.7.16 "tcgen05").
+// Tensor memory is 128 lanes of 512 columns of 32 bits. An address is lane << 16 | column. Warp w of a block reaches lanes
+// 32 * (w % 4) to 32 * (w % 4) + 31, one lane of the warp each.
+//   order     tcgen05.mma runs asynchronously; tcgen05_commit makes an mbarrier tell when the products issued so far are over.
+//             Loads are over after tcgen05_wait_ld, stores after tcgen05_wait_st. Where one thread's operation follows another's,
+//             it needs tcgen05_fence_before() there, a barrier, and tcgen05_fence_after() here.
+//   operands  half_t (to float or half_t), bfloat16_t, float (tf32: the lower 13 bits are ignored), 8-bit floats in any mix, int8_t
+//             and uint8_t in any mix (to int32_t); K is 32 bytes: 16, 8 or 32 elements
+//   A, B      tiles in shared memory by descriptor; A also in tensor memory: row i in lane i, packed 32 bits to a column
+//   D         row i in lane i (M of 64: in lane i / 16 * 32 + i % 16), column j in column j, 16-bit elements in its lower half
+#pragma once
+#include <tl/tcgen05_access.h>
+
+#if TL_HOPPER
+
+namespace tl {
+
+// The 64 bits that describe a tile (PTX ISA 9.7.16.4.1 "Shared memory descriptor"); offsets as in wgmma_descriptor of <tl/wgmma.h>.
+template <int Swizzle>
+TL_FUNC uint64_t tcgen05_descriptor(const void* smem, uint32_t leading_offset, uint32_t stride_offset) {
+  static_assert(Swizzle == 0 || Swizzle == 32 || Swizzle == 64 || Swizzle == 128, "swizzle spans are 0, 32, 64 or 128 bytes");
+  constexpr uint64_t mode = Swizzle == 128 ? 2 : Swizzle == 64 ? 4 : Swizzle == 32 ? 6 : 0;
+  return static_cast<uint64_t>((detail::smem_address(smem) & 0x3ffffu) >> 4) | static_cast<uint64_t>((leading_offset & 0x3ffffu) >> 4) << 16 |
+         static_cast<uint64_t>((stride_offset & 0x3ffffu) >> 4) << 32 | uint64_t{1} << 46 | mode << 61;
+}
+
+// Columns for the block (Group 2: for both blocks of a pair), by one warp; waits until there are so many. Their address goes to shared
+// memory. The same number is to be given back, by one warp, before the block ends.
+template <int Columns, int Group = 1>
+TL_FUNC void tcgen05_alloc(uint32_t* address TL_SITE_PARAMETER) {
+  static_assert(Columns >= 32 && Columns <= 512 && (Columns & (Columns - 1)) == 0, "columns are allocated by powers of two, 32 to 512");
+  detail::tcgen05_alloc<Columns, Group>(address TL_SITE_ARGUMENT);
+}
+template <int Columns, int Group = 1>
+TL_FUNC void tcgen05_dealloc(uint32_t address TL_SITE_PARAMETER) {
+  detail::tcgen05_dealloc<Columns, Group>(address TL_SITE_ARGUMENT);
+}
+// The block allocates no more: another one on the multiprocessor may.
+template <int Group = 1>
+TL_FUNC void tcgen05_relinquish(TL_SITE_PARAMETER_ALONE) {
+  detail::tcgen05_relinquish<Group>(TL_SITE_ARGUMENT_ALONE);
+}
+
+TL_FUNC void tcgen05_fence_before(TL_SITE_PARAMETER_ALONE) { detail::tcgen05_fence_before(TL_SITE_ARGUMENT_ALONE); }
+TL_FUNC void tcgen05_fence_after(TL_SITE_PARAMETER_ALONE) { detail::tcgen05_fence_after(TL_SITE_ARGUMENT_ALONE); }
+
+// Columns [address, address + Columns) of the warp's lanes, from or to registers: 4 * Columns bytes a thread. Register arrays are
+// to be pinned after the wait, before they are read.
+template <int Columns, class T>
+TL_FUNC void tcgen05_ld(T* registers, uint32_t address TL_SITE_PARAMETER) {
+  detail::tcgen05_ld<Columns>(registers, address TL_SITE_ARGUMENT);
+}
+template <int Columns, class T>
+TL_FUNC void tcgen05_st(uint32_t address, const T* registers TL_SITE_PARAMETER) {
+  detail::tcgen05_st<Columns>(address, registers TL_SITE_ARGUMENT);
+}
+TL_FUNC void tcgen05_wait_ld(TL_SITE_PARAMETER_ALONE) { detail::tcgen05_wait_ld(TL_SITE_ARGUMENT_ALONE); }
+TL_FUNC void tcgen05_wait_st(TL_SITE_PARAMETER_ALONE) { detail::tcgen05_wait_st(TL_SITE_ARGUMENT_ALONE); }
+
+// D += A * B, or D = A * B, by one thread. Transposed: MN-major.
+template <class A, class B, class C, int M, int N, bool TransA = false, bool TransB = false, int Group = 1>
+TL_FUNC void tcgen05_mma_ss(uint32_t d, uint64_t a, uint64_t b, bool accumulate TL_SITE_PARAMETER) {
+  detail::check_tcgen05<A, B, C, M, N, TransA, TransB, Group>();
+  detail::tcgen05_mma_ss<detail::tcgen05_kind_of<A>(), Group>(d, a, b, detail::tcgen05_instruction<A, B, C, M, N, TransA, TransB>(),
+                                                             accumulate TL_SITE_ARGUMENT);
+}
+template <class A, class B, class C, int M, int N, bool TransB = false, int Group = 1>
+TL_FUNC void tcgen05_mma_ts(uint32_t d, uint32_t a, uint64_t b, bool accumulate TL_SITE_PARAMETER) {
+  detail::check_tcgen05<A, B, C, M, N, false, TransB, Group>();
+  detail::tcgen05_mma_ts<detail::tcgen05_kind_of<A>(), Group>(d, a, b, detail::tcgen05_instruction<A, B, C, M, N, false, TransB>(),
+                                                             accumulate TL_SITE_ARGUMENT);
+}
+
+// One arrival on the barrier when everything that this thread has issued is over. With a mask (Group 2): on the barriers at the same
+// place in those blocks of the cluster.
+TL_FUNC void tcgen05_commit(uint64_t* barrier TL_SITE_PARAMETER) { detail::tcgen05_commit(barrier TL_SITE_ARGUMENT); }
+TL_FUNC void tcgen05_commit_pair(uint64_t* barrier, uint16_t blocks TL_SITE_PARAMETER) {
+  detail::tcgen05_commit_pair(barrier, blocks TL_SITE_ARGUMENT);
+}
+
+}  // namespace tl
+
+#endif

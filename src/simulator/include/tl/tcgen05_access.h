@@ -1,0 +1,52 @@
+// tcgen05, simulated.
+#pragma once
+#include <tl/smem_address.h>
+#include <tl/tcgen05_rules.h>
+
+namespace tl {
+namespace detail {
+
+template <int Columns, int Group>
+inline void tcgen05_alloc(uint32_t* address, int site) {
+  tl_sim_tcgen05_alloc(address, Columns, Group, site);
+}
+template <int Columns, int Group>
+inline void tcgen05_dealloc(uint32_t address, int site) {
+  tl_sim_tcgen05_dealloc(address, Columns, Group, site);
+}
+template <int Group>
+inline void tcgen05_relinquish(int site) {
+  tl_sim_tcgen05_relinquish(Group, site);
+}
+inline void tcgen05_fence_before(int site) { tl_sim_tcgen05_fence(0, site); }
+inline void tcgen05_fence_after(int site) { tl_sim_tcgen05_fence(1, site); }
+inline void tcgen05_wait_ld(int site) { tl_sim_tcgen05_wait(0, site); }
+inline void tcgen05_wait_st(int site) { tl_sim_tcgen05_wait(1, site); }
+template <int Columns, class T>
+inline void tcgen05_ld(T* registers, uint32_t address, int site) {
+  tl_sim_tcgen05_ld(registers, address, Columns, site);
+}
+template <int Columns, class T>
+inline void tcgen05_st(uint32_t address, const T* registers, int site) {
+  tl_sim_tcgen05_st(address, registers, Columns, site);
+}
+
+template <tcgen05_kind Kind, int Group>
+inline void tcgen05_mma_ss(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, bool accumulate, int site) {
+  const tl_sim_tcgen05_product product{Kind, Group, accumulate, 0, d, instruction, a, b};
+  tl_sim_tcgen05_mma(&product, site);
+}
+template <tcgen05_kind Kind, int Group>
+inline void tcgen05_mma_ts(uint32_t d, uint32_t a, uint64_t b, uint32_t instruction, bool accumulate, int site) {
+  const tl_sim_tcgen05_product product{Kind, Group, accumulate, 1, d, instruction, a, b};
+  tl_sim_tcgen05_mma(&product, site);
+}
+inline void tcgen05_commit(uint64_t* barrier, int site) { tl_sim_tcgen05_commit(barrier, 1, 0, site); }
+inline void tcgen05_commit_pair(uint64_t* barrier, uint16_t blocks, int site) { tl_sim_tcgen05_commit(barrier, 2, blocks, site); }
+
+}  // namespace detail
+
+template <int Columns, class T>
+inline void tcgen05_pin(T*) {}
+
+}  // namespace tl

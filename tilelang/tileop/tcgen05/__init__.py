@@ -1,0 +1,9 @@
+"""Tensor memory (sm_100a): copies to and from it, and T.gemm into it."""
+
+from .arrive import ProductsArrive
+from .copy import TensorCopy
+from .deallocate import DeallocateTensorMemory
+from .gemm import TensorGemm
+from .tile import SCOPE, TensorTile
+
+__all__ = ["SCOPE", "DeallocateTensorMemory", "ProductsArrive", "TensorCopy", "TensorGemm", "TensorTile"]
