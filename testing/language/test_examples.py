@@ -52,6 +52,8 @@ _WORDS = "words = T.Broadcast(T.uint32(1), {})"
 _ROW = 'x = T.alloc_shared((64,), "float32")'
 _REDUCER = 'acc = T.alloc_reducer((128,), "float32")\nT.reducer_init(acc)'
 _IMAGE = 'data_shared = T.alloc_shared((64, 32), "float16")'
+_SUMS = 'c = T.alloc_local((8,), "float32")'
+_HALVES = "\n".join(f'{v} = T.alloc_local((8,), "float16")' for v in "ab")
 BEFORE = {
     "Mod": 'a = T.alloc_var("int32", init=5)\nb = T.alloc_var("int32", init=3)',
     "__ffs": 'mask = T.alloc_var("uint32", init=6)',
@@ -79,6 +81,11 @@ BEFORE = {
     "im2col": _IMAGE,
     "c2d_im2col": _IMAGE,
     "tcgen05_gemm": 'B_s = T.alloc_shared((128, 64), "float16")',
+    "mma_fill": _SUMS,
+    "mma_store": f'{_SUMS}\nC_s = T.alloc_shared((16, 16), "float32")',
+    "ptx_ldmatrix": f"{_HALVES}\ntx = T.get_thread_binding()",
+    "ptx_mma": f"{_HALVES}\n{_SUMS}",
+    "ptx_mma_sp": f'{_HALVES}\n{_SUMS}\ne = T.alloc_local((1,), "uint32")',
 }
 AROUND = dict.fromkeys(("break_loop", "continue_loop"), "for i in T.serial(8):")
 AFTER = {"reducer_update": 'T.finalize_reducer(acc, T.alloc_fragment((128,), "float32"))'}

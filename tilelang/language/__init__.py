@@ -152,6 +152,7 @@ from .math import (
     tanh,
     trunc,
 )
+from .matrix import mma_fill, mma_store, mma_store_index_map, ptx_ldmatrix, ptx_mma, ptx_mma_sp
 from .meta_class import inline, meta_class
 from .pointer import Ptr, handle, make_tensor, make_tensor_from_addr, ptr
 from .predicate import all_of, any_of
@@ -322,22 +323,26 @@ buffer_decl, sblock_alloc_buffer, allocate = decl_buffer, alloc_buffer, alloc_bu
 _FAST: dict[str, Any] = {**_FAST_MATH, "__ldg": _read_only_load, "__ffs": _find_first_set, "__fns": _find_nth_set, **_NODES}
 globals().update(_DTYPES)  # T.float16, T.int32x4, ...
 globals().update(_FAST)  # T.__exp, ...
-_LAYOUTS = {
-    "Layout": "Layout",
-    "Fragment": "Fragment",
-    "make_mma_swizzle_layout": "make_mma_swizzle_layout",
+_ELSEWHERE = {  # names of other packages, imported when they are asked for
+    "Layout": "tilelang.layout",
+    "Fragment": "tilelang.layout",
+    **dict.fromkeys(
+        "make_mma_swizzle_layout get_swizzle_layout get_ldmatrix_offset get_mma_micro_size TensorCoreIntrinEmitter"
+        " TensorCoreIntrinEmitterWithLadderTransform".split(),
+        "tilelang.cuda.intrinsics",
+    ),
 }
 
 # Not `annotations` of __future__, nor the modules of this package.
 __all__ = [name for name, value in list(globals().items()) if not name.startswith("_") and not isinstance(value, _Module)]
-__all__ = sorted({*__all__, *_FAST, *_LAYOUTS} - {"annotations", "Any"})
+__all__ = sorted({*__all__, *_FAST, *_ELSEWHERE} - {"annotations", "Any"})
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAYOUTS:
-        from .. import layout
+    if name in _ELSEWHERE:
+        from importlib import import_module
 
-        return getattr(layout, _LAYOUTS[name])
+        return getattr(import_module(_ELSEWHERE[name]), name)
     from .unavailable import explain
 
     raise explain(name)

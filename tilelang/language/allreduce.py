@@ -204,11 +204,11 @@ def _digits(axes: Sequence[Any]) -> list[tuple[int, int]]:
 
 def _through_memory(reducer: CommReducer, slots: Any, here: Any, put: Any, crossing: list[tuple[int, int]]) -> None:
     """Every thread leaves its part; then each combines those of its group, in the same order."""
-    from .warp import _linear_thread
+    from .warp import linear_thread
 
     kernel = _kernel()
     total = kernel.threads[0] * kernel.threads[1] * kernel.threads[2]
-    own = _linear_thread()
+    own = linear_thread()
     base: Any = own
     for stride, extent in crossing:
         base = base - binary("floormod", binary("floordiv", own, stride), extent) * stride

@@ -13,7 +13,7 @@ from .emit import alloc, effect, statement
 from .expr import Expr, convert
 from .extern import Address
 from .kernel import get_block_extents
-from .warp import _linear_thread
+from .warp import linear_thread
 
 PHILOX = "curandStatePhilox4_32_10_t"
 _GENERATORS = {
@@ -52,7 +52,7 @@ def rng_init(seed: Any, seq: Any = None, off: Any = 0, generator: str = PHILOX) 
         for var, extent in reversed(list(zip(kernel.variables[:3], get_block_extents()))):
             number = number * extent + var
         threads = kernel.threads[0] * kernel.threads[1] * kernel.threads[2]
-        seq = convert(number, dtype("int64")) * threads + _linear_thread()
+        seq = convert(number, dtype("int64")) * threads + linear_thread()
     if frame.data.get("rng") is None:
         frame.data["rng"] = alloc("rng_state", (_WORDS,), dtype("uint32"), "local", "T.rng_init")
     kind = _GENERATORS[generator]

@@ -224,7 +224,7 @@ def syncthreads_count(predicate: Any) -> Expr:
     return _vote("syncthreads_count", predicate, None, "int32")
 
 
-def _linear_thread() -> Expr:
+def linear_thread() -> Expr:
     x, y, z = (get_thread_binding(d) for d in range(3))
     ex, ey, ez = (get_thread_extent(d) for d in range(3))
     index = x
@@ -240,7 +240,7 @@ def get_lane_idx(warp_size: int | None = None) -> Expr:
     --------
     >>> lane = T.get_lane_idx()
     """
-    return binary("floormod", _linear_thread(), 32 if warp_size is None else warp_size)
+    return binary("floormod", linear_thread(), 32 if warp_size is None else warp_size)
 
 
 def get_warp_idx(warp_size: int | None = None) -> Expr:
@@ -250,7 +250,7 @@ def get_warp_idx(warp_size: int | None = None) -> Expr:
     --------
     >>> warp = T.get_warp_idx()
     """
-    return binary("floordiv", _linear_thread(), 32 if warp_size is None else warp_size)
+    return binary("floordiv", linear_thread(), 32 if warp_size is None else warp_size)
 
 
 def get_warp_group_idx(warp_size: int | None = None, warps_per_group: int | None = None) -> Expr:
@@ -261,7 +261,7 @@ def get_warp_group_idx(warp_size: int | None = None, warps_per_group: int | None
     >>> group = T.get_warp_group_idx()
     """
     size = (32 if warp_size is None else warp_size) * (4 if warps_per_group is None else warps_per_group)
-    return binary("floordiv", _linear_thread(), size)
+    return binary("floordiv", linear_thread(), size)
 
 
 def shuffle_elect(thread_extent: int) -> Expr:

@@ -1,6 +1,22 @@
 """Importing this registers every tile operator."""
 
-from . import all_reduce, atomic, copy, fill, gemm, gemm_wait, print, reduce, ring, scan, tcgen05, tma, turn
+from . import (
+    all_reduce,
+    atomic,
+    copy,
+    fill,
+    gemm,
+    gemm_wait,
+    print,
+    reduce,
+    register_call,
+    ring,
+    scan,
+    store_accumulators,
+    tcgen05,
+    tma,
+    turn,
+)
 
 __all__ = [
     "all_reduce",
@@ -11,8 +27,10 @@ __all__ = [
     "gemm_wait",
     "print",
     "reduce",
+    "register_call",
     "ring",
     "scan",
+    "store_accumulators",
     "tcgen05",
     "tma",
     "turn",

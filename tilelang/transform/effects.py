@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from .. import ir
+from ..codegen.functions import reads_only
 from ..tileop.base import Effects, as_tile_op, attribute, scratch_of
 from . import region as rg
 
@@ -270,13 +271,19 @@ class _Collector(ir.Visitor):
             for arg in node.args[2:]:
                 self.visit(arg)
         else:
-            self.descend(node)
+            for position, arg in enumerate(node.args):
+                if ir.is_call(arg, "tirx.address_of"):
+                    self._pointer(arg.args[0], name.startswith("tl.") and reads_only(name, position))
+                else:
+                    self.visit(arg)
 
-    def _pointer(self, target: Any) -> None:
+    def _pointer(self, target: Any, read_only: bool = False) -> None:
         """The address of an element: whoever gets it may touch the whole buffer."""
         if isinstance(target, ir.BufferLoad):
             self.descend(target)
-            self.note_whole(target.source)
+            self.note(target.source, rg.whole(target.source), False)
+            if not read_only:
+                self.note(target.source, rg.whole(target.source), True)
         else:
             self.visit(target)
 

@@ -1,0 +1,1 @@
+"""Where matrix instructions want their elements."""
