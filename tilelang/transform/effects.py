@@ -153,7 +153,8 @@ def _accesses(stmt: ir.Stmt) -> tuple[Access, ...]:
         return ()
     found = expr_accesses(stmt, stmt.span)
     if isinstance(stmt, ir.For) and stmt.kind == ir.ForKind.PARALLEL:
-        found = [replace(a, own=False) for a in found]
+        late = "tl.async_group" in stmt.annotations
+        found = [replace(a, own=False, asynchronous=late) for a in found]
     return tuple(found)
 
 

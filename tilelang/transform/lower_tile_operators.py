@@ -14,6 +14,7 @@ from .kernel_program import KernelProgram
 from .loop_layout import loop_layout
 from .loop_nest import conjunction
 from .lower_nest import lower_nest
+from .nest_load import ASYNC, NestLoad
 from .parallel_nest import ParallelNest
 from .thread_group import ThreadGroup, as_block, group_of
 from .units import is_parallel, is_pure_condition, loop_span
@@ -58,7 +59,9 @@ class _Lower(ir.Mutator):
     def visit_For(self, node: ir.For) -> Any:
         if is_parallel(node):
             nest = ParallelNest.of(node)
-            return lower_nest(nest, loop_layout(nest, self.ctx), self.ctx)
+            load = NestLoad.of(node) if ASYNC in nest.annotations else None
+            asynchronous = None if load is None else load.lower(self.ctx)
+            return asynchronous or lower_nest(nest, loop_layout(nest, self.ctx), self.ctx)
         saved = self.ctx.ranges
         self.ctx.ranges = {**saved, node.loop_var: (node.min, loop_span(node))}
         new = self.descend(node)

@@ -7,6 +7,7 @@ from typing import Any
 from .. import ir
 from ..tileop.base import LoweringContext, dtype_bits
 from .parallel_nest import ParallelNest
+from .part_lane import part_lane
 
 MAX_VECTOR_BYTES = 16
 MAX_VECTOR_ITERATIONS = 32  # of one thread side by side: 16 bytes of 4-bit codes
@@ -78,6 +79,10 @@ def access_width(
     """The widest power of two V such that V consecutive values of `inner` from a multiple of V touch V adjacent, aligned
     elements; with `together`, elements of which all or none are in bounds."""
     bits = dtype_bits(ir.buffer_dtype(buf))
+    if any(ir.uses_var(n.a, {inner}) for e in indices for n in ir.collect(e, (ir.FloorDiv, ir.FloorMod))):
+        width = _divided_run(buf, indices, inner, extent, analyzer, ctx, together)
+        if width > 1:
+            return width
     if any(ir.uses_var(e, {inner}) for e in indices[:-1]):
         return _constant_run(indices, inner, extent, analyzer)
     run = packed_run(indices[-1], inner, extent, analyzer)
@@ -94,6 +99,26 @@ def access_width(
     while width > 1 and not is_aligned(buf, [*indices[:-1], rest], width, extent, analyzer, ctx, together=together):
         width //= 2
     return width
+
+
+def _divided_run(
+    buf: ir.Var, indices: Any, inner: ir.Var, extent: int, analyzer: ir.Analyzer, ctx: LoweringContext, together: bool
+) -> int:
+    """The width where quotients and remainders of the iteration are what its vector's are: an image's patch as a row."""
+    width = max(1, MAX_VECTOR_BYTES * 8 // dtype_bits(ir.buffer_dtype(buf)))
+    while width > 1:
+        if extent % width == 0:
+            chunk, lane = ir.var("chunk"), ir.var("lane")
+            analyzer.bind(chunk, ir.Range.from_min_extent(ir.const(0), ir.const(extent // width)))
+            at = {inner: chunk * width + lane}
+            *outer, last = (part_lane(ir.substitute(ir.as_expr(i), at), lane, width, analyzer) for i in indices)
+            start = ir.simplify(ir.substitute(last, {lane: 0}), analyzer)
+            counts = ir.simplify(last - start, analyzer).same_as(lane)
+            if counts and not any(ir.uses_var(ir.simplify(o, analyzer), {lane}) for o in outer):
+                if is_aligned(buf, [*outer, start], width, extent, analyzer, ctx, together=together):
+                    return width
+        width //= 2
+    return 1
 
 
 def packed_run(index: Any, var: ir.Var, extent: int, analyzer: ir.Analyzer) -> tuple[Any, int] | None:

@@ -13,6 +13,7 @@ from typing import Any
 from .. import ir
 from ..tileop.base import LoweringContext, dtype_bits
 from .loop_nest import conjunction
+from .part_lane import part_lane
 from .unpack_codes import CodeTable, UnpackCodes
 from .vector_width import MAX_VECTOR_BYTES, is_aligned, packed_run
 
@@ -179,18 +180,30 @@ class _Vectorizer:
         step = ir.simplify(index - start, self.analyzer)
         return start if step.same_as(self.var) else None
 
+    def _parted(self, indices: Any) -> list[Any]:
+        """Indices with the vector's lane outside of divisions and remainders."""
+        return [ir.simplify(part_lane(i, self.var, self.extent, self.analyzer), self.analyzer) for i in indices]
+
     # ------------------------------------------------------------------ vectors
 
     def _vector(self, buf: ir.Var, indices: Any) -> _Vector | None:
         """The access as a vector of the widest legal moves; None if it is no contiguous run."""
-        if ir.scope_of(buf) not in _MEMORY or any(ir.uses_var(i, {self.var}) for i in indices[:-1]):
+        if ir.scope_of(buf) not in _MEMORY:
             return None
+        if any(ir.uses_var(i, {self.var}) for i in indices[:-1]):
+            indices = self._parted(indices)
+            if any(ir.uses_var(i, {self.var}) for i in indices[:-1]):
+                return None
         start, pack = self._start(indices[-1]), 1
         if start is None:
             run = packed_run(indices[-1], self.var, self.extent, self.analyzer)
             if run is None:
-                return None
-            start, pack = run
+                indices = self._parted(indices)
+                start = self._start(indices[-1])
+                if start is None:
+                    return None
+            else:
+                start, pack = run
         bits, count = dtype_bits(ir.buffer_dtype(buf)), self.extent // pack
         limit = min(count, MAX_VECTOR_BYTES * 8 // bits)
         width = 1 << (limit.bit_length() - 1)
@@ -238,6 +251,8 @@ class _Vectorizer:
         return width
 
     def _uniform(self, part: Any, width: int) -> bool:
+        if ir.uses_var(part, {self.var}):
+            part = part_lane(part, self.var, self.extent, self.analyzer)
         if not ir.uses_var(part, {self.var}):
             return not ir.contains(part, ir.BufferLoad)
         if isinstance(part, (ir.LT, ir.GE)):
@@ -325,6 +340,8 @@ class _LiftLoads(ir.Mutator):
             return node
         if ir.is_call(node, "prim.if_then_else"):
             condition, then, other = node.args
+            while ir.is_call(then, "prim.if_then_else") and ir.const_number(other) == ir.const_number(then.args[2]) == 0:
+                condition, then = ir.And(condition, then.args[0]), then.args[1]  # the author's condition, then the tensor's end
             if isinstance(then, ir.BufferLoad) and ir.const_number(other) == 0:
                 lifted = self.owner.lift(then, condition, self.out, self.span)
                 return node if lifted is None else lifted

@@ -9,6 +9,7 @@ from ... import ir
 from ...tileop.base import as_tile_op
 from .. import region as rg
 from ..effects import Access, expr_accesses, is_unit, unit_accesses
+from ..nest_load import NestLoad
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,10 @@ def _sequence(stmts: Any, buf: ir.Var, skip: ir.Stmt | None) -> tuple[bool, bool
 def _unit(stmt: ir.Stmt, accesses: list[Access]) -> tuple[bool, bool]:
     if any(not a.write for a in accesses):
         return True, False
-    # Only operators certainly write all of their region: nests may have conditions inside, and leaves miss threads.
-    return False, as_tile_op(stmt) is not None and any(not a.atomic and rg.covers(a.buffer, a.ranges) for a in accesses)
+    # Only operators and loads certainly write all of their region: other nests may have conditions inside, and leaves miss
+    # threads.
+    whole = as_tile_op(stmt) is not None or NestLoad.of(stmt) is not None
+    return False, whole and any(not a.atomic and rg.covers(a.buffer, a.ranges) for a in accesses)
 
 
 def _reads(expr: Any, buf: ir.Var) -> bool:

@@ -42,6 +42,9 @@ class Remove(ir.Mutator):
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
         return None if any(node.same_as(s) for s in self.stmts) else node
 
+    def visit_For(self, node: ir.For) -> Any:
+        return None if any(node.same_as(s) for s in self.stmts) else self.descend(node)
+
 
 class AddVersion(ir.Mutator):
     """Replaces buffers by one version of theirs."""

@@ -22,6 +22,7 @@ from typing import Any
 from ... import ir
 from ...tileop.base import LoweringContext
 from ..effects import barrier, commit, wait
+from ..nest_load import NestLoad
 from .exposure import Continuation, is_live_after
 from .loops import Remove, add_version, drop_unused, iteration_range, loop_with, versioned, versioned_layout
 from .plan_pipelines import PIPELINE_KEYS, CopyGroup, PipelinePlan, StagedCopy, plan_pipeline, stage_count
@@ -128,8 +129,7 @@ class _Steps:
 
     def copy(self, copy: StagedCopy, k: Any) -> ir.Stmt:
         """One copy for the iteration at `k`, under its own conditions."""
-        call = _SimplifyRegions().visit(ir.substitute(copy.call, {self.loop.loop_var: k}))
-        stmt: ir.Stmt = ir.evaluate(_asynchronous(call), copy.stmt.span)
+        stmt = asynchronous(_SimplifyRegions().visit(ir.substitute(copy.copy, {self.loop.loop_var: k})))
         for guard in reversed(copy.guards):
             stmt = ir.IfThenElse(ir.simplify(ir.substitute(guard, {self.loop.loop_var: k})), stmt, None, copy.stmt.span)
         return add_version(stmt, self.versioned, self.slot(k))
@@ -185,9 +185,16 @@ def _bind_bounds(loop: ir.For, head: list[ir.Stmt]) -> ir.For:
     return ir.For(loop.loop_var, *bounds, loop.kind, loop.body, loop.thread_binding, loop.annotations, loop.step, loop.span)
 
 
-def _asynchronous(call: ir.Call) -> ir.Call:
+def asynchronous(copy: ir.Stmt) -> ir.Stmt:
+    """The copy, as a member of a group that somebody commits and waits for."""
+    if isinstance(copy, ir.For):
+        load = NestLoad.of(copy)
+        assert load is not None, "a staged nest is a load"
+        return load.asynchronous()
+    call = copy.value
     attrs = {**({} if call.attrs is None else dict(call.attrs.items())), "async_group": True}
-    return ir.Call(call.op, list(call.args), attrs=attrs, ty_args=call.ty_args, span=call.span, ret_ty=call.ty)
+    late = ir.Call(call.op, list(call.args), attrs=attrs, ty_args=call.ty_args, span=call.span, ret_ty=call.ty)
+    return ir.evaluate(late, copy.span)
 
 
 class _SimplifyRegions(ir.Mutator):
@@ -199,4 +206,7 @@ class _SimplifyRegions(ir.Mutator):
 
 class _MarkAsynchronous(Remove):
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
-        return ir.evaluate(_asynchronous(node.value), node.span) if any(node.same_as(s) for s in self.stmts) else node
+        return asynchronous(node) if any(node.same_as(s) for s in self.stmts) else node
+
+    def visit_For(self, node: ir.For) -> Any:
+        return asynchronous(node) if any(node.same_as(s) for s in self.stmts) else self.descend(node)

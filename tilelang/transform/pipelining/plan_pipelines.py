@@ -14,12 +14,13 @@ from typing import Any
 from ... import ir
 from ...tileop.base import LoweringContext, TileOp, as_tile_op
 from .. import region as rg
+from ..nest_load import NestLoad
 from .body_units import BodyUnit, LoopBody
 
 # One wait and one barrier a group: a third costs more than waiting for the later copies a little early.
 MAX_GROUPS = 2
 IsLive = Callable[[ir.Var], bool]
-Engine = Callable[[TileOp, LoweringContext], "str | None"]
+Engine = Callable[["TileOp | NestLoad", LoweringContext], "str | None"]
 PIPELINE_KEYS = ("tl.num_stages", "tl.order", "tl.stage", "tl.sync", "tl.group")
 
 
@@ -27,15 +28,20 @@ PIPELINE_KEYS = ("tl.num_stages", "tl.order", "tl.stage", "tl.sync", "tl.group")
 class StagedCopy:
     """A copy that runs ahead.
 
-    `stmt` is the statement in the body, `call` the copy with the body's scalars replaced by their values, `guards` its
+    `stmt` is the statement in the body, `copy` the same with the body's scalars replaced by their values, `guards` its
     conditions likewise, `consumer` the position in the body of the first statement that reads `buffer`.
     """
 
     stmt: ir.Stmt
-    call: ir.Call
+    copy: ir.Stmt
     buffer: ir.Var
     guards: tuple[Any, ...]
     consumer: int
+
+    @property
+    def call(self) -> ir.Call:
+        """The operator's call, where the copy is one."""
+        return self.copy.value
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def stage_count(loop: ir.For, ctx: LoweringContext) -> int:
     return stages
 
 
-def cp_async_obstacle(op: TileOp, ctx: LoweringContext) -> str | None:
+def cp_async_obstacle(op: TileOp | NestLoad, ctx: LoweringContext) -> str | None:
     """Why cp.async cannot do a copy; None if it can."""
     if op.can_be_async(ctx):
         return None
@@ -131,8 +137,10 @@ def plan_pipeline(
     return PipelinePlan(versions, _group(staged, body), step) if staged else None
 
 
-def global_load(stmt: ir.Stmt) -> TileOp | None:
-    """The operator, if it can be asynchronous and fills a shared tile from global memory."""
+def global_load(stmt: ir.Stmt) -> TileOp | NestLoad | None:
+    """The operator or nest, if it can be asynchronous and fills a shared tile from global memory."""
+    if isinstance(stmt, ir.For):
+        return NestLoad.of(stmt)
     op = as_tile_op(stmt)
     if op is None or not op.may_be_async:
         return None
@@ -146,21 +154,23 @@ def global_load(stmt: ir.Stmt) -> TileOp | None:
 
 
 def _stage(
-    unit: BodyUnit, op: TileOp, body: LoopBody, versions: int, is_live: IsLive, ctx: LoweringContext, engine: Engine
+    unit: BodyUnit, op: TileOp | NestLoad, body: LoopBody, versions: int, is_live: IsLive, ctx: LoweringContext, engine: Engine
 ) -> StagedCopy | str:
     """The staged copy, or why it cannot be one."""
     effects = op.effects()
-    source, target = effects.reads[0], effects.writes[0]
+    sources, target = effects.reads, effects.writes[0]
     buf, name = target.source, target.source.name
     others = [u for u in body.units if u is not unit]
     readers = [u for u in others if u.reads(buf)]
-    call = body.inline(unit.stmt.value)
+    copy = body.inline(unit.stmt)
+    operands = op.operands if isinstance(op, NestLoad) else unit.stmt.value.args
     if unit.nested:
         return "it is inside an inner loop"
     if buf in ctx.views or buf in ctx.views.values():
         return f"{name} is seen through a view"
-    if any(ctx.root(b).same_as(ctx.root(source.source)) for b in body.written):
-        return f"the loop writes its source {source.source.name}"
+    changed = next((s.source for s in sources if any(ctx.root(b).same_as(ctx.root(s.source)) for b in body.written)), None)
+    if changed is not None:
+        return f"the loop writes its source {changed.name}"
     if not rg.covers(buf, rg.ranges_of(target)):
         return f"it does not fill all of {name}"
     if any(u.writes(buf) for u in others):
@@ -171,7 +181,7 @@ def _stage(
         return f"{name} is read before it is filled, so its content is carried from one iteration to the next"
     if not all(_implies(u.guards, unit.guards) for u in readers):
         return f"{name} is read where the copy's condition need not hold"
-    if not all(body.is_replayable(arg) for arg in call.args):
+    if not all(body.is_replayable(body.inline(operand)) for operand in operands):
         return "its indices depend on values that the loop changes"
     if not all(body.is_replayable(g) for g in unit.guards):
         return "its condition depends on values that the loop changes"
@@ -184,7 +194,7 @@ def _stage(
     consumer = min(u.position for u in readers)
     if versions == 1 and consumer == unit.position:
         return "a single stage leaves no place to wait between the copy and its use under one condition"
-    return StagedCopy(unit.stmt, call, buf, unit.guards, consumer)
+    return StagedCopy(unit.stmt, copy, buf, unit.guards, consumer)
 
 
 def _implies(conditions: tuple[Any, ...], wanted: tuple[Any, ...]) -> bool:

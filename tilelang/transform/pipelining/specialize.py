@@ -26,6 +26,7 @@ from ...tileop.base import LoweringContext, TileOp, as_tile_op, attribute, dtype
 from ...tileop.copy import Copy
 from ...tileop.tma.box import BoxCopy
 from ..effects import is_unit, unit_accesses
+from ..nest_load import NestLoad
 from ..ring import BARRIER_SCOPE, Ring
 from .body_units import LoopBody, may_order_blocks
 from .exposure import Continuation, is_live_after
@@ -187,7 +188,7 @@ class _Specialize:
 
     # ------------------------------------------------------------------ what the producer may do
 
-    def tma_obstacle(self, op: TileOp, ctx: LoweringContext) -> str | None:
+    def tma_obstacle(self, op: TileOp | NestLoad, ctx: LoweringContext) -> str | None:
         """Why TMA cannot do a copy; None if it can."""
         if not isinstance(op, Copy):
             return "it is no plain copy"
