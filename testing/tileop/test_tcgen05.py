@@ -307,3 +307,64 @@ def test_a_product_that_nobody_waits_for():
     kernel = compiled(main)
     with pytest.raises(SimulationError, match="while the tcgen05.mma of line .* is under way"):
         kernel(torch.zeros(128, 64).half(), torch.zeros(128, 128))
+
+
+# ---------------------------------------------------------------------- pairs of blocks
+
+
+def paired(m, n, k, bk, arrive, a_in_tensor_memory=False):
+    """C = A B; each block of a pair has 128 rows of A and C, and half of the columns of B."""
+
+    @T.prim_func
+    def main(A: T.Tensor((m, k), "float16"), B: T.Tensor((n, k), "float16"), C: T.Tensor((m, n), "float32")):
+        with T.Kernel(m // 128, threads=128, cluster_dims=2) as bx:
+            rank = T.block_rank_in_cluster()
+            A_s = T.alloc_shared((128, bk), "float16")
+            B_s = T.alloc_shared((n // 2, bk), "float16")
+            A_t = T.alloc_tmem((128, bk), "float16") if a_in_tensor_memory else A_s
+            C_t = T.alloc_tmem((128, n), "float32")
+            C_f = T.alloc_fragment((128, n), "float32")
+            done = T.alloc_cluster_barrier([1])
+            for i in T.serial(k // bk):
+                T.copy(A[bx * 128, i * bk], A_s)
+                T.copy(B[rank * (n // 2), i * bk], B_s)
+                if a_in_tensor_memory:
+                    T.copy(A_s, A_t)
+                T.cluster_sync()
+                if arrive:
+                    T.tcgen05_gemm(A_t, B_s, C_t, transpose_B=True, mbar=None, use_2cta=True, clear_accum=i == 0)
+                    T.tcgen05_mma_arrive(done, arrive_2cta=True)
+                else:
+                    T.tcgen05_gemm(A_t, B_s, C_t, transpose_B=True, mbar=done, use_2cta=True, clear_accum=i == 0)
+                T.mbarrier_wait_parity(done, i % 2)
+            T.copy(C_t, C_f)
+            T.copy(C_f, C[bx * 128, 0])
+
+    return main
+
+
+@pytest.mark.parametrize("arrive, a_in_tensor_memory, n", [(False, False, 128), (True, False, 32), (False, True, 64)])
+def test_pairs(arrive, a_in_tensor_memory, n):
+    m, k = 512, 128
+    kernel = compiled(paired(m, n, k, 64, arrive, a_in_tensor_memory))
+    a, b = torch.randn(m, k).half(), torch.randn(n, k).half()
+    c = torch.full((m, n), float("nan"))
+    kernel(a, b, c)
+    assert torch.allclose(c.double(), a.double() @ b.double().T, rtol=1e-5, atol=1e-4)
+    assert "cluster_sync" in kernel.get_kernel_source()
+    clean(kernel, a, b, c)
+    assembles(kernel)
+
+
+def test_pairs_need_clusters():
+    with pytest.raises(UnsupportedError, match="cluster_dims=2"):
+
+        @T.prim_func
+        def main(A: T.Tensor((128, 64), "float16")):
+            with T.Kernel(1, threads=128) as _:
+                A_s = T.alloc_shared((128, 64), "float16")
+                C_t = T.alloc_tmem((128, 256), "float32")
+                T.copy(A, A_s)
+                T.tcgen05_gemm(A_s, A_s, C_t, transpose_B=True, mbar=None, use_2cta=True, clear_accum=True)
+
+        compiled(main)

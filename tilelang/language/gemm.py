@@ -70,11 +70,30 @@ def gemm(
     --------
     >>> T.gemm(A_s, B_s, acc)
     """
+    multiply(A, B, C, transpose_A, transpose_B, policy, clear_accum, mbar, annotations, k_pack, wg_wait)
+
+
+def multiply(
+    A: Any,
+    B: Any,
+    C: Any,
+    transpose_A: bool,
+    transpose_B: bool,
+    policy: GemmWarpPolicy,
+    clear_accum: Any,
+    mbar: Any,
+    annotations: dict[str, Any] | None,
+    k_pack: int = 1,
+    wg_wait: int = 0,
+    pair: bool = False,
+) -> None:
+    """T.gemm; `pair`: of two blocks, each of which has half of the columns of B."""
     a, b, c = tile(A, "A of T.gemm"), tile(B, "B of T.gemm"), tile(C, "C of T.gemm")
     shape_a, shape_b, shape_c = matrix_extents(a, "A"), matrix_extents(b, "B"), matrix_extents(c, "C")
     transpose_A, transpose_B = _flag(transpose_A, "transpose_A"), _flag(transpose_B, "transpose_B")
     m, k = (shape_a[1], shape_a[0]) if transpose_A else shape_a
     n, kb = shape_b if transpose_B else (shape_b[1], shape_b[0])
+    n = n * 2 if pair else n
     for axis, x, y, left, right in (("K", k, kb, a, b), ("M", m, shape_c[0], a, c), ("N", n, shape_c[1], b, c)):
         if not same(x, y):
             raise ShapeError(
@@ -100,6 +119,8 @@ def gemm(
     attrs = {"transpose_A": transpose_A, "transpose_B": transpose_B, "policy": int(policy), **(annotations or {})}
     if wg_wait:
         attrs["in_flight"] = True
+    if pair:
+        attrs["pair"] = True
     barrier = () if mbar is None else (barrier_region(mbar, "mbar of T.gemm"),)
     statement("tl.gemm", (a, b, c, as_condition(clear_accum, "clear_accum"), *barrier), attrs, "T.gemm")
 

@@ -94,7 +94,12 @@ def tcgen05_gemm(
     clear_accum : bool or Expr
         Start from zero instead of C.
     mbar : barrier or None
-        T.alloc_barrier(1): one arrival when the products are over. None: a later T.tcgen05_mma_arrive tells.
+        T.alloc_barrier(1): one arrival when the products are over, with use_2cta in both blocks. None: a later
+        T.tcgen05_mma_arrive tells.
+    use_2cta : bool
+        Blocks 2i and 2i + 1 of a cluster multiply together: each has its own M rows of A and C, and half of B: N / 2 columns.
+        The first of them issues, once the tiles of both are there (T.cluster_sync, or barriers across the cluster). All products
+        of a kernel are then of pairs.
 
     Raises
     ------
@@ -106,28 +111,29 @@ def tcgen05_gemm(
     >>> T.tcgen05_gemm(A_s, B_s, C_tmem, transpose_B=True, mbar=done[0], clear_accum=True)
     >>> T.mbarrier_wait_parity(done[0], 0)
     """
-    from .gemm import gemm
+    from .gemm import multiply
 
     if not in_tensor_memory(C):
         raise SemanticError("C of T.tcgen05_gemm is not in tensor memory", fix="allocate it by T.alloc_tmem, or use T.gemm")
-    if use_2cta:
-        raise SemanticError("use_2cta=True of T.tcgen05_gemm", fix="use_2cta=False: pairs of blocks are not in this version")
-    gemm(A, B, C, transpose_A, transpose_B, policy, clear_accum, mbar, annotations, wg_wait=-1)
+    multiply(A, B, C, transpose_A, transpose_B, policy, clear_accum, mbar, annotations, wg_wait=-1, pair=bool(use_2cta))
 
 
 def tcgen05_mma_arrive(mbar: Any, arrive_2cta: bool = False) -> None:
     """One arrival on a barrier when all products are over that the same threads' T.tcgen05_gemm has issued so far.
+
+    Parameters
+    ----------
+    mbar : barrier
+    arrive_2cta : bool
+        On the barriers at this place in both blocks of the pair; the first of them does it.
 
     Examples
     --------
     >>> T.tcgen05_gemm(A_s, B_s, C_tmem, mbar=None)
     >>> T.tcgen05_mma_arrive(done[0])
     """
-    if arrive_2cta:
-        raise SemanticError(
-            "arrive_2cta=True of T.tcgen05_mma_arrive", fix="leave it out: pairs of blocks are not in this version"
-        )
-    statement("tl.tcgen05_arrive", (barrier_region(mbar, "T.tcgen05_mma_arrive"),), None, "T.tcgen05_mma_arrive")
+    place = barrier_region(mbar, "T.tcgen05_mma_arrive")
+    statement("tl.tcgen05_arrive", (place,), {"both": bool(arrive_2cta)}, "T.tcgen05_mma_arrive")
 
 
 def tcgen05_before_thread_sync() -> None:

@@ -12,10 +12,11 @@ allocate is given up at once.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 from .. import ir
-from ..errors import ResourceError
+from ..errors import ResourceError, UnsupportedError
 from ..target.tcgen05 import COLUMNS
 from ..tileop.base import as_tile_op
 from ..tileop.tcgen05 import SCOPE, DeallocateTensorMemory, TensorGemm, TensorTile
@@ -43,11 +44,14 @@ def allocate_tensor_memory(program: KernelProgram) -> KernelProgram:
         tiles[node.buffer] = TensorTile.of(node.buffer, node.buffer in into, base, ir.span_to_source(node.span))
     _check_room(tiles, take.allocations)
     program.ctx.tensor_tiles.update(tiles)
+    group = program.ctx.tensor_group = _group(ops, program)
+    # What a peer does to this block's memory comes after all of the pair have begun, and before one of them ends.
+    meet = "tl.cluster_sync" if group == 2 else "tl.sync_threads"
     waits = _Wait()
     body = waits.body(body)
     first, span = ir.as_expr(program.tid), program.span
     slot = ir.buffer((len(tiles),), "uint32", "tensor_memory", "shared.dyn")
-    allocate = [_call("tl.tcgen05_alloc", ir.address_of(ir.load(slot, [i])), columns=tile.allocated, span=n.span)
+    allocate = [_call("tl.tcgen05_alloc", ir.address_of(ir.load(slot, [i])), template=(tile.allocated, group), span=n.span)
                 for i, (tile, n) in enumerate(zip(tiles.values(), take.allocations))]  # fmt: skip
     begin = [
         ir.alloc(slot, span),
@@ -57,22 +61,46 @@ def allocate_tensor_memory(program: KernelProgram) -> KernelProgram:
             for phase in waits.phases
             for s in (ir.alloc(phase, span), ir.BufferStore(phase, ir.const(0, "uint32"), [ir.const(0)], span))
         ),
-        ir.IfThenElse(first < WARP, ir.seq([*allocate, _call("tl.tcgen05_relinquish", span=span)]), None, span),
+        ir.IfThenElse(
+            first < WARP, ir.seq([*allocate, _call("tl.tcgen05_relinquish", template=(group,), span=span)]), None, span
+        ),
         _initialise(waits.barriers, first, span),
         _call("tl.tcgen05_fence_before", span=span),
-        _call("tl.sync_threads", span=span),
+        _call(meet, span=span),
         _call("tl.tcgen05_fence_after", span=span),
         *(ir.Bind(tile.base, ir.load(slot, [i]), span) for i, tile in enumerate(tiles.values())),
     ]
     left = [buf for buf in tiles if buf not in freed]
-    free = [_call("tl.tcgen05_dealloc", tiles[buf].base, columns=tiles[buf].allocated, span=span) for buf in left]
+    free = [_call("tl.tcgen05_dealloc", tiles[buf].base, template=(tiles[buf].allocated, group), span=span) for buf in left]
     fenced = [_call("tl.tcgen05_fence_after", span=span), *free]
-    end = [_call("tl.sync_threads", span=span), ir.IfThenElse(first < WARP, ir.seq(fenced), None, span)] if free else []
+    end = [_call(meet, span=span), ir.IfThenElse(first < WARP, ir.seq(fenced), None, span)] if free or group == 2 else []
     return replace(program, body=ir.seq([*begin, body, *end]))
 
 
-def _call(name: str, *args: Any, columns: int | None = None, span: Any = None) -> ir.Stmt:
-    attrs = None if columns is None else {"template": [str(columns)]}
+def _group(ops: list[Any], program: KernelProgram) -> int:
+    """How many blocks share products: one, or two neighbours of a cluster."""
+    products = [op for op in ops if isinstance(op, TensorGemm)]
+    pairs = [op for op in products if op.pair]
+    if not pairs:
+        return 1
+    single = next((op for op in products if not op.pair), None)
+    if single is not None:
+        raise UnsupportedError(
+            "products of single blocks and of pairs of blocks in one kernel",
+            fix="give all T.tcgen05_gemm of the kernel use_2cta, or none",
+            span=single.source,
+        )
+    if prod(program.cluster) % 2:
+        raise UnsupportedError(
+            f"use_2cta in clusters of {' x '.join(map(str, program.cluster))} blocks",
+            fix="T.Kernel(..., cluster_dims=2): blocks of ranks 2i and 2i + 1 are a pair",
+            span=pairs[0].source,
+        )
+    return 2
+
+
+def _call(name: str, *args: Any, template: tuple[int, ...] = (), span: Any = None) -> ir.Stmt:
+    attrs = {"template": [str(t) for t in template]} if template else None
     return ir.evaluate(ir.call(name, list(args), attrs=attrs, span=span), span)
 
 

@@ -7,6 +7,9 @@
 //   operands  half_t (to float or half_t), bfloat16_t, float (tf32: the lower 13 bits are ignored), 8-bit floats in any mix, int8_t
 //             and uint8_t in any mix (to int32_t); K is 32 bytes: 16, 8 or 32 elements
 //   A, B      tiles in shared memory by descriptor; A also in tensor memory: row i in lane i, packed 32 bits to a column
+//   pairs     Group 2, in every instruction of the kernel: two blocks of a cluster, of ranks 2i and 2i + 1. One thread of one of them
+//             issues. M is that of both: each has its half of the rows of A and of D, and half of the columns of B, at the same places.
+//             With M of 128, D's second half of columns is in lanes 64 to 127.
 //   D         row i in lane i (M of 64: in lane i / 16 * 32 + i % 16), column j in column j, 16-bit elements in its lower half
 #pragma once
 #include <tl/tcgen05_access.h>
@@ -71,9 +74,12 @@ TL_FUNC void tcgen05_mma_ts(uint32_t d, uint32_t a, uint64_t b, bool accumulate 
                                                              accumulate TL_SITE_ARGUMENT);
 }
 
-// One arrival on the barrier when everything that this thread has issued is over. With a mask (Group 2): on the barriers at the same
+// One arrival on the barrier when everything that this thread has issued is over. With a mask, for pairs: on the barriers at the same
 // place in those blocks of the cluster.
-TL_FUNC void tcgen05_commit(uint64_t* barrier TL_SITE_PARAMETER) { detail::tcgen05_commit(barrier TL_SITE_ARGUMENT); }
+template <int Group = 1>
+TL_FUNC void tcgen05_commit(uint64_t* barrier TL_SITE_PARAMETER) {
+  detail::tcgen05_commit<Group>(barrier TL_SITE_ARGUMENT);
+}
 TL_FUNC void tcgen05_commit_pair(uint64_t* barrier, uint16_t blocks TL_SITE_PARAMETER) {
   detail::tcgen05_commit_pair(barrier, blocks TL_SITE_ARGUMENT);
 }

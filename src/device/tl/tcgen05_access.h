@@ -66,13 +66,15 @@ TL_FUNC void tcgen05_mma_ts(uint32_t d, uint32_t left, uint64_t b, uint32_t inst
   TL_TCGEN05_KINDS("[%1]", "r")
 }
 
+template <int Group>
+TL_FUNC void tcgen05_commit(uint64_t* barrier) {
+  TL_TCGEN05_GROUP(Group, "tcgen05.commit", ".mbarrier::arrive::one.shared::cluster.b64 [%0];", ::"r"(smem_address(barrier)) : "memory");
+}
+
 #undef TL_TCGEN05_KINDS
 #undef TL_TCGEN05_MMA
 #undef TL_TCGEN05_GROUP
 
-TL_FUNC void tcgen05_commit(uint64_t* barrier) {
-  asm volatile("tcgen05.commit.cta_group::1.mbarrier::arrive::one.shared::cluster.b64 [%0];" ::"r"(smem_address(barrier)) : "memory");
-}
 TL_FUNC void tcgen05_commit_pair(uint64_t* barrier, uint16_t blocks) {
   asm volatile("tcgen05.commit.cta_group::2.mbarrier::arrive::one.shared::cluster.multicast::cluster.b64 [%0], %1;" ::"r"(smem_address(barrier)),
                "h"(blocks)

@@ -34,6 +34,8 @@ class DeallocateTensorMemory(TileOp):
 
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
         tile: TensorTile = ctx.tensor_tiles[self.tile.source]
-        free = ir.call("tl.tcgen05_dealloc", [tile.base], attrs={"template": [str(tile.allocated)]}, span=self.span)
+        free = ir.call(
+            "tl.tcgen05_dealloc", [tile.base], attrs={"template": [str(tile.allocated), str(ctx.tensor_group)]}, span=self.span
+        )
         fence = ir.evaluate(ir.call("tl.tcgen05_fence_after", span=self.span), self.span)
         return ir.IfThenElse(ir.as_expr(ctx.tid) < 32, ir.seq([fence, ir.evaluate(free, self.span)]), None, self.span)

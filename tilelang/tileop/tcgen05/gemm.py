@@ -11,10 +11,11 @@ from ...layout import SharedLayout
 from ...target import Target
 from ...target.tcgen05 import LANES, MAX_N, TensorInstruction, find_tensor_instruction
 from ..base import Effects, LoweringContext, TileOp, attribute, dtype_bits
-from ..digits import add, loop, scale
+from ..digits import add, guarded, loop, scale
 from ..operand import SHARED, Operand
 from ..ring import element_of
 from ..wgmma.descriptor import DescribedMatrix
+from .arrive import commit
 from .tile import SCOPE, TensorTile, check_target, row_block
 
 
@@ -35,6 +36,8 @@ class TensorGemm(TileOp):
         The author waits, by `mbar` or by a later T.tcgen05_mma_arrive; else the statement does.
     done, phase : Var, optional
         The barrier and the parity of its phase by which the statement waits; given by `allocate_tensor_memory`.
+    pair : bool
+        Two blocks of the cluster multiply together: each has m rows of A and C, and half of the n columns of B.
     alone : bool
         Whichever thread comes by issues; else the first of those that run the statement.
     """
@@ -50,6 +53,7 @@ class TensorGemm(TileOp):
     done: ir.Var | None = None
     phase: ir.Var | None = None
     alone: bool = False
+    pair: bool = False
     span: Any = None
 
     @classmethod
@@ -58,11 +62,14 @@ class TensorGemm(TileOp):
         flags = [bool(attribute(call, name, False)) for name in ("transpose_A", "transpose_B")]
         mbar = rest[0] if rest else None
         late, alone = bool(attribute(call, "in_flight", False)), bool(attribute(call, "alone", False))
-        return cls(a, b, c, clear, flags[0], flags[1], mbar, late, attribute(call, "done"), attribute(call, "phase"), alone, span)
+        own, pair = (attribute(call, "done"), attribute(call, "phase")), bool(attribute(call, "pair", False))
+        return cls(a, b, c, clear, flags[0], flags[1], mbar, late, own[0], own[1], alone, pair, span)
 
     def to_call(self) -> ir.Call:
         args = [self.A, self.B, self.C, self.clear_accum, *([self.mbar] if self.mbar is not None else [])]
-        attrs: dict[str, Any] = {name: getattr(self, name) for name in ("transpose_A", "transpose_B", "in_flight", "alone")}
+        attrs: dict[str, Any] = {
+            name: getattr(self, name) for name in ("transpose_A", "transpose_B", "in_flight", "alone", "pair")
+        }
         attrs.update({name: value for name in ("done", "phase") if (value := getattr(self, name)) is not None})
         return ir.call("tl.gemm", args, attrs=attrs, span=self.span)
 
@@ -87,14 +94,22 @@ class TensorGemm(TileOp):
         return found
 
     @property
+    def blocks(self) -> int:
+        return 2 if self.pair else 1
+
+    @property
     def rows(self) -> int:
-        """m of one instruction."""
+        """Rows of one instruction in each block."""
         return min(self.c.shape[0], LANES)
+
+    @property
+    def _n_step(self) -> int:
+        return max(self.instruction.n_step(self.rows), 16 if self.pair else 8)
 
     @property
     def columns(self) -> int:
         """n of one instruction: the largest that divides n, and that does not cut a swizzled row where n is contiguous."""
-        n, step = self.c.shape[1], self.instruction.n_step(self.rows)
+        n, step = self.c.shape[1], self._n_step
         return next((w for w in range(min(n, MAX_N), 0, -1) if n % w == 0 and w % step == 0), 0)
 
     def check(self, target: Target) -> None:
@@ -113,17 +128,23 @@ class TensorGemm(TileOp):
                 "8-bit integers (to int32)",
                 span=self.source,
             )
-        (m, k), n = a.shape, b.shape[1]
-        if a.shape[1] != b.shape[0] or (m, n) != c.shape:
+        (m, k), n = a.shape, c.shape[1]
+        if a.shape[1] != b.shape[0] or (m, b.shape[1] * self.blocks) != c.shape:
             raise ShapeError(
-                f"gemm multiplies {m} x {k} by {b.shape[0]} x {n} into {c.shape[0]} x {c.shape[1]}",
-                fix="A is m x k, B is k x n, C is m x n (or set transpose_A / transpose_B)",
+                f"gemm multiplies {m} x {k} by {b.shape[0]} x {b.shape[1]} into {c.shape[0]} x {c.shape[1]}",
+                fix="A is m x k, B is k x n (in a pair of blocks k x n / 2), C is m x n (or set transpose_A / transpose_B)",
                 span=self.source,
             )
         if k % self.instruction.k or not self.columns:
             raise ShapeError(
                 f"T.gemm into tensor memory with k = {k} and n = {n}",
-                fix=f"k of {a.dtype} is a multiple of {self.instruction.k}, n of {self.instruction.n_step(self.rows)}",
+                fix=f"k of {a.dtype} is a multiple of {self.instruction.k}, n of {self._n_step}",
+                span=self.source,
+            )
+        if self.pair and m % LANES:
+            raise ShapeError(
+                f"a pair of blocks with {m} rows each",
+                fix=f"each block has a multiple of {LANES} rows of A and C",
                 span=self.source,
             )
         if a.scope == SCOPE and (self.transpose_A or m % LANES):
@@ -179,17 +200,20 @@ class TensorGemm(TileOp):
         # What others did with tensor memory before the barrier that stands in front (PTX ISA, "tcgen05.fence").
         issue = [call("tl.tcgen05_fence_after"), self._products(ctx)]
         if self.mbar is not None:
-            issue.append(call("tl.tcgen05_commit", element_of(self.mbar)))
+            issue.append(commit(element_of(self.mbar), self.pair, ctx, self.span))
         after: list[ir.Stmt] = []
         if self.done is not None:
             assert self.phase is not None
             own, parity = ir.address_of(ir.load(self.done, [0])), ir.load(self.phase, [0])
-            issue.append(call("tl.tcgen05_commit", own))
+            issue.append(commit(own, False, ctx, self.span))
             after = [
                 call("tl.mbarrier_wait", own, parity),
                 ir.BufferStore(self.phase, parity ^ ir.const(1, "uint32"), [ir.const(0)], self.span),
             ]
-        leader = ir.seq(issue) if self.alone else ir.IfThenElse(ir.as_expr(ctx.tid) == 0, ir.seq(issue), None, self.span)
+        first: list[Any] = [] if self.alone else [ir.as_expr(ctx.tid) == 0]
+        if self.pair:  # one block of the two issues
+            first.append(ir.as_expr(ir.call("tl.cluster_rank", [], ret="int32") % 2 == 0))
+        leader = guarded(first, ir.seq(issue), self.span)
         return ir.seq([leader, *after])
 
     def _products(self, ctx: LoweringContext) -> ir.Stmt:
@@ -200,11 +224,8 @@ class TensorGemm(TileOp):
         right = self._described(b, 0, ctx)
         width, step = self._width(right), self.instruction.k
         majors = [*([left.k_major] if left is not None else []), right.k_major]
-        template = [f"dtype:{o.dtype}" for o in (a, b, c)] + [
-            str(self.rows),
-            str(width),
-            *("false" if k else "true" for k in majors),
-        ]
+        template = [f"dtype:{o.dtype}" for o in (a, b, c)] + [str(self.rows * self.blocks), str(width)]
+        template += ["false" if k else "true" for k in majors] + (["2"] if self.pair else [])
         cleared = ir.const_int(self.clear_accum)
 
         def product(i: Any, j: Any, s: Any) -> ir.Stmt:
@@ -215,7 +236,7 @@ class TensorGemm(TileOp):
             elif cleared:
                 keep = ir.Not(start)
             target = into.address([*leading, i, add(first, scale(j, width))])
-            described = right.at(scale(s, step), scale(j, width), self.span, "tl.tcgen05_descriptor")
+            described = right.at(scale(s, step), scale(j, width // self.blocks), self.span, "tl.tcgen05_descriptor")
             if left is not None:
                 name, operand = (
                     "tl.tcgen05_mma_ss",
@@ -234,11 +255,9 @@ class TensorGemm(TileOp):
 
     def _width(self, right: DescribedMatrix) -> int:
         """n of one instruction: tiles of B start where its descriptor can."""
-        n, step = self.c.shape[1], self.instruction.n_step(self.rows)
-        granule = max(step, right.granule)
-        return next(
-            (w for w in range(self.columns, 0, -1) if n % w == 0 and w % step == 0 and (w == n or w % granule == 0)), self.columns
-        )
+        n, granule = self.c.shape[1], right.granule * self.blocks
+        widths = (w for w in range(self.columns, 0, -1) if n % w == 0 and w % self._n_step == 0)
+        return next((w for w in widths if w == n or w % granule == 0), self.columns)
 
     def _address_of_a(self, i: Any, s: Any, ctx: LoweringContext) -> Any:
         leading, _, _, first = row_block(self.A, self.source)

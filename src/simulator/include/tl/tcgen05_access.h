@@ -41,7 +41,10 @@ inline void tcgen05_mma_ts(uint32_t d, uint32_t a, uint64_t b, uint32_t instruct
   const tl_sim_tcgen05_product product{Kind, Group, accumulate, 1, d, instruction, a, b};
   tl_sim_tcgen05_mma(&product, site);
 }
-inline void tcgen05_commit(uint64_t* barrier, int site) { tl_sim_tcgen05_commit(barrier, 1, 0, site); }
+template <int Group>
+inline void tcgen05_commit(uint64_t* barrier, int site) {
+  tl_sim_tcgen05_commit(barrier, Group, 0, site);
+}
 inline void tcgen05_commit_pair(uint64_t* barrier, uint16_t blocks, int site) { tl_sim_tcgen05_commit(barrier, 2, blocks, site); }
 
 }  // namespace detail
