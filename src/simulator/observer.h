@@ -35,7 +35,8 @@ enum class AtomicKind : uint8_t { load, store, update };
 //                (cp.async whose completion an mbarrier tracks included)
 //   wgmma        one for each warpgroup (index = its number); ticket = number of the commit group
 //   tensor       tcgen05 operations of a thread (index = thread.index); ticket = number of its commit
-enum class AgentKind : uint8_t { cp_async, bulk_read, bulk_write, mbarrier, wgmma, tensor };
+//   tensor_load  registers that its tcgen05.ld will write; ticket: rises with every load
+enum class AgentKind : uint8_t { cp_async, bulk_read, bulk_write, mbarrier, wgmma, tensor, tensor_load };
 struct Agent {
   AgentKind kind;
   uint32_t index;

@@ -58,6 +58,8 @@ void finish_stores(Thread& thread) {
   thread.tensor_stores.clear();
 }
 
+Agent loads_of(const Thread& thread) { return {AgentKind::tensor_load, static_cast<uint32_t>(thread.index)}; }
+
 bool at_once(Team& team) { return team.options.time == Time::early || (team.options.time == Time::random && team.random.one_in(4)); }
 
 }  // namespace
@@ -163,6 +165,9 @@ void tl_sim_tcgen05_ld(void* registers, uint32_t address, int columns, int site)
   TensorTransfer load = transfer_of(address, columns, "tcgen05.ld", site);
   load.registers = registers;
   check_fences(block, piece_of(load), TensorMemory::Touch::warp, "tcgen05.ld", site);
+  if (block.observer) {
+    block.observer->async_access(*thread, loads_of(*thread), thread->tensor_time, registers, static_cast<size_t>(columns) * 4, Access::write, Proxy::generic, site_of(site));
+  }
   memset(registers, 0xff, static_cast<size_t>(columns) * 4);
   thread->tensor_loads.push_back(std::move(load));
   if (at_once(*block.team)) {
@@ -195,8 +200,8 @@ void tl_sim_tcgen05_wait(int stores, int site) {
   tensor_memory(block);
   for (const TensorTransfer& done : stores ? thread->tensor_stores : thread->tensor_loads) {
     observe_tensor(*thread, block, piece_of(done), stores ? Access::write : Access::read, 0, done.site);
-    if (!stores && block.observer) block.observer->registers(*thread, done.registers, static_cast<size_t>(done.columns) * 4, Access::write, site_of(done.site));
   }
+  if (!stores && block.observer) block.observer->async_done(*thread, loads_of(*thread), thread->tensor_time);
   if (stores) finish_stores(*thread);
   else finish_loads(*thread);
   meet(stores ? step_wait_st : step_wait_ld, 0, site);

@@ -284,6 +284,35 @@ def hopper_text(n: int) -> str:
     return "".join(f"#include <tl/{h}.h>\n" for h in names) + _copies() + _wgmma(n)
 
 
+def blackwell_text(group: int) -> str:
+    """What only sm_100a has, for products of `group` blocks: a kernel has one kind."""
+    types = [("tl::half_t", "tl::half_t", c) for c in ("float", "tl::half_t")]
+    types += [("tl::bfloat16_t", "tl::bfloat16_t", "float"), ("float", "float", "float")]
+    types += [(a, b, c) for a in FLOAT8 for b in FLOAT8 for c in ("float", "tl::half_t")]
+    types += [(a, b, "int32_t") for a in ("int8_t", "uint8_t") for b in ("int8_t", "uint8_t")]
+    lines = ["  uint32_t* slot = reinterpret_cast<uint32_t*>(s); uint64_t* bar = reinterpret_cast<uint64_t*>(s + 16);"]
+    lines.append(f"  if (i < 32) {{ tl::tcgen05_alloc<512, {group}>(slot); tl::tcgen05_relinquish<{group}>(); }}")
+    lines.append("  tl::tcgen05_fence_before(); tl::sync_threads(); tl::tcgen05_fence_after(); const uint32_t d = *slot;")
+    for swizzle in (0, 32, 64, 128):
+        lines.append(f"  const uint64_t a{swizzle} = tl::tcgen05_descriptor<{swizzle}>(s, 16, 1024);")
+    lines.append("  if (i == 0) {")
+    for a, b, c in types:
+        for m in (64 * group, 128 * group):
+            orders = ((False, False), (True, True)) if a != "float" else ((False, False),)
+            for ta, tb in orders:
+                flags = f"{str(ta).lower()}, {str(tb).lower()}"
+                lines.append(f"    tl::tcgen05_mma_ss<{a}, {b}, {c}, {m}, 64, {flags}, {group}>(d, a128, a0 + a32, *flag > 3);")
+        lines.append(f"    tl::tcgen05_mma_ts<{a}, {b}, {c}, {128 * group}, 32, false, {group}>(d, d + 64, a64, true);")
+    lines.append(f"    tl::tcgen05_commit<{group}>(bar);" + (" tl::tcgen05_commit_pair(bar, 3);" if group == 2 else "") + "\n  }")
+    for t in ("float", "int32_t", "uint8_t"):
+        for n in (1, 2, 4, 8, 16, 32, 64, 128):
+            lines.append(f"  {{ alignas(16) {t} r[{n} * 4 / sizeof({t})]; tl::tcgen05_ld<{n}>(r, d); tl::tcgen05_wait_ld();")
+            lines.append(f"    tl::tcgen05_pin<{n}>(r); *flag += r[0]; tl::tcgen05_st<{n}>(d, r); tl::tcgen05_wait_st(); }}")
+    lines.append(f"  tl::sync_threads(); if (i < 32) tl::tcgen05_dealloc<512, {group}>(d);")
+    body = "  char* s = tl::dyn_smem();\n" + "\n".join(lines)
+    return "#include <tl/core.h>\n#include <tl/mbarrier.h>\n#include <tl/tcgen05.h>\n" + _kernel("tensor_memory", body)
+
+
 def _kernel(name: str, body: str) -> str:
     return f"""extern "C" __global__ void __launch_bounds__(128) {name}(char* in, char* __restrict__ out, int32_t* flag) {{
   const int i = threadIdx.x;

@@ -11,7 +11,7 @@ from testing.device import everything
 from tilelang.errors import UnavailableError
 from tilelang.simulator import compile_kernel, source_root
 
-ARCHITECTURES = ("sm_80", "sm_89", "sm_90a")
+ARCHITECTURES = ("sm_80", "sm_89", "sm_90a", "sm_100a")
 
 
 def _number(arch: str) -> int:
@@ -69,6 +69,14 @@ def test_nvrtc(arch):
 @pytest.mark.parametrize("arch", ("sm_80", "sm_90a"))
 def test_nvcc(nvcc, tmp_path, arch):
     _run_nvcc(nvcc, everything.text(_number(arch)), arch, tmp_path, "--ptxas-options=-O0")
+
+
+@pytest.mark.parametrize("group", (1, 2))
+def test_blackwell_text(group):
+    """One block or pairs; no GPU of this architecture has run it."""
+    text = everything.blackwell_text(group)
+    assert b"tensor_memory" in _nvrtc(text, "sm_100a")
+    compile_kernel(text, ["tensor_memory"])
 
 
 @pytest.mark.parametrize("n", (8, 64, 256))

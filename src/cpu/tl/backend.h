@@ -7,6 +7,7 @@
 #define TL_FUNC inline __attribute__((always_inline))
 #define TL_ON_GPU 0
 #define TL_HOPPER 0
+#define TL_BLACKWELL 0
 #define TL_SITE_PARAMETER
 #define TL_SITE_PARAMETER_ALONE
 #define TL_SITE_ARGUMENT

@@ -33,6 +33,13 @@ typedef unsigned long long uintptr_t;
 #define TL_HOPPER 1
 #endif
 
+// Whether instructions of sm_100a are there.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 1000
+#define TL_BLACKWELL 0
+#else
+#define TL_BLACKWELL 1
+#endif
+
 // Emits the simulator's argument thunk; a GPU needs none.
 #define TL_ENTRY(name)
 

@@ -14,7 +14,7 @@
 #pragma once
 #include <tl/tcgen05_access.h>
 
-#if TL_HOPPER
+#if TL_BLACKWELL
 
 namespace tl {
 

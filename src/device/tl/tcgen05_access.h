@@ -4,7 +4,7 @@
 #include <tl/tcgen05/registers.h>
 #include <tl/tcgen05_rules.h>
 
-#if TL_HOPPER
+#if TL_BLACKWELL
 
 namespace tl {
 namespace detail {

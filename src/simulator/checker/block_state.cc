@@ -51,6 +51,7 @@ std::string BlockState::name_column(uint32_t column) const {
   if (i >= agents.size()) return "asynchronous";
   std::string index = std::to_string(agents[i].index);
   if (agents[i].kind == AgentKind::wgmma) return "wgmma of warpgroup " + index;
+  if (agents[i].kind == AgentKind::tensor_load) return "tcgen05.ld of thread " + index;
   if (agents[i].kind == AgentKind::tensor) return "tcgen05 operation of thread " + index;
   return "copy on the mbarrier at shared memory offset " + index;
 }

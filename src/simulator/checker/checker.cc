@@ -241,7 +241,9 @@ void Checker::async_access(Thread& issuer, Agent agent, uint32_t ticket, const v
   uint32_t flags = (proxy == Proxy::async ? uint32_t{record_async_proxy} : 0) | (access == Access::update ? uint32_t{record_atomic} : 0);
   const uint32_t column = owner.column_of(agent), at = compact_site(site);
   const bool stores = agent.kind == AgentKind::bulk_read || agent.kind == AgentKind::bulk_write;
-  roles_[issuer.warp] |= agent.kind == AgentKind::tensor ? role_multiplies : stores ? role_stores : role_loads;
+  if (agent.kind != AgentKind::tensor_load) {
+    roles_[issuer.warp] |= agent.kind == AgentKind::tensor ? role_multiplies : stores ? role_stores : role_loads;
+  }
   if (agent.kind != AgentKind::cp_async) state.iterations.issue(static_cast<size_t>(issuer.index), column, ticket, at);
   perform({issuer, state, owner, column, ticket, flags, at, access != Access::read}, address, bytes);
 }

@@ -15,6 +15,7 @@ from testing.checker.planted import (
     named_barriers,
     proxies,
     tensor_copies,
+    tensor_memory,
     unwritten,
     warpgroups,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "named_barriers",
     "proxies",
     "tensor_copies",
+    "tensor_memory",
     "unwritten",
     "warpgroups",
 ]

@@ -1,7 +1,7 @@
 // tcgen05.ld and tcgen05.st of 32 lanes: register lists. Written by generate.py.
 #pragma once
 #include <tl/backend.h>
-#if TL_HOPPER
+#if TL_BLACKWELL
 namespace tl::detail {
 template <int Columns>
 struct tcgen05_registers;

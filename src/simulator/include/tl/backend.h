@@ -17,6 +17,7 @@
 #endif
 #define TL_ON_GPU 0
 #define TL_HOPPER 1
+#define TL_BLACKWELL 1
 
 #define threadIdx (tl_sim_self->thread_index)
 #define blockIdx (tl_sim_self->block_index)
