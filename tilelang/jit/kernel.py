@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import operator
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,9 @@ class JITKernel(KernelWrapper):
         What it took to make, and what was moved for it.
     """
 
+    def __new__(cls, artifact: Artifact, options: CompileOptions, trace: Callable[[], Any]) -> JITKernel:
+        return super().__new__(_TraceableKernel if options.execution_backend == "torch" else cls)
+
     def __init__(self, artifact: Artifact, options: CompileOptions, trace: Callable[[], Any]) -> None:
         self.artifact, self.options = artifact, options
         self.stats = KernelStats()
@@ -64,26 +68,31 @@ class JITKernel(KernelWrapper):
         self.config: dict[str, Any] | None = None
         self.ref_latency: float | None = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the kernel on the current stream of the tensors' framework.
+    if TYPE_CHECKING:
 
-        Parameters
-        ----------
-        *args, **kwargs
-            The parameters that are not outputs, by position or by name.
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """Run the kernel on the current stream of the tensors' framework.
 
-        Returns
-        -------
-        The output tensor, a list of several, or None when the caller passes all tensors.
+            Parameters
+            ----------
+            *args, **kwargs
+                The parameters that are not outputs, by position or by name.
 
-        Raises
-        ------
-        ArgumentError, ArgumentTypeError
-            For an argument that does not fit its parameter.
-        SimulationError
-            When the simulator finds the kernel at fault.
-        """
-        return self._call(*args, **kwargs) if kwargs else self._call(*args)
+            Returns
+            -------
+            The output tensor, a list of several, or None when the caller passes all tensors.
+
+            Raises
+            ------
+            ArgumentError, ArgumentTypeError
+                For an argument that does not fit its parameter.
+            SimulationError
+                When the simulator finds the kernel at fault.
+            """
+
+    else:
+        # No method: its frame would be a sixth of what a call costs before the driver.
+        __call__ = property(operator.attrgetter("_call"), doc="Run the kernel on the current stream of the tensors' framework.")
 
     def _first_call(self, *args: Any, **kwargs: Any) -> Any:
         return self.torch_function(*args, **kwargs)
@@ -556,6 +565,13 @@ class JITKernel(KernelWrapper):
 
     def __repr__(self) -> str:
         return f"<JITKernel {self.name}({', '.join(p.name for p in self.params)}) for {self.target}>"
+
+
+class _TraceableKernel(JITKernel):
+    """A kernel of the torch backend: torch.compile goes into methods, and into nothing else."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call(*args, **kwargs)
 
 
 def _never_traced(name: str) -> Any:

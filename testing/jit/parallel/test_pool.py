@@ -79,12 +79,11 @@ def test_what_a_worker_started_dies_with_it(pool):
     _eventually(lambda: _sleeping() <= before)
 
 
-def test_a_lost_server_is_replaced():
+def test_a_lost_server_is_replaced(tmp_path):
     with WorkerPool(1, "plain") as pool:
         pid = pool.submit(os.getppid).result()
-        job = pool.call(time.sleep, 1000)
-        while not job.running():
-            time.sleep(0.01)
+        job = pool.call(os.system, f"touch {tmp_path}/begun; sleep 1000")
+        _eventually((tmp_path / "begun").exists)
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(WorkerError):
             job.result(timeout=30)
