@@ -58,7 +58,7 @@ class _Collector(ir.Visitor):
             self.note(node, MAX_ALIGNMENT)
 
     def visit_Call(self, node: ir.Call) -> None:
-        for arg in node.args:
+        for arg in ir.items(node.args):
             if ir.is_call(arg, "tirx.address_of") and isinstance(arg.args[0], ir.BufferLoad):
                 buf = arg.args[0].source
                 self.note(buf, _width(node, element_bytes(buf)))

@@ -336,7 +336,7 @@ class ExprPrinter(CallPrinter):
     def _Call(self, expr: ir.Call) -> tuple[str, int]:
         op = ir.call_name(expr)
         special = getattr(self, "_op_" + base_name(op), None)
-        return special(expr) if special is not None else self._call_function(op, list(expr.args), expr)
+        return special(expr) if special is not None else self._call_function(op, list(ir.items(expr.args)), expr)
 
     def _call_function(self, op: str, args: list[Any], expr: Any) -> tuple[str, int]:
         fast = self.fast_math and is_float(ir.dtype_of(expr)) and ir.dtype_of(expr) != "float64"

@@ -59,10 +59,10 @@ class _UseCollector(ir.Visitor):
         name = ir.call_name(node)
         if name == "tl.alias":
             self.use.defined.add(node.args[0].args[0].source)
-        for position, arg in enumerate(node.args):
+        for position, arg in enumerate(ir.items(node.args)):
             if ir.is_call(arg, "tirx.address_of"):
                 (self.use.read if reads_only(name, position) else self.use.written).add(arg.args[0].source)
-                for index in arg.args[0].indices:
+                for index in ir.items(arg.args[0].indices):
                     self.visit(index)
             else:
                 self.visit(arg)

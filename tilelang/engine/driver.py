@@ -18,6 +18,7 @@ from ..target import Target
 from ..transform import pipeline
 from ..transform.kernel_program import KernelProgram
 from ..transform.split_launches import split_launches
+from .collector import paused_collector
 
 
 @dataclass
@@ -86,6 +87,7 @@ def program_text(program: KernelProgram) -> str:
     return ir.script([*program.params, *(v for v in free if v not in known)], program.body, program.name)
 
 
+@paused_collector()
 def compile_prim_func(
     func: ir.PrimFunc,
     target: Target,

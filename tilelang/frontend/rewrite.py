@@ -87,6 +87,7 @@ class Rewriter(ast.NodeTransformer):
     def __init__(self, source: Source, tracked: set[str], depth: list[int] | None = None) -> None:
         self.source, self.tracked = source, tracked
         self.shadows: list[set[str]] = []
+        self.located: set[ast.AST] = set()
         self.counter = depth if depth is not None else [0]
 
     # -- the function -------------------------------------------------------------------------------------------------
@@ -112,14 +113,20 @@ class Rewriter(ast.NodeTransformer):
         return ast.copy_location(new, node)
 
     def _locate(self, nodes: Iterable[ast.AST], where: ast.AST) -> None:
-        """Give generated nodes the place of the statement they stand for."""
-        for root in nodes:
-            for node in ast.walk(root):
-                if not hasattr(node, "lineno") and isinstance(node, (ast.expr, ast.stmt, ast.arg, ast.keyword)):
-                    ast.copy_location(node, where)
-                    if getattr(node, "end_lineno", None) != node.lineno:
-                        # CPython reports a method call that spans lines at its last one: keep to the first.
-                        node.end_lineno, node.end_col_offset = node.lineno, node.col_offset + 1
+        """Give generated nodes the place of the statement they stand for; statements inside them have theirs."""
+        pending = list(nodes)
+        while pending:
+            node = pending.pop()
+            if node in self.located:
+                continue
+            if isinstance(node, ast.stmt):
+                self.located.add(node)
+            pending.extend(ast.iter_child_nodes(node))
+            if not hasattr(node, "lineno") and isinstance(node, (ast.expr, ast.stmt, ast.arg, ast.keyword)):
+                ast.copy_location(node, where)
+                if getattr(node, "end_lineno", None) != node.lineno:
+                    # CPython reports a method call that spans lines at its last one: keep to the first.
+                    node.end_lineno, node.end_col_offset = node.lineno, node.col_offset + 1
 
     def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         out: list[ast.stmt] = []

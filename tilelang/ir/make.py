@@ -227,8 +227,8 @@ def seq(stmts: Iterable[Stmt | None]) -> Stmt:
     for stmt in stmts:
         if stmt is None:
             continue
-        if isinstance(stmt, SeqStmt):
-            flat.extend(stmt.seq)
+        if type(stmt) is SeqStmt:
+            flat.extend(items(stmt.seq))
         elif not is_noop(stmt):
             flat.append(stmt)
     if len(flat) == 1:
@@ -241,12 +241,12 @@ def noop() -> Stmt:
 
 
 def is_noop(stmt: Stmt) -> bool:
-    return isinstance(stmt, Evaluate) and const_int(stmt.value) is not None
+    return type(stmt) is Evaluate and const_int(stmt.value) is not None
 
 
 def statements(stmt: Stmt) -> list[Stmt]:
     """The statements of a sequence, or the statement itself."""
-    return list(stmt.seq) if isinstance(stmt, SeqStmt) else [stmt]
+    return list(items(stmt.seq)) if type(stmt) is SeqStmt else [stmt]
 
 
 def alloc(buf: Var, span: Span | None = None) -> AllocBuffer:

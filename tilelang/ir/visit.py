@@ -6,7 +6,8 @@ rebuilds a node only when a child changed. Statement methods may return None to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from . import make
@@ -325,47 +326,63 @@ def substitute(node: Any, mapping: Mapping[Var, Any]) -> Any:
 
 def walk(node: Any, callback: Callable[[Any], None]) -> None:
     """Call `callback` on every node, parents first."""
-    pending = [node]
-    while pending:
-        node = pending.pop()
-        callback(node)
-        kind = type(node)
-        getter = _CHILDREN.get(kind) or _children_of_kind(kind)
-        if getter is not _no_children:
-            pending += getter(node)[::-1]
+    for each in _nodes(node) if type(node) in _COMPOUND else _each(node):
+        callback(each)
 
 
 # By what is looked for: whether a class is of it. The classes of nodes are abstract ones, whose isinstance is slow.
 _WANTED: dict[type | tuple[type, ...], dict[type, bool]] = {}
 
 
-def _search(node: Any, kinds: type | tuple[type, ...], found: list[Any], first: bool) -> list[Any]:
-    wanted = _WANTED.setdefault(kinds, {})
+class _IsWanted(dict):
+    """Class -> whether it is one of those that are looked for."""
+
+    def __init__(self, kinds: type | tuple[type, ...]) -> None:
+        self.kinds = kinds
+
+    def __missing__(self, kind: type) -> bool:
+        self[kind] = answer = issubclass(kind, self.kinds)
+        return answer
+
+
+def _wanted(kinds: type | tuple[type, ...]) -> dict[type, bool]:
+    found = _WANTED.get(kinds)
+    if found is None:
+        found = _WANTED[kinds] = _IsWanted(kinds)
+    return found
+
+
+def _each(node: Any) -> Iterator[Any]:
+    """Every node of a tree, parents first."""
     pending = [node]
     while pending:
         node = pending.pop()
+        yield node
         kind = type(node)
-        hit = wanted.get(kind)
-        if hit is None:
-            hit = wanted[kind] = issubclass(kind, kinds)
-        if hit:
-            found.append(node)
-            if first:
-                return found
         getter = _CHILDREN.get(kind) or _children_of_kind(kind)
         if getter is not _no_children:
             pending += getter(node)[::-1]
-    return found
+
+
+@functools.lru_cache(maxsize=64)
+def _nodes(stmt: Stmt) -> tuple:
+    """The nodes of a statement with statements inside: one pass after the other asks the same one for something else."""
+    return tuple(_each(stmt))
+
+
+_COMPOUND = frozenset({SeqStmt, For, AttrStmt, IfThenElse})
 
 
 def collect(node: Any, kinds: type | tuple[type, ...]) -> list[Any]:
     """All nodes of the given classes, in order."""
-    return _search(node, kinds, [], False)
+    wanted = _wanted(kinds)
+    return [n for n in (_nodes(node) if type(node) in _COMPOUND else _each(node)) if wanted[type(n)]]
 
 
 def contains(node: Any, kinds: type | tuple[type, ...]) -> bool:
     """True if there is any node of the given classes."""
-    return bool(_search(node, kinds, [], True))
+    wanted = _wanted(kinds)
+    return any(wanted[type(n)] for n in _each(node))
 
 
 def uses_var(node: Any, variables: Any) -> bool:
@@ -375,16 +392,7 @@ def uses_var(node: Any, variables: Any) -> bool:
 
 def bound_vars(stmt: Any) -> set[Var]:
     """Loop variables and bound scalars defined inside a statement."""
-    out: set[Var] = set()
-
-    def note(node: Any) -> None:
-        if isinstance(node, For):
-            out.add(node.loop_var)
-        elif isinstance(node, Bind):
-            out.add(node.var)
-
-    walk(stmt, note)
-    return out
+    return {n.loop_var if type(n) is For else n.var for n in collect(stmt, (For, Bind))}
 
 
 def declared_buffers(stmt: Any) -> list[Var]:

@@ -12,6 +12,7 @@ from tilelang.cache.entry import Artifact
 from tilelang.cache.fingerprint import compiler_fingerprint
 from tilelang.cache.kernel_cache import KernelCache
 from tilelang.cache.key import CacheKey
+from tilelang.engine.collector import paused_collector
 from tilelang.env import env
 from tilelang.errors import CompilationError, SemanticError, UnsupportedError
 from tilelang.jit.compilers.base import BinaryJit, default_jit
@@ -88,6 +89,7 @@ def _diagnose(message: str, *values: Any) -> None:
         logger.warning(message, *values)
 
 
+@paused_collector()
 def _trace_and_lower(trace: Callable[[], Any], options: CompileOptions, out_idx: int | Sequence[int] | None) -> LoweredKernel:
     started = time.perf_counter()
     prim_func = trace()

@@ -195,7 +195,7 @@ class Copy(ElementwiseOp):
 
 def _extents(region: ir.BufferRegion) -> list[Any]:
     """Extents of a region without those of 1; one extent of 1 stays if there is no other."""
-    return [r.extent for r in region.region if ir.const_int(r.extent) != 1]
+    return [r.extent for r in ir.items(region.region) if ir.const_int(r.extent) != 1]
 
 
 def _indices(region: ir.BufferRegion, variables: tuple[ir.Var, ...]) -> list[Any]:

@@ -17,7 +17,7 @@ Region: TypeAlias = ir.BufferRegion
 
 def extents(region: Region, span: SourceSpan | None = None) -> tuple[int, ...]:
     """The region's extents, which must be constant."""
-    found = [ir.const_int(ir.simplify(r.extent)) for r in region.region]
+    found = [ir.const_int(ir.simplify(r.extent)) for r in ir.items(region.region)]
     if any(n is None for n in found):
         raise ShapeError(
             f"the region of {region.source.name} has symbolic extents {[str(r.extent) for r in region.region]}",

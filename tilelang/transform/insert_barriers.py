@@ -133,7 +133,7 @@ class _Walker:
     def walk(self, stmt: ir.Stmt, path: Path, state: State) -> State:
         """The accesses pending after a statement, given those before it."""
         if isinstance(stmt, ir.SeqStmt):
-            for i, part in enumerate(stmt.seq):
+            for i, part in enumerate(ir.items(stmt.seq)):
                 state = self.walk(part, (*path, i), state)
             return state
         if isinstance(stmt, ir.AttrStmt):

@@ -75,7 +75,7 @@ class Uniformity:
     def _walk(self, stmt: ir.Stmt, divergent: bool) -> bool:
         if isinstance(stmt, ir.SeqStmt):
             left = False
-            for part in stmt.seq:
+            for part in ir.items(stmt.seq):
                 left = self._walk(part, divergent or left) or left
             return left
         if isinstance(stmt, ir.IfThenElse):

@@ -52,7 +52,7 @@ def units_of(body: ir.Stmt) -> list[Unit]:
 
     def visit(stmt: Any, ranges: dict, constraints: list, group: ThreadGroup | None) -> None:
         if isinstance(stmt, ir.SeqStmt):
-            for s in stmt.seq:
+            for s in ir.items(stmt.seq):
                 visit(s, ranges, constraints, group)
         elif is_parallel(stmt):
             found.append(Unit(stmt, nest=ParallelNest.of(stmt), ranges=ranges, constraints=constraints, group=group))
