@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import tilelang
 import tilelang.language as T
 from testing.programs.launch import run
 from testing.programs.reference import assert_close, random
@@ -278,3 +279,22 @@ def test_loop_over_python_values(device):
     factors = (0.5, 2.0, -3.0)
     out = run(python_loops(40, factors), [a], ((3, 40), "float32"), device=device)
     assert_close(out, a.double() * torch.tensor(factors, device=device, dtype=torch.float64)[:, None])
+
+
+@T.prim_func
+def stepped(O: T.Tensor((64,), "int32"), start: T.int32, stop: T.int32, step: T.int32):
+    with T.Kernel(1, threads=32):
+        for k in range(start, stop, step):
+            if T.get_thread_binding() == 0:
+                O[k] = k
+
+
+@pytest.mark.parametrize("bounds", [(0, 10, 3), (10, 0, -3), (5, 5, 1), (3, 60, 7), (60, 2, -1), (9, 3, 2)])
+def test_a_step_known_at_run_time(bounds, device):
+    """As Python's range counts, whichever way."""
+    out = torch.full((64,), -1, dtype=torch.int32, device=device)
+    tilelang.compile(stepped)(out, *bounds)
+    expected = torch.full((64,), -1, dtype=torch.int32)
+    for k in range(*bounds):
+        expected[k] = k
+    assert torch.equal(out.cpu(), expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import tilelang
 import tilelang.language as T
 from testing.programs.launch import run
 from testing.programs.reference import assert_close, random
@@ -370,3 +371,37 @@ def test_schedules_by_hand(device):
     for schedule in schedules:
         out = run(product(**schedule), [a, b], ((M, N), "float32"), device=device)
         assert_close(out, a.double() @ b.double(), terms=K, scale=a.double().abs() @ b.double().abs())
+
+
+def scaled_rows(n, dtype, stages):
+    """A vector of `n` scales beside each tile."""
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 320), "float16"), S: T.Tensor((10, n), dtype), O: T.Tensor((64, 32), "float32")):
+        with T.Kernel(1, threads=128):
+            A_s = T.alloc_shared((64, 32), "float16")
+            scales = T.alloc_shared((n,), dtype)
+            acc = T.alloc_fragment((64, 32), "float32")
+            T.clear(acc)
+            for k in T.Pipelined(10, num_stages=stages):
+                T.copy(A[0, k * 32], A_s)
+                T.copy(S[k, 0], scales)
+                for i, j in T.Parallel(64, 32):
+                    acc[i, j] += A_s[i, j] * T.cast(scales[i % n], "float32")
+            T.copy(acc, O)
+
+    return main
+
+
+@pytest.mark.parametrize(
+    "n, dtype, by_tma", [(16, "float32", True), (64, "float32", True), (8, "bfloat16", True), (12, "float16", False)]
+)
+def test_vectors_of_any_length_in_a_ring(n, dtype, by_tma, device):
+    """Slots of short vectors lie on the 128 bytes that TMA asks for; rows between 16 bytes in memory go by cp.async."""
+    kernel = tilelang.compile(scaled_rows(n, dtype, 3), target={"kind": "cuda", "arch": "sm_90a"})
+    assert ("copies scales by tma load" in str(kernel.remarks)) is by_tma
+    a, s = random((64, 320), "float16", device), random((10, n), dtype, device)
+    out = run(kernel, [a, s], ((64, 32), "float32"), device=device)
+    rows = torch.arange(64, device=device) % n
+    expected = sum(a[:, k * 32 : k * 32 + 32].double() * s[k].double()[rows][:, None] for k in range(10))
+    torch.testing.assert_close(out.double(), expected, rtol=1e-4, atol=1e-4)

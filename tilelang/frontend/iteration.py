@@ -68,6 +68,7 @@ class DeviceLoop(_Carrying):
         variables, values = [], []
         for (start, extent, step), name in zip(loop.ranges, names, strict=True):
             start, extent = snapshot(start, "start"), snapshot(extent, "extent")  # bounds are read once, as in Python
+            step = snapshot(step, "step")
             kind = loop_dtype(start, extent)
             var = Expr(ir.var(builder.unique("i" if name.startswith("_") else name), str(kind)), kind)
             low = bound_node(0 if step is not None else start, kind)

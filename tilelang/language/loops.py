@@ -28,7 +28,7 @@ class Loop:
 
     what: str
     kind: str
-    ranges: tuple[tuple[Extent, Extent, int | None], ...]
+    ranges: tuple[tuple[Extent, Extent, Extent | None], ...]
     annotations: dict[str, Any] = field(default_factory=dict)
 
     def __iter__(self):
@@ -57,16 +57,14 @@ def _annotated(annotations: dict[str, Any] | None, **more: Any) -> dict[str, Any
     return {**(annotations or {}), **{f"tl.{k}": v for k, v in more.items() if v is not None}}
 
 
-def _stepped(start: Any, stop: Any, step: Any, what: str) -> tuple[Extent, Extent, int | None]:
+def _stepped(start: Any, stop: Any, step: Any, what: str) -> tuple[Extent, Extent, Extent | None]:
     """(start, number of iterations, step)."""
     if step is None or (isinstance(step, int) and step == 1):
         return (*_bounds(start, stop, what), None)
     if isinstance(step, Expr):
         step = step.constant() if step.constant() is not None else step
     if isinstance(step, Expr):
-        raise FrontendError(
-            f"the step of {what} is symbolic: {step}", fix="loop over a count and multiply: for k in range(n): i = k * step"
-        )
+        return _runtime_stepped(start, stop, as_extent(step, f"the step of {what}"), what)
     if step == 0:
         raise SemanticError(f"the step of {what} is 0")
     if stop is None:
@@ -77,6 +75,17 @@ def _stepped(start: Any, stop: Any, step: Any, what: str) -> tuple[Extent, Exten
     if isinstance(span, int):
         return start, max(0, -(-span // size)), step
     return start, simplify((span + (size - 1)) // size), step
+
+
+def _runtime_stepped(start: Any, stop: Any, step: Any, what: str) -> tuple[Extent, Extent, Any]:
+    """The same for a step that is known at run time, positive or negative; 0 divides by zero."""
+    from .select import if_then_else
+
+    if stop is None:
+        start, stop = 0, start
+    start, stop = _bound(start, what), _bound(stop, what)
+    up, down = (stop - start + (step - 1)) // step, (start - stop - (step + 1)) // (0 - step)
+    return start, simplify(up if step.dtype.is_unsigned else if_then_else(step > 0, up, down)), step
 
 
 def serial(start: Any, stop: Any = None, step: Any = None, *, annotations: dict[str, Any] | None = None) -> Loop:

@@ -39,6 +39,19 @@ class RegisterAccess(ir.Mutator):
         return ir.BufferStore(array, self.visit(node.value), [index], node.span)
 
 
+class _MergeBranches(ir.Mutator):
+    """`if c: S[i] = a  else: S[i] = b` is one store, which may be a wide one."""
+
+    def visit_IfThenElse(self, node: ir.IfThenElse) -> Any:
+        new = self.descend(node)
+        a, b = new.then_case, new.else_case
+        if not isinstance(a, ir.BufferStore) or not isinstance(b, ir.BufferStore) or not a.buffer.same_as(b.buffer):
+            return new
+        if not all(ir.structural_equal(x, y) for x, y in zip(a.indices, b.indices)):
+            return new
+        return ir.BufferStore(a.buffer, ir.if_then_else(new.condition, a.value, b.value), a.indices, node.span)
+
+
 class _OneReplica(ir.Mutator):
     """Lets only one replica of an iteration write to memory."""
 
@@ -62,7 +75,7 @@ def lower_nest(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> ir
     """
     vector = _vector_extent(nest, layout, ctx)
     loops = LoopNest(layout, ctx.tid, ctx.num_threads, vector)
-    body = GuardMemory(ctx.analyzer(nest.ranges)).visit(nest.body)
+    body = GuardMemory(ctx.analyzer(nest.ranges)).visit(_MergeBranches().body(nest.body))
     body = RegisterAccess(nest, loops, ctx).visit(body)
     replica = loops.replica_conditions()
     if replica:

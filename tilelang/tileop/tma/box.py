@@ -74,6 +74,7 @@ class BoxCopy:
         if obstacle is not None:
             return obstacle
         box = [1] * rank
+        alone = all(ir.const_int(r.extent) == 1 for r in tile.region[:last])
         walks: list[Walk] = []
         for dim in range(len(shape)):
             start, extent = tile.region[dim].min, ir.const_int(tile.region[dim].extent)
@@ -82,6 +83,8 @@ class BoxCopy:
             whole = ir.const_int(start) == 0 and extent == shape[dim]
             if dim == last - 1 and extent == 1 and not layout.swizzle and shape[-1] * bits // 8 % rules.SHARED_ALIGNMENT == 0:
                 whole = True  # a row of its own, as a slot of a ring of vectors is
+            if dim == last and not layout.swizzle and ir.const_int(start) == 0 and alone:
+                whole = True  # the row's first elements: what follows keeps the next row aligned
             if dim >= last - 1 and not whole:
                 return f"it does not cover whole rows and columns of {target.name}"
             if dim not in pairs:

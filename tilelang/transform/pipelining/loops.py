@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ... import ir
+from ...tileop.base import dtype_bits
 
 
 def iteration_range(loop: ir.For) -> dict[ir.Var, tuple[Any, Any]]:
@@ -21,9 +22,13 @@ def loop_with(loop: ir.For, body: ir.Stmt, annotations: Mapping[str, Any] | None
     return ir.For(loop.loop_var, loop.min, loop.extent, loop.kind, body, loop.thread_binding, notes, loop.step, loop.span)
 
 
-def versioned(buf: ir.Var, versions: int) -> ir.Var:
-    """`versions` copies of a buffer, one after the other."""
-    return ir.buffer((versions, *ir.shape_of(buf)), ir.buffer_dtype(buf), str(buf.name), ir.scope_of(buf))
+def versioned(buf: ir.Var, versions: int, alignment: int = 1) -> ir.Var:
+    """`versions` copies of a buffer, one after the other; of a vector, each on a multiple of `alignment` bytes."""
+    shape = ir.shape_of(buf)
+    if len(shape) == 1:
+        step = max(1, alignment * 8 // dtype_bits(ir.buffer_dtype(buf)))
+        shape = [-(-shape[0] // step) * step]
+    return ir.buffer((versions, *shape), ir.buffer_dtype(buf), str(buf.name), ir.scope_of(buf))
 
 
 def versioned_layout(call: ir.Call, buf: ir.Var, versions: int) -> ir.Stmt:

@@ -22,6 +22,7 @@ from typing import Any
 
 from ... import ir
 from ...layout import SharedLayout
+from ...target.tma import SHARED_ALIGNMENT
 from ...tileop.base import LoweringContext, TileOp, as_tile_op, attribute, dtype_bits
 from ...tileop.copy import Copy
 from ...tileop.tma.box import BoxCopy
@@ -295,7 +296,8 @@ class _Specialize:
     def ring_loop(self, loop: ir.For, plan: PipelinePlan, repeated: bool) -> _Roles:
         slots = self.slots(loop, plan, repeated)
         plan = replace(plan, versions=slots)
-        replaced = {buf: versioned(buf, slots) for buf in plan.buffers}
+        fixed = {*self.layouts, *self.ctx.shared}  # by the author: nothing can be added to their rows
+        replaced = {buf: versioned(buf, slots, 1 if buf in fixed else SHARED_ALIGNMENT) for buf in plan.buffers}
         self.replaced.update(replaced)
         for old, new in replaced.items():
             self.head.append(ir.alloc(new, self.spans.get(old, loop.span)))

@@ -15,6 +15,7 @@ from typing import Any
 
 from ... import ir
 from ...layout import SharedLayout
+from ...target.tma import SHARED_ALIGNMENT
 from ...tileop.base import LoweringContext, as_tile_op, dtype_bits
 from ...tileop.copy import Copy
 from ...tileop.tma.box import BoxCopy
@@ -77,13 +78,15 @@ class _DropLabels(ir.Mutator):
 class _Barriers:
     """The barriers of a pipeline, the slots of its tiles, and where in them a role is."""
 
-    def __init__(self, pipeline: Pipeline, scope: Scope, fills: int, producers: int, consumers: int, repeated: bool) -> None:
+    def __init__(
+        self, pipeline: Pipeline, scope: Scope, fills: int, producers: int, consumers: int, repeated: bool, fixed: set[ir.Var]
+    ) -> None:
         self.pipeline, self.fills = pipeline, fills
         depth, name = pipeline.depth, pipeline.name if pipeline.name.isidentifier() else "ws"
         self.full = ir.buffer((depth,), "uint64", f"{name}_full", "shared.barrier")
         self.empty = ir.buffer((depth,), "uint64", f"{name}_empty", "shared.barrier")
         self.arrivals = {self.full: producers, self.empty: consumers}
-        self.slots = {buf: versioned(buf, depth) for buf in pipeline.buffers}
+        self.slots = {buf: versioned(buf, depth, 1 if buf in fixed else SHARED_ALIGNMENT) for buf in pipeline.buffers}
         self.loop = scope.loop
         # A scope that runs again goes on where it stopped: the fills so far, modulo a lap of both phases.
         self.count = ir.buffer((1,), "int32", f"{name}_lap", "local.var") if repeated else None
@@ -153,7 +156,7 @@ class _Writer:
         part = homes[0]
         fills = sum(s.opens for s in part.syncs(pipeline))
         repeated = _inside_loop(self.program.body, part.scope)
-        return _Barriers(pipeline, part.scope, fills, threads[True], threads[False], repeated)
+        return _Barriers(pipeline, part.scope, fills, threads[True], threads[False], repeated, set(self.layouts))
 
     def run(self) -> ir.Stmt:
         body = self.program.body
