@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-_SUBMODULES = ["autotuner", "cache", "carver", "codegen", "contrib", "cuda"]
-_SUBMODULES += ["engine", "errors", "frontend", "ir", "language", "layout", "profiler", "runtime", "simulator"]
+_SUBMODULES = ["autotuner", "cache", "carver", "codegen", "contrib", "cuda", "dtypes"]
+_SUBMODULES += ["engine", "errors", "frontend", "ir", "language", "layout", "libinfo", "profiler", "runtime", "simulator"]
 _SUBMODULES += ["target", "testing", "tileop", "toolchain", "tools", "transform", "utils"]
 _NAMES = {
     "CompiledArtifact": "tilelang.engine",
     "DataType": "tilelang.ir",
-    "dtypes": "tilelang.language",
+    "build_date": "tilelang.libinfo",
+    "deprecated": "tilelang.deprecation",
     "load": "tilelang.loading",
     "lower": "tilelang.engine",
     "register_c_postproc": "tilelang.engine.callback",
@@ -50,6 +51,8 @@ _NAMES = {
     "Layout": "tilelang.layout",
     "xpr": "tilelang.jit.xpr",
 }
+
+_OTHER_HARDWARE = {"ascend": "Huawei's NPUs", "metal": "Apple's GPUs", "rocm": "AMD's GPUs", "webgpu": "WebGPU"}
 
 __all__ = ["cdiv", "compile", "disable_cache", "djit", "enable_cache", "env", "is_cache_enabled", "jit"]
 __all__ += ["logger", "next_power_of_2", "set_log_level", *_NAMES, *_SUBMODULES]
@@ -85,6 +88,10 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_NAMES[name]), name)
     if name in _SUBMODULES:
         return importlib.import_module(f"tilelang.{name}")
+    if name in _OTHER_HARDWARE:
+        from tilelang.language.unavailable import UnavailableNameError
+
+        raise UnavailableNameError(f"tilelang.{name} is the back end of {_OTHER_HARDWARE[name]}", fix='compile for "cuda" or "c"')
     raise AttributeError(f"module 'tilelang' has no attribute {name!r}")
 
 

@@ -91,8 +91,8 @@ AROUND = dict.fromkeys(("break_loop", "continue_loop"), "for i in T.serial(8):")
 AFTER = {"reducer_update": 'T.finalize_reducer(acc, T.alloc_fragment((128,), "float32"))'}
 # They stand in signatures, are made by another name's call, or are part of another name's example.
 ELSEWHERE = set(
-    "BaseTileScheduler Buffer BufferLoad CommReducer Else FragmentBuffer LocalBuffer PrimExpr PrimFunc Ptr Ref SharedBuffer"
-    " StridedTensor Tensor Then axis buffer handle macro make_mma_swizzle_layout prim_func ptr void where".split()
+    "BaseTileScheduler Buffer BufferLoad buffer_var CommReducer Else FragmentBuffer LocalBuffer PrimExpr PrimFunc Ptr Ref"
+    " SharedBuffer StridedTensor Tensor Then axis buffer handle macro make_mma_swizzle_layout prim_func ptr void where".split()
 )
 PARAMETERS = {
     "im2col": ['data: T.Tensor((2, 16, 16, 32), "float16")'],

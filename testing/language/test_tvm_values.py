@@ -7,7 +7,7 @@ import tilelang
 import tilelang.language as T
 from testing.programs.launch import run
 from testing.programs.reference import random
-from tilelang.errors import DTypeError, FrontendError, SemanticError, UnsupportedError
+from tilelang.errors import DTypeError, FrontendError, SemanticError, SimulationError, UnsupportedError
 
 
 @T.prim_func
@@ -95,7 +95,7 @@ def test_dtypes():
         (lambda A: T.vectorlow("float32x2", A[0]), DTypeError, "half the lanes"),
         (lambda A: T.vectorcombine("float32x3", A[0], A[1]), DTypeError, "twice the lanes"),
         (lambda A: T.warpgroup_fence_operand(3), SemanticError, "accumulator"),
-        (lambda A: T.alloc_tmem((8, 8), "float32"), UnsupportedError, "sm_100"),
+        (lambda A: T.CallEffectKind.Pure, UnsupportedError, "node of TVM"),
         (lambda A: T.call_packed("f", A[0]), UnsupportedError, "host executes nothing"),
     ],
 )
@@ -131,3 +131,49 @@ def test_barriers_made_by_hand(device):
     a = random(64, "float32", device)
     out = run(reinitialised, [a], ((64,), "float32"), device=device, target=target)
     assert torch.equal(out, a.flip(0))
+
+
+@T.prim_func
+def questions(A: T.buffer_var("float32"), O: T.Tensor((4,), "float32")):
+    X = T.make_tensor(A, (4,), "float32")
+    with T.Kernel(1, threads=32):
+        v = T.bind(X[0] + 1)
+        free = T.var("free", "int32")
+        i = T.get_thread_binding()
+        with T.Assert(T.has_let_value(v) and not T.has_let_value(free), "T.has_let_value"):
+            if T.tvm_thread_invariant(X[1] > 0):
+                O[0] = T.get_let_value(v) * 2
+        if T.ignore_loop_partition(i < 4):
+            if i > 0:
+                O[i] = i
+
+
+def test_questions_about_values(device):
+    a = torch.tensor([3.0, 1.0, 0.0, 0.0], device=device)
+    out = run(questions, [a], ((4,), "float32"), device=device)
+    assert out.tolist() == [8, 1, 2, 3]
+
+
+@pytest.mark.parametrize("question", [T.has_let_value, T.get_let_value])
+def test_questions_about_what_is_no_variable(question):
+    @T.prim_func
+    def main(A: T.Tensor((8,), "float32")):
+        with T.Kernel(1, threads=32):
+            question(A[0] + 1)
+
+    with pytest.raises(DTypeError, match="T.bind"):
+        tilelang.compile(main)
+
+
+def test_an_assertion_that_fails(device):
+    if device == "cuda":
+        pytest.skip("a failed assertion ends the context")
+
+    @T.prim_func
+    def main(A: T.Tensor((8,), "float32")):
+        with T.Kernel(1, threads=32):
+            with T.Assert(A[0] > 0, "A[0] is not positive"):
+                A[1] = 1
+
+    with pytest.raises(SimulationError, match="A.0. is not positive"):
+        tilelang.compile(main)(torch.zeros(8))

@@ -154,7 +154,7 @@ from .math import (
 )
 from .matrix import mma_fill, mma_store, mma_store_index_map, ptx_ldmatrix, ptx_mma, ptx_mma_sp
 from .meta_class import inline, meta_class
-from .pointer import Ptr, handle, make_tensor, make_tensor_from_addr, ptr
+from .pointer import Ptr, buffer_var, handle, make_tensor, make_tensor_from_addr, ptr
 from .predicate import all_of, any_of
 from .random import rng_init, rng_rand, rng_rand_float
 from .reduce import (
@@ -196,6 +196,7 @@ from .tvm_buffers import (
     type_annotation,
 )
 from .tvm_frames import (
+    Assert,
     Else,
     If,
     Then,
@@ -217,10 +218,23 @@ from .tvm_frames import (
     writes,
 )
 from .tvm_nodes import NODES as _NODES
-from .tvm_nodes import FloatImm, IntImm, Let, Not, StringImm, call_intrin, call_pure_extern, likely
+from .tvm_nodes import (
+    FloatImm,
+    IntImm,
+    Let,
+    Not,
+    StringImm,
+    call_intrin,
+    call_pure_extern,
+    ignore_loop_partition,
+    likely,
+    tvm_thread_invariant,
+)
 from .tvm_values import (
     bind,
+    get_let_value,
     get_tvm_dtype,
+    has_let_value,
     is_f8f6f4_family,
     is_float4,
     is_float4_e2m1fn,

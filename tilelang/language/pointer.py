@@ -35,6 +35,7 @@ class PointerType:
 ptr = PointerType()
 handle = PointerType(what="T.handle")
 Ptr = PointerType(what="T.Ptr")
+buffer_var = PointerType(what="T.buffer_var")
 
 
 class Pointer:

@@ -44,6 +44,27 @@ class If(Context):
         builder.emit(ir.IfThenElse(self.node, self.parts["then"], self.parts.get("else"), self.span))
 
 
+class Assert(Context):
+    """`with T.Assert(condition, message):` stops the kernel where the condition is false, as T.device_assert does.
+
+    Examples
+    --------
+    >>> with T.Assert(n > 0, "n is not positive"):
+    ...     A[0] = 0
+    """
+
+    def __init__(self, condition: Any, message: str = "") -> None:
+        self.condition, self.message = as_condition(condition), message
+
+    def open(self, names: list[str]) -> None:
+        from .debug import device_assert
+
+        device_assert(self.condition, self.message)
+
+    def close(self) -> None:
+        pass
+
+
 class _Part(Context):
     part = ""
     owner: Any

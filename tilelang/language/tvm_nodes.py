@@ -102,6 +102,28 @@ def likely(cond: Any, span: Any = None) -> Any:
     return as_condition(cond)
 
 
+def tvm_thread_invariant(cond: Any) -> Any:
+    """The condition itself; that it is the same in all threads, the compiler finds out.
+
+    Examples
+    --------
+    >>> if T.tvm_thread_invariant(n > 8):
+    ...     A[i] = 0
+    """
+    return as_condition(cond)
+
+
+def ignore_loop_partition(predicate: Any) -> Any:
+    """The predicate itself: loops are not split at conditions here.
+
+    Examples
+    --------
+    >>> if T.ignore_loop_partition(i < n):
+    ...     A[i] = 0
+    """
+    return as_condition(predicate)
+
+
 def Let(var: Expr, value: Any, body: Any, span: Any = None) -> Any:
     """`body` with `value` for `var`, a variable of T.var.
 

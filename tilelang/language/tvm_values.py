@@ -54,6 +54,38 @@ def let(*args: Any) -> Expr:
     return bind(args[0]) if len(args) == 1 else bind(args[1], var=args[0])
 
 
+def has_let_value(var: Any) -> bool:
+    """Whether a variable has got its value: by T.bind, T.let or an assignment of this kernel.
+
+    Examples
+    --------
+    >>> v = T.bind(A[0] + 1)
+    >>> known = T.has_let_value(v)
+    """
+    return _bound_value(var, "T.has_let_value") is not None
+
+
+def get_let_value(var: Any) -> Expr | None:
+    """The value that a variable got by T.bind, T.let or an assignment; None if it has none.
+
+    Examples
+    --------
+    >>> v = T.bind(A[0] + 1)
+    >>> value = T.get_let_value(v)
+    """
+    value = _bound_value(var, "T.get_let_value")
+    return None if value is None else Expr(value, var.dtype)
+
+
+def _bound_value(var: Any, what: str) -> Any:
+    node = getattr(var, "node", None)
+    if not isinstance(var, Expr) or not isinstance(node, ir.Var):
+        raise DTypeError(f"{what} of {var!r}", fix='a variable: v = T.bind(x), or v = T.var("v", "int32")')
+    blocks = require(what).blocks
+    found = (s.value for block in blocks for s in reversed(block) if isinstance(s, ir.Bind) and s.var.same_as(node))
+    return next(found, None)
+
+
 def meta_var(value: Any) -> Any:
     """The value itself: a Python object of the time when the kernel is written.
 

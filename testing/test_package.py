@@ -1,0 +1,42 @@
+"""Names of the package itself that no other test uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import tilelang
+import tilelang.dtypes
+from tilelang import libinfo
+from tilelang.errors import UnsupportedError
+
+
+def test_where_libraries_and_headers_lie():
+    assert all(Path(p).exists() for p in libinfo.find_lib_path())
+    assert (Path(libinfo.find_include_path()[0]) / "tl" / "core.h").exists()
+    assert libinfo.find_lib_path("no.so", optional=True) == []
+    with pytest.raises(RuntimeError, match="no.so"):
+        libinfo.find_lib_path("no.so")
+    assert tilelang.build_date == libinfo.build_date
+
+
+def test_dtypes_by_name():
+    assert tilelang.dtypes.bfloat16.bits == 16
+    with pytest.raises(AttributeError):
+        tilelang.dtypes.float17  # noqa: B018
+
+
+def test_deprecated():
+    @tilelang.deprecated("old", "new", "9.9")
+    def old(x):
+        return x + 1
+
+    with pytest.warns(DeprecationWarning, match="old is deprecated; use new instead .it goes with version 9.9."):
+        assert old(1) == 2
+
+
+@pytest.mark.parametrize("name", ["rocm", "metal", "webgpu", "ascend"])
+def test_back_ends_of_other_hardware(name):
+    with pytest.raises(UnsupportedError, match="back end of"):
+        getattr(tilelang, name)
