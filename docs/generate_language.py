@@ -27,7 +27,7 @@ SECTIONS = [
     ("Atomics", ("atomic",)),
     ("Math", ("math", "select", "ieee", "bits", "vector", "tvm_nodes", "tvm_values")),
     ("Random numbers", ("random",)),
-    ("Threads, warps and barriers", ("warp",)),
+    ("Threads, warps and barriers", ("warp", "launch_control")),
     ("Schedules of specialised warps", ("ws_schedule",)),
     ("What the author tells the compiler", ("annotate", "debug", "layout.user", "layout.index_map", "layout.fragment")),
     ("C++ from outside", ("extern",)),

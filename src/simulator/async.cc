@@ -38,6 +38,7 @@ void execute(AsyncOperation& operation) {
   switch (operation.kind) {
     case AsyncKind::load: execute_load(operation); break;
     case AsyncKind::store: execute_store(operation); break;
+    case AsyncKind::cancel: execute_cancel(operation); break;
     case AsyncKind::shared_copy: execute_shared_copy(operation); break;
     case AsyncKind::copies_arrive: {
       Thread& thread = *operation.thread;

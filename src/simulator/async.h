@@ -17,6 +17,7 @@ enum class AsyncKind : uint8_t {
   store,         // shared memory -> global memory, also reductions; completes by a bulk group
   shared_copy,   // shared memory -> shared memory of another block, also reductions; completes on an mbarrier there
   copies_arrive,  // cp.async.mbarrier.arrive: once the thread's earlier cp.async are done
+  cancel,         // clusterlaunchcontrol.try_cancel: its answer is a copy to shared memory
   products_arrive  // tcgen05.commit: once the thread's earlier tcgen05 operations are done
 };
 
@@ -72,6 +73,9 @@ void execute_load(AsyncOperation& operation);
 void read_store_source(AsyncOperation& operation);
 void execute_store(AsyncOperation& operation);
 void execute_shared_copy(AsyncOperation& operation);
+
+// launch_control.cc
+void execute_cancel(AsyncOperation& operation);
 
 // mbarrier.cc
 void complete_transaction(Block& block, uint32_t barrier, uint32_t bytes, int site);

@@ -65,7 +65,8 @@ struct Launch {
 
 namespace {
 
-bool prepare(Team& team, const Launch& launch) {
+bool prepare(Team& team, Launch& launch) {
+  team.launch = &launch;
   team.entry = launch.entry;
   team.arguments = launch.arguments;
   team.grid = launch.grid;
@@ -94,12 +95,16 @@ bool prepare(Team& team, const Launch& launch) {
   return true;
 }
 
+tl_sim_dim3 place_of(const Launch& launch, uint64_t cluster) {
+  const uint64_t rows = cluster / launch.clusters.x;
+  return {static_cast<uint32_t>(cluster % launch.clusters.x), static_cast<uint32_t>(rows % launch.clusters.y),
+          static_cast<uint32_t>(rows / launch.clusters.y)};
+}
+
 // Blocks of a cluster are neighbours in the grid; rank = x + y * cluster.x + z * cluster.x * cluster.y (PTX ISA 10.16
 // "%cluster_ctarank").
 void place(Block& block, const Launch& launch, uint64_t cluster, uint32_t rank) {
-  const uint64_t rows = cluster / launch.clusters.x;
-  const tl_sim_dim3 at = {static_cast<uint32_t>(cluster % launch.clusters.x), static_cast<uint32_t>(rows % launch.clusters.y),
-                          static_cast<uint32_t>(rows / launch.clusters.y)};
+  const tl_sim_dim3 at = place_of(launch, cluster);
   block.index = {at.x * launch.cluster.x + rank % launch.cluster.x, at.y * launch.cluster.y + rank / launch.cluster.x % launch.cluster.y,
                  at.z * launch.cluster.z + rank / launch.cluster.x / launch.cluster.y};
 }
@@ -210,6 +215,17 @@ std::string resolve(const tl_sim_launch_options& given, Options& options) {
 }
 
 }  // namespace
+
+// Which clusters are left is chance, as on a GPU; a cooperative launch has started them all.
+bool claim_cluster(Team& team, tl_sim_dim3& first) {
+  Launch& launch = *team.launch;
+  if (launch.cooperative) return false;
+  const uint64_t index = launch.next.fetch_add(1, std::memory_order_relaxed);
+  if (index >= launch.cluster_count) return false;
+  const tl_sim_dim3 at = place_of(launch, index);
+  first = {at.x * launch.cluster.x, at.y * launch.cluster.y, at.z * launch.cluster.z};
+  return true;
+}
 
 }  // namespace tl::sim
 

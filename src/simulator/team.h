@@ -26,6 +26,7 @@ struct Cluster {
 
 struct Team {
   // the launch
+  Launch* launch;
   void (*entry)(void**);
   void** arguments;
   tl_sim_dim3 grid, cluster_extent;
@@ -59,6 +60,9 @@ extern thread_local Team* running_team;
 void run_team(Team& team);
 
 inline Cluster& cluster_of(Block& block) { return block.team->clusters[block.rank / block.team->clusters[0].count]; }
+
+// launch.cc: takes a cluster that has not started; the index of its first block
+bool claim_cluster(Team& team, tl_sim_dim3& first);
 
 // cluster.cc
 void team_barriers_on_exit(Block& block);

@@ -39,8 +39,9 @@ DECLARATIONS = {
     "A_kept": '{} = T.alloc_shared((128, 32), "float16")',
     "A_places": '{} = T.alloc_shared((128, 4), "int16")',
     "own total": '{} = T.alloc_local((1,), "float32")',
+    "answer": '{} = T.alloc_shared((4,), "uint32")',
     "C_tmem": '{} = T.alloc_tmem((128, 128), "float32")',
-    "full empty done ready": "{} = T.alloc_cluster_barrier([128] * 3)",
+    "full empty done ready answered": "{} = T.alloc_cluster_barrier([128] * 3)",
 }
 # Names of T whose example stands elsewhere than in a kernel, or where some of its names stand for something else.
 FUNCTION_LEVEL = {"Kernel", "ClusterKernel", "CUDASourceCodeKernel", "launch_thread", "Persistent"}
@@ -193,7 +194,7 @@ def test_example(name, tmp_path):
     space: dict = {"__name__": "example"}
     sys.modules.pop("example", None)
     exec(compile(path.read_text(), str(path), "exec"), space)  # noqa: S102
-    target = SM100 if "C_tmem" in EXAMPLES[name] or "tcgen05" in name else SM90
+    target = SM100 if "C_tmem" in EXAMPLES[name] or "tcgen05" in name or "clc_" in name else SM90
     SOURCES[name] = compile_prim_func(space["example"].get(), resolve_target(target)).source
 
 

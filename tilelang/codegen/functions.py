@@ -30,6 +30,7 @@ _FAMILIES = {
     "tcgen05": "tcgen05_alloc tcgen05_dealloc tcgen05_relinquish tcgen05_fence_before tcgen05_fence_after tcgen05_ld tcgen05_st"
     " tcgen05_wait_ld tcgen05_wait_st tcgen05_pin tcgen05_descriptor tcgen05_mma_ss tcgen05_mma_ts tcgen05_commit"
     " tcgen05_commit_pair",
+    "clc": "clc_try_cancel clc_try_cancel_multicast clc_is_canceled clc_first_ctaid_x clc_first_ctaid_y clc_first_ctaid_z",
     "unpack": "unpack look_up",
     "float4": "encode_float4",
     "dot": "dp4a",
@@ -78,6 +79,7 @@ _READS = {
     "wgmma_descriptor": (0,),
     "wgmma_sp_rs": (1,),
     "tcgen05_descriptor": (0,),
+    **{f"clc_{name}": (0,) for name in ("is_canceled", "first_ctaid_x", "first_ctaid_y", "first_ctaid_z")},
     "tcgen05_st": (1,),
     **{name: (1, 2) for name in ("mma_m16n8k16", "mma_m16n8k8", "mma_m16n8k32", "mma_m8n8k4")},
     **{name: (1, 2) for name in ("mma_sp_m16n8k32", "mma_sp_m16n8k16", "mma_sp_m16n8k64")},

@@ -97,6 +97,14 @@ from .kernel import (
     get_thread_extent,
     get_thread_extents,
 )
+from .launch_control import (
+    clc_get_first_ctaid_x,
+    clc_get_first_ctaid_y,
+    clc_get_first_ctaid_z,
+    clc_is_canceled,
+    clc_try_cancel,
+    clc_try_cancel_multicast,
+)
 from .loops import Parallel, Pipelined, Serial, Unroll, Vectorized, grid, parallel, serial, unroll, vectorized
 from .math import (
     FAST as _FAST_MATH,

@@ -252,6 +252,21 @@ def regions_go_to_tile_operators(node: ir.Evaluate, place: Place) -> None:
 
 
 @rule(ir.Call)
+def instructions_exist_on_the_target(node: ir.Call, place: Place) -> None:
+    limits, name = place.program.ctx.target.limits, ir.call_name(node)
+    if name.startswith("tl.clc_") and limits.capability < 100:
+        raise UnsupportedError(
+            f"T.{name.partition('.')[2]}: cluster launch control came with sm_100; the target is {place.program.ctx.target.arch}",
+            fix="walk over the tiles by T.Persistent or T.PersistentTileScheduler, or compile for sm_100a",
+            span=place.at(node),
+        )
+    if name.startswith("tl.tcgen05_fence") and limits.name != "sm_100a":
+        raise UnsupportedError(
+            f"fences of tensor memory on {place.program.ctx.target.arch}", fix="leave them out", span=place.at(node)
+        )
+
+
+@rule(ir.Call)
 def atomics_exist_for_the_element(node: ir.Call, place: Place) -> None:
     check_element(node, place.at(node))
 

@@ -208,6 +208,10 @@ void tl_sim_tcgen05_fence(int after, int site);
 void tl_sim_tcgen05_mma(const struct tl_sim_tcgen05_product* operation, int site);
 void tl_sim_tcgen05_commit(void* barrier, int group, uint32_t blocks, int site); /* blocks: mask of cluster ranks, 0 the own */
 
+/* ---- cluster launch control ---- */
+void tl_sim_try_cancel(void* answer, void* barrier, int multicast, int site);
+int32_t tl_sim_query_cancel(const void* answer, int axis, int site); /* axis -1: is_canceled */
+
 /* ---- clusters, grids, registers, fences, spinning ---- */
 void tl_sim_cluster_arrive(int release, int site);
 void tl_sim_cluster_wait(int site);
