@@ -21,7 +21,7 @@ SECTIONS = [
     ("Kernels and launches", ("kernel", "frontend.prim_func", "frontend.macro", "meta_class", "tvm_frames")),
     ("Tensors, pointers and tiles", ("tensor", "allocate", "pointer", "tvm_buffers", "buffer")),
     ("Loops and schedules", ("loops", "scheduler")),
-    ("Copies", ("copy", "async_copy", "copy_cluster", "tma", "wide_access", "gather", "fill")),
+    ("Copies", ("copy", "async_copy", "copy_cluster", "tma", "tma_rows", "wide_access", "gather", "fill")),
     ("Matrix products", ("gemm", "gemm_sp", "wgmma", "tensor_memory")),
     ("Reductions and scans", ("reduce", "reducer", "scan", "predicate", "allreduce")),
     ("Atomics", ("atomic",)),

@@ -27,7 +27,7 @@ struct AsyncOperation {
   AsyncKind kind;
   BulkOperation operation = BulkOperation::copy;
   uint8_t type = 0;  // of the elements that a reduction combines (tl_sim_type)
-  bool tensor = false, im2col = false;
+  bool tensor = false, im2col = false, rows = false;  // rows: four of them, numbered by coordinates 1 to 4
   int site = 0;
   Thread* thread = nullptr;     // who issued it
   uint64_t group = 0;           // of a store: the thread's bulk group

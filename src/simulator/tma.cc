@@ -44,6 +44,16 @@ char* in_box(const Block& block, const AsyncOperation& operation, uint32_t offse
 
 template <class Visit>
 void walk(const AsyncOperation& operation, Visit visit) {
+  if (operation.rows) {
+    const uint32_t row_bytes = operation.bytes / 4;
+    for (uint32_t row = 0; row < 4; ++row) {
+      const int32_t at[5] = {operation.coordinates[0], operation.coordinates[1 + row]};
+      walk_box(operation.map, at, nullptr, [&](uint32_t offset, char* address, uint32_t from, uint32_t to, uint32_t bytes) {
+        visit(row * row_bytes + offset, address, from, to, bytes);
+      });
+    }
+    return;
+  }
   walk_box(operation.map, operation.coordinates, operation.im2col && operation.kind == AsyncKind::load ? operation.offsets : nullptr, visit);
 }
 
@@ -271,6 +281,34 @@ void tl_sim_tensor_store(const void* map, const void* shared, int rank, const in
     refuse("TMA reduction", site, "operation %d is not defined for the map's data type %d", operation, store->type);
   }
   issue_store(std::move(store), shared, "TMA store");
+}
+
+namespace {
+
+// tile::gather4 and tile::scatter4: of a map of two dimensions whose box is one row.
+void take_rows(AsyncOperation& operation, const void* map, const int32_t* coordinates, const char* what) {
+  take_map(operation, map, 2, coordinates, false, what);
+  if (operation.map.box[1] != 1) refuse(what, operation.site, "the tensor map's box has %u rows: it must be one row", operation.map.box[1]);
+  memcpy(operation.coordinates, coordinates, sizeof operation.coordinates);
+  operation.rows = true;
+  operation.bytes *= 4;
+}
+
+}  // namespace
+
+void tl_sim_tensor_gather(void* shared, const void* map, void* barrier, const int32_t* coordinates, int site) {
+  AsyncOperation operation;
+  operation.kind = AsyncKind::load;
+  operation.site = site;
+  operation.thread = self();
+  take_rows(operation, map, coordinates, "TMA gather");
+  issue_load(operation, shared, barrier, 0, "TMA gather");
+}
+
+void tl_sim_tensor_scatter(const void* map, const void* shared, const int32_t* coordinates, int site) {
+  auto store = new_operation(AsyncKind::store, site);
+  take_rows(*store, map, coordinates, "TMA scatter");
+  issue_store(std::move(store), shared, "TMA scatter");
 }
 
 void tl_sim_tensor_prefetch(const void* map, int rank, int site) {

@@ -20,7 +20,7 @@ SM90 = {"kind": "cuda", "arch": "sm_90a"}
 SM100 = {"kind": "cuda", "arch": "sm_100a"}
 
 # Tensors by name: dtype; as many axes as the example indexes, two if it does not.
-TENSORS = {"A": "float32", "B": "float32", "C": "float32", "D": "float32", "mask": "int32", "counts": "int32"}
+TENSORS = {"A": "float32", "B": "float32", "C": "float32", "D": "float32", "mask": "int32", "counts": "int32", "H": "float16"}
 SCALARS = "n M N K lda".split()
 INTEGERS = "i j k p row col g block".split()
 DECLARATIONS = {
@@ -194,7 +194,8 @@ def test_example(name, tmp_path):
     space: dict = {"__name__": "example"}
     sys.modules.pop("example", None)
     exec(compile(path.read_text(), str(path), "exec"), space)  # noqa: S102
-    target = SM100 if "C_tmem" in EXAMPLES[name] or "tcgen05" in name or "clc_" in name else SM90
+    newer = "C_tmem" in EXAMPLES[name] or name.startswith(("tcgen05_", "clc_", "tma_gather4", "tma_scatter4"))
+    target = SM100 if newer else SM90
     SOURCES[name] = compile_prim_func(space["example"].get(), resolve_target(target)).source
 
 

@@ -191,6 +191,7 @@ from .tensor_memory import (
     tcgen05_mma_arrive,
 )
 from .tma import tma_copy, tma_store_arrive, tma_store_wait
+from .tma_rows import tma_gather4, tma_gather4_bytes, tma_scatter4
 from .tvm_buffers import BufferName as Buffer
 from .tvm_buffers import (
     FragmentBuffer,

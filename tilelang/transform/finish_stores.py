@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .. import ir
-from ..tileop.tma import ExplicitTensorCopy
+from ..tileop.tma import ExplicitTensorCopy, RowsCopy
 from .kernel_program import KernelProgram
 from .units import units_of
 
 
 def finish_stores(program: KernelProgram) -> KernelProgram:
     """Every thread waits at the end until its own stores have read their tiles."""
-    copies = [u.op for u in units_of(program.body) if isinstance(u.op, ExplicitTensorCopy)]
+    copies = [u.op for u in units_of(program.body) if isinstance(u.op, (ExplicitTensorCopy, RowsCopy))]
     if all(copy.is_load for copy in copies):
         return program
     wait = ir.evaluate(ir.call("tl.bulk_wait_read", attrs={"template": ["0"]}, span=program.span), program.span)

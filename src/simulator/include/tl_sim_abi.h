@@ -155,6 +155,9 @@ void tl_sim_tensor_load(void* shared, const void* map, void* barrier, int rank, 
                         uint32_t targets, int site); /* offsets: im2col, else null */
 void tl_sim_tensor_store(const void* map, const void* shared, int rank, const int32_t* coordinates, int operation, int im2col,
                          int site); /* operation -1: a plain store */
+/* four rows: column, then row numbers */
+void tl_sim_tensor_gather(void* shared, const void* map, void* barrier, const int32_t* coordinates, int site);
+void tl_sim_tensor_scatter(const void* map, const void* shared, const int32_t* coordinates, int site);
 void tl_sim_tensor_prefetch(const void* map, int rank, int site);
 void tl_sim_bulk_load(void* shared, const void* global, uint32_t bytes, void* barrier, uint32_t targets, int site);
 void tl_sim_bulk_store(void* global, const void* shared, uint32_t bytes, int operation, int type, int site);

@@ -4,5 +4,6 @@ from .box import BoxCopy
 from .cluster_copy import CopyToBlock
 from .explicit import ExplicitTensorCopy
 from .load import TensorLoad
+from .rows import RowsCopy
 
-__all__ = ["BoxCopy", "CopyToBlock", "ExplicitTensorCopy", "TensorLoad"]
+__all__ = ["BoxCopy", "CopyToBlock", "ExplicitTensorCopy", "RowsCopy", "TensorLoad"]
