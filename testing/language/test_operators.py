@@ -156,11 +156,11 @@ def test_loops_carry_their_annotations():
 
 
 def test_names_of_other_versions():
-    with pytest.raises(UnsupportedError, match="T.tma_gather4 is not in this version"):
-        _ = T.tma_gather4
+    with pytest.raises(UnsupportedError, match="T.call_llvm_intrin is not in this version"):
+        _ = T.call_llvm_intrin
     with pytest.raises(AttributeError, match="Did you mean T.alloc_shared"):
         _ = T.alloc_share
-    assert not hasattr(T, "tma_scatter4")
+    assert not hasattr(T, "call_llvm_pure_intrin")
 
 
 def test_every_statement_has_a_span():

@@ -92,11 +92,11 @@ def test_later_name_in_a_kernel():
     @T.prim_func
     def main(A: T.Tensor((4,), "int32")):
         with T.Kernel(1):
-            T.tma_gather4(A, A)
+            T.call_llvm_intrin(A)
 
     with pytest.raises(UnsupportedError) as caught:
         main.get()
-    assert caught.value.span.line and "T.copy" in caught.value.fix
+    assert caught.value.span.line and "T.call_extern" in caught.value.fix
 
 
 def test_public_names_resolve():
