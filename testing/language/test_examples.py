@@ -55,6 +55,9 @@ _REDUCER = 'acc = T.alloc_reducer((128,), "float32")\nT.reducer_init(acc)'
 _IMAGE = 'data_shared = T.alloc_shared((64, 32), "float16")'
 _SUMS = 'c = T.alloc_local((8,), "float32")'
 _HALVES = "\n".join(f'{v} = T.alloc_local((8,), "float16")' for v in "ab")
+_DESC = "desc = T.alloc_wgmma_desc()"
+_WGMMA = f'{_HALVES}\nc = T.alloc_local((32,), "float32")\ne = T.alloc_local((1,), "uint32")'
+_WGMMA += "\nda, db = T.alloc_wgmma_desc(), T.alloc_wgmma_desc()"
 BEFORE = {
     "Mod": 'a = T.alloc_var("int32", init=5)\nb = T.alloc_var("int32", init=3)',
     "__ffs": 'mask = T.alloc_var("uint32", init=6)',
@@ -84,6 +87,9 @@ BEFORE = {
     "tcgen05_gemm": 'B_s = T.alloc_shared((128, 64), "float16")',
     "mma_fill": _SUMS,
     "mma_store": f'{_SUMS}\nC_s = T.alloc_shared((16, 16), "float32")',
+    "increase_descriptor_offset": _DESC,
+    "initialize_wgmma_descriptor": _DESC,
+    **dict.fromkeys(("ptx_wgmma_ss", "ptx_wgmma_rs", "ptx_wgmma_sp_ss", "ptx_wgmma_sp_rs"), _WGMMA),
     "ptx_ldmatrix": f"{_HALVES}\ntx = T.get_thread_binding()",
     "ptx_mma": f"{_HALVES}\n{_SUMS}",
     "ptx_mma_sp": f'{_HALVES}\n{_SUMS}\ne = T.alloc_local((1,), "uint32")',
@@ -93,7 +99,8 @@ AFTER = {"reducer_update": 'T.finalize_reducer(acc, T.alloc_fragment((128,), "fl
 # They stand in signatures, are made by another name's call, or are part of another name's example.
 ELSEWHERE = set(
     "BaseTileScheduler Buffer BufferLoad buffer_var CommReducer Else FragmentBuffer LocalBuffer PrimExpr PrimFunc Ptr Ref"
-    " SharedBuffer StridedTensor Tensor Then axis buffer handle macro make_mma_swizzle_layout prim_func ptr void where".split()
+    " SharedBuffer StridedTensor Tensor Then WGMMADescriptorParams axis buffer handle macro make_mma_swizzle_layout prim_func"
+    " ptr void where".split()
 )
 PARAMETERS = {
     "im2col": ['data: T.Tensor((2, 16, 16, 32), "float16")'],

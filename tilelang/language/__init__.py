@@ -77,6 +77,16 @@ from .cluster import (
 from .copy import copy
 from .copy_cluster import copy_cluster
 from .debug import assume, device_assert, evaluate, print
+from .descriptor import (
+    alloc_descriptor,
+    alloc_wgmma_desc,
+    increase_descriptor_offset,
+    initialize_wgmma_descriptor,
+    ptx_wgmma_rs,
+    ptx_wgmma_sp_rs,
+    ptx_wgmma_sp_ss,
+    ptx_wgmma_ss,
+)
 from .dtypes import NAMES as _DTYPES
 from .dtypes import dtype
 from .expr import Expr as _Expr
@@ -351,7 +361,8 @@ _ELSEWHERE = {  # names of other packages, imported when they are asked for
     "Fragment": "tilelang.layout",
     **dict.fromkeys(
         "make_mma_swizzle_layout get_swizzle_layout get_ldmatrix_offset get_mma_micro_size TensorCoreIntrinEmitter"
-        " TensorCoreIntrinEmitterWithLadderTransform".split(),
+        " TensorCoreIntrinEmitterWithLadderTransform WGMMATensorCoreIntrinEmitter WGMMADescriptorParams"
+        " compute_gmma_descriptor".split(),
         "tilelang.cuda.intrinsics",
     ),
 }

@@ -35,6 +35,7 @@ def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
             from ..layout import Layout
 
             layout = Layout(buffer.shape, layout)
+        buffer.annotated = layout
         statement("tl.annotate_layout", (whole(buffer, buffer.name),), {"layout": layout}, "T.annotate_layout")
 
 

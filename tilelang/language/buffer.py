@@ -24,6 +24,8 @@ class Buffer:
         In elements; None is compact row-major.
     root : Buffer
         The buffer whose memory this is: itself, unless it is a view.
+    annotated : Layout, SharedLayout, Fragment or None
+        What T.annotate_layout has said of it so far.
     """
 
     kind_name = "buffer"
@@ -40,6 +42,7 @@ class Buffer:
         self.name, self.shape, self.dtype, self._scope, self.strides = name, tuple(shape), of, scope, strides
         self.root: Buffer = self if base is None else base.root
         self._node: Any = None
+        self.annotated: Any = None
 
     @property
     def data(self) -> BufferData:

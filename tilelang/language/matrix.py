@@ -24,7 +24,7 @@ _TYPES = {
     "float8_e4m3fn": "e4m3 float8_e4m3 float8_e4m3fn",
     "float8_e5m2": "e5m2 float8_e5m2",
 }
-_NAMES = {short: name for name, names in _TYPES.items() for short in names.split()}
+NAMES = {short: name for name, names in _TYPES.items() for short in names.split()}
 _BYTES = ("int8", "uint8", "float8_e4m3fn", "float8_e5m2")
 # Instructions of the device library: shape and dtypes of A, to the dtypes of C.
 _DENSE = {
@@ -222,9 +222,9 @@ def _types(
     """The dtypes of A, B and C of an instruction that exists."""
     found = []
     for given in types:
-        if str(given) not in _NAMES:
-            raise DTypeError(f"{what} of {given}", fix=", ".join(_NAMES))
-        found.append(_NAMES[str(given)])
+        if str(given) not in NAMES:
+            raise DTypeError(f"{what} of {given}", fix=", ".join(NAMES))
+        found.append(NAMES[str(given)])
     a, b, c = found
     if layouts != ("row", "col"):
         raise UnsupportedError(f"{what} with A {layouts[0]} and B {layouts[1]}", fix='A_layout="row", B_layout="col"')

@@ -28,7 +28,9 @@ class Registers:
 
     @staticmethod
     def of(array: Any, offset: Any, what: str) -> Registers:
-        """Of an array of T.alloc_local, a fragment, or `.data` of one."""
+        """Of an array of T.alloc_local, a fragment, `.data` of one, or what this returned."""
+        if isinstance(array, Registers):
+            return array
         address = pointer(array, 0, what, (*LOCAL, FRAGMENT))
         buffer = address.element.buffer
         if buffer.scope() == FRAGMENT:
@@ -44,22 +46,32 @@ class Registers:
         return self.buffer.dtype
 
 
-def call_on_registers(name: str, operands: tuple[Any, ...], what: str, attrs: dict[str, Any] | None = None) -> None:
-    """A call of a device function by every thread, on registers, addresses and values."""
-    if not any(isinstance(o, Registers) and o.is_fragment for o in operands):
+def call_on_registers(
+    name: str, operands: tuple[Any, ...], what: str, attrs: dict[str, Any] | None = None, tiles: list[Any] | None = None
+) -> None:
+    """A call of a device function by every thread, on registers, addresses and values.
+
+    `tiles`: shared memory that it reads while the author goes on (wgmma); its first operand is written until waited for.
+    """
+    if tiles is None and not any(isinstance(o, Registers) and o.is_fragment for o in operands):
         plain = tuple(o.offset if isinstance(o, Registers) else o for o in operands)
         statement(name, plain, attrs, what)
         return
     args: list[Any] = []
     fragments, layouts = [], []
     for position, operand in enumerate(operands):
-        if isinstance(operand, Registers) and operand.is_fragment:
+        if isinstance(operand, Registers) and (operand.is_fragment or tiles is not None):
             fragments.append(position)
             layouts.append(operand.layout)
-            args += [whole(operand.buffer, what), operand.offset]
+            start = operand.offset if operand.is_fragment else operand.offset.element.indices[0]
+            args += [whole(operand.buffer, what), start]
         else:
             args.append(operand.offset if isinstance(operand, Registers) else operand)
     notes = {**(attrs or {}), "function": name, "fragments": fragments}
+    if tiles is not None:
+        distinct = list({id(tile): tile for tile in tiles}.values())
+        notes["reads"] = len(distinct)
+        args += [whole(tile, what) for tile in distinct]
     for position, layout in zip(fragments, layouts, strict=True):
         if layout is not None:
             notes[f"layout_{position}"] = layout

@@ -4,6 +4,7 @@ from .fragment import Factor, Fragment, agree, covers, local, packed_factors, pi
 from .index_map import Layout
 from .metadata import make_cutlass_metadata_layout
 from .shared import SharedLayout
+from .swizzle_mode import SwizzleMode
 from .tensor import TensorLayout
 from .user import (
     fragment_from_function,
@@ -28,6 +29,7 @@ __all__ = [
     "Layout",
     "ReshapedLayout",
     "SharedLayout",
+    "SwizzleMode",
     "TensorLayout",
     "agree",
     "covers",

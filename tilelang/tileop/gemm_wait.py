@@ -48,7 +48,8 @@ class GemmWait(TileOp):
 
     def _pin(self, accumulator: Accumulator, ctx: LoweringContext) -> ir.Stmt:
         """Nothing may read the registers before the wait: the compiler does not know that it changes them."""
-        registers, size = ctx.registers_of(accumulator.region.source), accumulator.columns // 2
+        buf, size = accumulator.region.source, accumulator.columns // 2
+        registers = buf if ir.scope_of(buf) == "local" else ctx.registers_of(buf)
         template = {"template": [str(accumulator.columns)]}
 
         def pin(i: Any) -> ir.Stmt:

@@ -7,8 +7,9 @@ from typing import Any
 
 from .. import ir
 from ..codegen.functions import reads_only
-from ..errors import LayoutError
+from ..errors import LayoutError, UnsupportedError
 from ..layout import Fragment
+from ..target import Target
 from .base import Effects, LoweringContext, TileOp, attribute, tile_op
 from .view import Region
 
@@ -35,17 +36,21 @@ class RegisterCall(TileOp):
         FragmentOperand, or an expression that passes as it is.
     template : tuple of str
         Template arguments of the function.
+    tiles : tuple of TensorRegion
+        Shared memory that the call reads through descriptors.
     """
 
     function: str
     operands: tuple[Any, ...]
     template: tuple[str, ...] = ()
+    tiles: tuple[Region, ...] = ()
     span: Any = None
 
     @classmethod
     def from_call(cls, call: ir.Call, span: Any) -> RegisterCall:
         fragments = {int(p) for p in attribute(call, "fragments", ())}
-        args = iter(call.args)
+        count = len(call.args) - int(attribute(call, "reads", 0))
+        args, tiles = iter(list(call.args)[:count]), tuple(list(call.args)[count:])
         operands: list[Any] = []
         while (arg := next(args, None)) is not None:
             position = len(operands)
@@ -54,7 +59,7 @@ class RegisterCall(TileOp):
             else:
                 operands.append(arg)
         template = tuple(str(t) for t in attribute(call, "template", ()))
-        return cls(str(attribute(call, "function")), tuple(operands), template, span)
+        return cls(str(attribute(call, "function")), tuple(operands), template, tiles, span)
 
     def to_call(self) -> ir.Call:
         args: list[Any] = []
@@ -69,6 +74,9 @@ class RegisterCall(TileOp):
                 args.append(operand)
         if self.template:
             attrs["template"] = list(self.template)
+        if self.tiles:
+            args += self.tiles
+            attrs["reads"] = len(self.tiles)
         return ir.call("tl.register_call", args, attrs=attrs, span=self.span)
 
     @property
@@ -81,7 +89,21 @@ class RegisterCall(TileOp):
 
     def effects(self) -> Effects:
         written = [o.region for p, o in self.fragments if not reads_only(self.function, p)]
-        return Effects(reads=tuple(o.region for _, o in self.fragments), writes=tuple(written))
+        return Effects(reads=(*(o.region for _, o in self.fragments), *self.tiles), writes=tuple(written))
+
+    @property
+    def accumulator(self) -> tuple[Region, int] | None:
+        """What a wgmma leaves under way, and its columns; None for any other function."""
+        if not self.function.startswith("tl.wgmma_"):
+            return None
+        return self.operands[0].region, int(self.template[2])
+
+    def reads_async_proxy(self, ctx: LoweringContext) -> bool:
+        return self.accumulator is not None
+
+    def check(self, target: Target) -> None:
+        if self.accumulator is not None and target.limits.name != "sm_90a":
+            raise UnsupportedError(f"wgmma on {target.arch}", fix='target={"kind": "cuda", "arch": "sm_90a"}', span=self.source)
 
     def strict_fragments(self, ctx: LoweringContext) -> dict[ir.Var, Fragment]:
         return {o.region.source: o.layout for _, o in self.fragments if o.layout is not None}
@@ -96,6 +118,9 @@ class RegisterCall(TileOp):
                 args.append(operand)
                 continue
             buf = operand.region.source
+            if ir.scope_of(buf) == "local":
+                args.append(ir.address_of(ir.load(buf, [operand.offset])))
+                continue
             if buf not in ctx.fragments:
                 raise LayoutError(
                     f"nothing says how the fragment {buf.name} lies in registers",

@@ -14,17 +14,19 @@ from ..errors import UnsupportedError
 from ..tileop.base import as_tile_op
 from ..tileop.gemm import Gemm
 from ..tileop.gemm_wait import Accumulator, GemmWait
+from ..tileop.register_call import RegisterCall
 from .kernel_program import KernelProgram
 from .units import units_of
 
-Queue = tuple[Accumulator | None, ...]
+Queue = tuple[tuple[Accumulator, ...], ...]  # groups, oldest first
 _LAPS = 3  # a loop's groups reach its own waits over the back edge
 
 
 def finish_products(program: KernelProgram) -> KernelProgram:
     """Waits of the author with the accumulators that they complete."""
     columns: dict[Any, int] = {}
-    for unit in units_of(program.body):
+    units = units_of(program.body)
+    for unit in units:
         if isinstance(unit.op, Gemm) and unit.op.in_flight:
             with unit.within(program.ctx):
                 if not unit.op.runs_on_warpgroups(program.ctx):
@@ -34,7 +36,8 @@ def finish_products(program: KernelProgram) -> KernelProgram:
                         span=ir.span_to_source(unit.stmt.span),
                     )
                 columns[unit.stmt] = unit.op.columns_of_instruction(program.ctx)
-    if not columns:
+    by_hand = any(isinstance(u.op, RegisterCall) and u.op.accumulator for u in units)
+    if not columns and not by_hand:
         return program
     waits = _Waits(columns)
     waits.walk(program.body, ())
@@ -47,6 +50,7 @@ class _Waits:
     def __init__(self, columns: dict[Any, int]) -> None:
         self.columns = columns
         self.completed: dict[Any, dict[ir.Var, Accumulator]] = {}
+        self.open: tuple[Accumulator, ...] = ()  # of instructions that no commit has closed yet
 
     def walk(self, stmt: ir.Stmt, under_way: Queue) -> Queue:
         if isinstance(stmt, ir.SeqStmt):
@@ -66,16 +70,19 @@ class _Waits:
         op = as_tile_op(stmt)
         if isinstance(op, Gemm):
             if op.in_flight:
-                return (*under_way, Accumulator(op.C, self.columns[stmt]))
+                return (*under_way, (Accumulator(op.C, self.columns[stmt]),))
             return ()  # it waits for all
+        if isinstance(op, RegisterCall) and op.accumulator is not None:
+            self.open = (*self.open, Accumulator(*op.accumulator))
+            return under_way
         if isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.wgmma_commit"):
-            return (*under_way, None)
+            closed, self.open = self.open, ()
+            return (*under_way, closed)
         if isinstance(op, GemmWait):
             ready = under_way[: max(0, len(under_way) - op.pending)]
             found = self.completed.setdefault(stmt, {})
-            for accumulator in ready:
-                if accumulator is not None:
-                    found.setdefault(accumulator.region.source, accumulator)
+            for accumulator in (a for group in ready for a in group):
+                found.setdefault(accumulator.region.source, accumulator)
             return under_way[len(ready) :]
         return under_way
 

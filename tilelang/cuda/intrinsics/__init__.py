@@ -8,10 +8,15 @@ from tilelang.cuda.intrinsics.macro.mma_macro_generator import (
     TensorCoreIntrinEmitter,
     TensorCoreIntrinEmitterWithLadderTransform,
 )
+from tilelang.cuda.intrinsics.macro.wgmma_macro_generator import TensorCoreIntrinEmitter as WGMMATensorCoreIntrinEmitter
+from tilelang.cuda.intrinsics.macro.wgmma_macro_generator import WGMMADescriptorParams, compute_gmma_descriptor
 
 __all__ = [
     "TensorCoreIntrinEmitter",
     "TensorCoreIntrinEmitterWithLadderTransform",
+    "WGMMADescriptorParams",
+    "WGMMATensorCoreIntrinEmitter",
+    "compute_gmma_descriptor",
     "get_ldmatrix_offset",
     "get_mma_micro_size",
     "get_swizzle_layout",

@@ -177,7 +177,7 @@ class TensorCoreIntrinEmitter(WarpTiles):
             other = (warps[0], local(tiles, size), local(self.n_dim // 8, 2 * packed), GROUP)
             along = (local(steps, tiles * size), local(2, packed), MEMBER, local(packed, 1))
         dims = (along, other) if k_axis == 0 else (other, along)
-        return Fragment(shape, tuple(_kept(d) for d in dims), _kept((warps[1],))).compacted()
+        return Fragment(shape, tuple(kept(d) for d in dims), kept((warps[1],))).compacted()
 
     def make_mma_store_layout(self, local_buf: Any) -> Fragment:
         """The layout of a fragment that holds C, as `mma` leaves it."""
@@ -193,7 +193,7 @@ class TensorCoreIntrinEmitter(WarpTiles):
         size = self.local_size_out
         rows = (self._warps_m, local(self.warp_rows, self.warp_cols * size), local(2, 2), GROUP)
         columns = (self._warps_n, local(self.warp_cols, size), local(self.n_dim // 8, 4), MEMBER, local(2, 1))
-        return Fragment(self._block_tile, (_kept(rows), _kept(columns))).compacted()
+        return Fragment(self._block_tile, (kept(rows), kept(columns))).compacted()
 
     def _fragment_layout(self, buffer: Buffer, letter: str) -> Fragment:
         return self.make_mma_store_layout(buffer) if letter == "C" else self.make_mma_load_layout(buffer, letter)
@@ -242,7 +242,8 @@ class TensorCoreIntrinEmitterWithLadderTransform(TensorCoreIntrinEmitter):
         super().__init__(*args, **options)
 
 
-def _kept(factors: tuple[Any, ...]) -> tuple[Any, ...]:
+def kept(factors: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The digits without those of extent 1."""
     return tuple(f for f in factors if f.extent > 1)
 
 
