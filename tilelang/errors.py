@@ -283,6 +283,30 @@ class DeviceMismatchError(ArgumentError, JitError):
     code = "TL0722"
 
 
+class NumericalGuardError(TileLangError, ArithmeticError):
+    """A value became infinite or NaN in a kernel under `tl.check_finite`.
+
+    Attributes
+    ----------
+    name : str
+        The tensor or variable.
+    lane : int
+        The row-major number of the tensor's element, or the number of the thread in the grid.
+    step : int
+        The iteration of the outermost loop in which it happened first; 0 outside of loops.
+    index : tuple of int
+        The tensor's element; empty for a variable, and where the tensor's shape is not known.
+    """
+
+    code = "TL0850"
+
+    def __init__(
+        self, message: str, *, name: str = "", lane: int = 0, step: int = 0, index: tuple[int, ...] = (), **details: Any
+    ) -> None:
+        super().__init__(message, **details)
+        self.name, self.lane, self.step, self.index = name, lane, step, index
+
+
 class SimulationError(TileLangError, RuntimeError):
     """A simulated kernel went wrong: out of bounds, deadlock, misuse."""
 

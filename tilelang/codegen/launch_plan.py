@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, Union
 
 Expr = Union[int, str, list]
 
+LANE_BITS, STEP_BITS = 33, 23  # of a cell of the guard of `tl.check_finite`
+
 
 class Parameter(NamedTuple):
     """One argument of the kernel function, in signature order.
@@ -97,12 +99,26 @@ class Workspace(NamedTuple):
     zeroed: bool = False
 
 
+class FiniteSite(NamedTuple):
+    """What one cell of the guard of `tl.check_finite` watches: a tensor's elements (`kind` "element") or what each thread of the
+    grid ("thread") assigns to a variable, whether in a loop, and the line. A cell holds, from its low bits: LANE_BITS of the
+    element's or thread's number, STEP_BITS of the loop's iteration, and how many loops came before; or something beyond 2**62."""
+
+    name: str
+    kind: str
+    shape: tuple[str, ...] = ()
+    looped: bool = False
+    file: str = ""
+    line: int = 0
+
+
 class LaunchPlan(NamedTuple):
     """Everything about a call except the binary.
 
     `symbols` maps every symbol to its dtype; each is a scalar parameter, or appears as a plain dimension or stride of a
     tensor (the launcher solves those, then checks every other expression against the solved values).
-    `outputs` lists parameter indices in the order in which the call returns them.
+    `outputs` lists parameter indices in the order in which the call returns them. With `sites`, the last parameter and the last
+    output are the guard of `tl.check_finite`, which callers do not see.
     """
 
     name: str
@@ -111,6 +127,12 @@ class LaunchPlan(NamedTuple):
     symbols: Mapping[str, str] = {}  # noqa: RUF012  (nobody writes into it)
     outputs: tuple[int, ...] = ()
     workspaces: tuple[Workspace, ...] = ()
+    sites: tuple[FiniteSite, ...] = ()
+
+    @property
+    def declared(self) -> tuple[Parameter, ...]:
+        """The parameters that the program's author declared: without a manual launch's grid and without a guard."""
+        return tuple(p for p in (self.parameters[:-1] if self.sites else self.parameters) if not p.grid)
 
     def without_outputs(self) -> LaunchPlan:
         """The same program when the caller passes every parameter."""
@@ -123,6 +145,7 @@ class LaunchPlan(NamedTuple):
             "parameters": [p._asdict() for p in self.parameters],
             "kernels": [k.tree() for k in self.kernels],
             "workspaces": [w._asdict() for w in self.workspaces],
+            "sites": [s._asdict() for s in self.sites],
         }
 
     def to_json(self) -> str:
@@ -156,6 +179,7 @@ class LaunchPlan(NamedTuple):
             symbols=dict(raw["symbols"]),
             outputs=tuple(raw["outputs"]),
             workspaces=tuple(Workspace(**{**w, "shape": _tuple(w["shape"])}) for w in raw["workspaces"]),
+            sites=tuple(FiniteSite(**{**s, "shape": _tuple(s["shape"])}) for s in raw.get("sites", ())),
         )
 
 

@@ -253,10 +253,10 @@ def with_outputs(plan: LaunchPlan, out_idx: int | Sequence[int] | None) -> Launc
     out_idx : int, sequence of int or None
         Positions of tensor parameters, negative ones from the end.
     """
-    if out_idx is None:
+    if out_idx is None and not plan.sites:
         return plan.without_outputs()
-    wanted = [out_idx] if isinstance(out_idx, int) else list(out_idx)
-    count = sum(not p.grid for p in plan.parameters)
+    wanted = [] if out_idx is None else [out_idx] if isinstance(out_idx, int) else list(out_idx)
+    count = len(plan.declared)
     chosen: list[int] = []
     for index in wanted:
         if not isinstance(index, int) or isinstance(index, bool) or not -count <= index < count:
@@ -273,5 +273,7 @@ def with_outputs(plan: LaunchPlan, out_idx: int | Sequence[int] | None) -> Launc
         if place in chosen:
             raise ArgumentError(f"out_idx names `{parameter.name}` twice: {wanted}", fix="list every output once")
         chosen.append(place)
+    if plan.sites:
+        chosen.append(len(plan.parameters) - 1)
     parameters = tuple(p._replace(output=i in chosen) for i, p in enumerate(plan.parameters))
     return plan._replace(outputs=tuple(chosen), parameters=parameters)

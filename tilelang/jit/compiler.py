@@ -19,9 +19,11 @@ from tilelang.jit.compilers.base import BinaryJit, default_jit
 from tilelang.jit.compilers.no_jit import compiling_forbidden, disabled
 from tilelang.jit.options import CompileOptions
 from tilelang.log import logger
+from tilelang.pass_configs import PassConfigKey
 from tilelang.toolchain.versions import package_version
 
 if TYPE_CHECKING:
+    from tilelang.codegen.launch_plan import FiniteSite
     from tilelang.jit.lowered import LoweredKernel
 
 
@@ -178,11 +180,19 @@ def lower(prim_func: Any, options: CompileOptions, out_idx: int | Sequence[int] 
             f"Out index conflict: out_idx={out_idx} is given, but `{attributes.get('global_symbol')}` returns {list(own)}",
             fix="remove out_idx, or take the outputs as parameters instead of T.empty",
         )
-    program = compile_prim_func(prim_func, options.target, options.pass_configs)
+    watched: Any = None
+    sites: tuple[FiniteSite, ...] = ()
+    if options.pass_configs.get(PassConfigKey.TL_CHECK_FINITE.value):
+        from tilelang.transform.check_finite import watch_finite
+
+        watched, sites = watch_finite(prim_func)
+    program = compile_prim_func(watched or prim_func, options.target, options.pass_configs)
     chosen = out_idx if own is None else [int(index) for index in own]
-    plan = program.plan if chosen is None else with_outputs(program.plan, chosen)
+    plan = program.plan._replace(sites=sites)
+    if chosen is not None or sites:
+        plan = with_outputs(plan, chosen)
     source = edited(program.source, options.target)
-    return LoweredKernel(source, plan, program.remarks, options, lambda: prim_func, program.shared)
+    return LoweredKernel(source, plan, program.remarks, options, lambda: prim_func, program.shared, watched if sites else None)
 
 
 def compiler_of(options: CompileOptions) -> BinaryJit:

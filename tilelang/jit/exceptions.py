@@ -17,6 +17,7 @@ from tilelang.errors import (
     JITNoBuilderError,
     JITUnavailableError,
     LaunchConfigError,
+    NumericalGuardError,
     PerformanceWarning,
     SpecializationError,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "JITUnavailableError",
     "JitError",
     "LaunchConfigError",
+    "NumericalGuardError",
     "PerformanceWarning",
     "SpecializationError",
 ]

@@ -152,6 +152,10 @@ class JITKernel(KernelWrapper):
         # Tensors are moved only after the launcher has refused them: other calls pay nothing.
         moves = self.options.auto_device and self.artifact.kind == "cuda"
         entry = self.adapter.entry(self._by_position, self._moved if moves else None)
+        if self.artifact.plan.sites:
+            from tilelang.jit.finite import guarded
+
+            entry = guarded(entry, self.artifact.plan)
         self._call = self._launched_by_hand(entry) if any(p.grid for p in self.artifact.plan.parameters) else entry
         return self._call
 
@@ -213,6 +217,10 @@ class JITKernel(KernelWrapper):
         from tilelang.jit.bound import BoundKernel
 
         plan = self.artifact.plan
+        if plan.sites:
+            raise UnsupportedError(
+                f"`{plan.name}` is compiled with tl.check_finite: its calls read what they found", fix="bind a kernel without it"
+            )
         inputs = [p.name for p in plan.parameters if not p.output and not p.grid]
         names = [p.name for p in plan.parameters if not p.grid]
         if len(args) > len(inputs):
@@ -269,7 +277,7 @@ class JITKernel(KernelWrapper):
     @property
     def out_idx(self) -> list[int]:
         """Indices of the parameters that a call returns."""
-        return list(self.artifact.plan.outputs)
+        return list(self.artifact.plan.outputs[:-1] if self.artifact.plan.sites else self.artifact.plan.outputs)
 
     @property
     def target(self) -> Target:

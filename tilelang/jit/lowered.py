@@ -37,6 +37,8 @@ class LoweredKernel:
         Makes the tile program.
     shared : dict
         The shared buffers of each launch, by its name.
+    watched : PrimFunc, optional
+        The tile program with what `tl.check_finite` put into it, where that was lowered.
     """
 
     source: str
@@ -45,6 +47,7 @@ class LoweredKernel:
     options: CompileOptions
     trace: Callable[[], Any] = field(compare=False, repr=False)
     shared: dict[str, tuple[SharedBuffer, ...]] = field(default_factory=dict, compare=False)
+    watched: Any = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:

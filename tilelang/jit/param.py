@@ -43,7 +43,7 @@ class KernelParam:
 
 def params_of(plan: LaunchPlan) -> list[KernelParam]:
     """All parameters of a plan, outputs included."""
-    return [KernelParam(p.dtype, p.shape, p.name, p.kind) for p in plan.parameters if not p.grid]
+    return [KernelParam(p.dtype, p.shape, p.name, p.kind) for p in plan.declared]
 
 
 @dataclass(frozen=True)
@@ -71,4 +71,4 @@ def parameters_of(plan: LaunchPlan) -> tuple[Parameter, ...]:
     def role(p) -> str:
         return "scalar" if p.kind == "scalar" else "out" if p.output else "inout" if p.written else "in"
 
-    return tuple(Parameter(p.name, p.dtype, p.shape, role(p)) for p in plan.parameters if not p.grid)
+    return tuple(Parameter(p.name, p.dtype, p.shape, role(p)) for p in plan.declared)

@@ -81,7 +81,6 @@ def build_cubin(lowered: LoweredKernel, compile_text: Any, own_flags: tuple[str,
 
 def without_producer(lowered: LoweredKernel, reason: str) -> LoweredKernel | None:
     """The program lowered without producer warps; None if it has none."""
-    from tilelang.codegen.plan import with_outputs
     from tilelang.engine import compile_prim_func
     from tilelang.engine.callback import edited
     from tilelang.pass_configs import PassConfigKey
@@ -90,11 +89,12 @@ def without_producer(lowered: LoweredKernel, reason: str) -> LoweredKernel | Non
     key = PassConfigKey.TL_DISABLE_WARP_SPECIALIZED.value
     if lowered.options.pass_configs.get(key):
         return None
-    program = compile_prim_func(lowered.prim_func, lowered.options.target, {**lowered.options.pass_configs, key: True})
+    tile_program = lowered.watched or lowered.prim_func
+    program = compile_prim_func(tile_program, lowered.options.target, {**lowered.options.pass_configs, key: True})
     source = edited(program.source, lowered.options.target)
     if source == lowered.source:
         return None
     text = f"no producer warp: beside one, ptxas serialised the matrix instructions ({reason})"
     remarks = Remarks((*program.remarks, Remark("missed", text)))
-    plan = with_outputs(program.plan, lowered.plan.outputs or None)
+    plan = program.plan._replace(outputs=lowered.plan.outputs, parameters=lowered.plan.parameters, sites=lowered.plan.sites)
     return dataclasses.replace(lowered, source=source, plan=plan, remarks=remarks, shared=program.shared)

@@ -54,6 +54,7 @@ class InterpreterJit(JitBase):
         from tilelang.jit.kernel import JITKernel
         from tilelang.jit.lowered import LoweredKernel
         from tilelang.jit.options import resolve_options
+        from tilelang.pass_configs import PassConfigKey
 
         if isinstance(kernel, LoweredKernel):
             raise UnsupportedError(
@@ -62,6 +63,8 @@ class InterpreterJit(JitBase):
             )
         out_idx = options.pop("out_idx", None)
         resolved = resolve_options(compiler=self, **{k: v for k, v in options.items() if k != "target_host"})
+        if resolved.pass_configs.get(PassConfigKey.TL_CHECK_FINITE.value):
+            raise UnsupportedError("tl.check_finite is for compiled kernels", fix="here, look at the values: breakpoint()")
         with noted() as breakpoints:  # traced anew: a program that was traced before has no breakpoints
             prim_func = trace_prim_func(kernel) if isinstance(kernel, PrimFuncSource) else traced(kernel)
         program = InterpretedProgram(prim_func, resolved.target, breakpoints)
