@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
+from ..errors import DTypeError
 from .expr import Expr, apply, as_condition, binary, convert, unify
 from .promotion import of_number, promote
 
@@ -87,7 +88,13 @@ def ceildiv(lhs: Any, rhs: Any, span: Any = None) -> Any:
     """
     if _is_number(lhs) and _is_number(rhs):
         return -(-lhs // rhs)
-    return binary("floordiv", lhs + (rhs - 1), rhs)
+    try:
+        total = lhs + (rhs - 1)
+    except TypeError as error:
+        if isinstance(error, DTypeError):
+            raise
+        raise DTypeError(f"T.ceildiv of {lhs!r} and {rhs!r}", fix="both sides must be numbers or values") from None
+    return binary("floordiv", total, rhs)
 
 
 def align_up(x: Any, y: Any) -> Any:

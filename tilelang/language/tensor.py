@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..errors import FrontendError, SemanticError, ShapeError
+from ..errors import DTypeError, FrontendError, SemanticError, ShapeError
 from ..frontend.builder import require
 from .buffer import Buffer
 from .dtypes import dtype
@@ -84,6 +84,8 @@ StridedTensor = _StridedTensorName()
 
 
 def _names(name: str, what: str) -> list[str]:
+    if not isinstance(name, str):
+        raise DTypeError(f"{what}({name!r})", fix=f'{what}("m"): a name, or several in one string')
     names = [n for n in re.split(r"[,\s]+", name) if n]
     for n in names:
         if not n.isidentifier():

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._lazy import ir
-from ..errors import FrontendError, SemanticError, ShapeError
+from ..errors import DTypeError, FrontendError, SemanticError, ShapeError
 from ..frontend.builder import Frame, require
+from .buffer import Buffer
 from .dtypes import dtype
 from .expr import Expr, as_condition, as_expr
 from .kernel import _TAGS, Context, Kernel
@@ -344,6 +345,8 @@ def func_name(name: str) -> None:
     --------
     >>> T.func_name("main")
     """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise SemanticError(f"T.func_name({name!r})", fix="a name that C++ takes, as a string")
     func_attr({"global_symbol": name})
 
 
@@ -393,6 +396,8 @@ def buffer_store(buffer: Any, value: Any, indices: Any, predicate: Any = None) -
     --------
     >>> T.buffer_store(A, 1.0, [i])
     """
+    if not isinstance(buffer, Buffer):
+        raise DTypeError(f"T.buffer_store to {buffer!r}", fix="the first argument is a buffer, then the value and the indices")
     buffer[tuple(indices) if isinstance(indices, (list, tuple)) else indices] = value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Number
 from typing import Any
 
 from ..errors import DTypeError, FrontendError
@@ -68,7 +69,7 @@ def IntImm(dtype: Any, value: int, span: Any = None) -> Expr:
     --------
     >>> T.IntImm("int32", 3)
     """
-    return constant(int(value), _as_dtype(dtype))
+    return constant(int(_number(value, "T.IntImm")), _as_dtype(dtype))
 
 
 def FloatImm(dtype: Any, value: float, span: Any = None) -> Expr:
@@ -78,7 +79,13 @@ def FloatImm(dtype: Any, value: float, span: Any = None) -> Expr:
     --------
     >>> T.FloatImm("float32", 0.5)
     """
-    return convert(float(value), _as_dtype(dtype))
+    return convert(float(_number(value, "T.FloatImm")), _as_dtype(dtype))
+
+
+def _number(value: Any, what: str) -> Any:
+    if isinstance(value, (bool, complex)) or not isinstance(value, Number):
+        raise DTypeError(f"the value of {what} is {value!r}", fix="a Python number; T.cast converts values of the kernel")
+    return value
 
 
 def StringImm(value: str, span: Any = None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
-from ..errors import LayoutError
+from ..errors import DTypeError, LayoutError
 from .fragment import Factor, Fragment, local, thread
 from .shared import CHUNK_BYTES, SharedLayout
 
@@ -120,6 +120,8 @@ def _matrix(buffer: Any) -> tuple[tuple[int, ...], int]:
     from ..tileop.base import dtype_bits
 
     buffer = getattr(buffer, "node", buffer)
+    if not isinstance(buffer, ir.Var) or not ir.is_buffer_var(buffer):
+        raise DTypeError(f"the layout of {buffer!r}", fix="pass a tile of T.alloc_shared")
     return ir.static_shape(buffer), dtype_bits(ir.buffer_dtype(buffer))
 
 
