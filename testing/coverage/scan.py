@@ -37,8 +37,10 @@ class _Definition:
     references: frozenset[str]  # names of other definitions
     by_string: bool  # it looks names up: getattr(T, name)
     raises: bool
+    checks: bool  # it asserts something
     cases: frozenset[str] = frozenset()  # T.<name> and words in its parameters
     tables: frozenset[str] = frozenset()  # definitions that its parameters come from
+    asserted: frozenset[str] = frozenset()  # T.<name> in its assert statements
 
     @property
     def words(self) -> frozenset[str]:
@@ -51,12 +53,12 @@ def tests_of(path: Path, known: frozenset[str]) -> list[Test]:
     module, found = _module(path), []
     place = path.relative_to(ROOT / "testing")
     for name in module:
-        if not name.startswith("test_"):
+        if not name.startswith("test_") or not (module[name].checks or module[name].raises):
             continue
         reached = _reach(path, name)
         helpers = [module[r] for r in module[name].references if r in module]
         misuse = module[name].raises or any(h.raises for h in helpers)
-        names = frozenset().union(*(d.attributes for d in reached))
+        names = frozenset().union(*(d.attributes | (d.references & _imported(path)) for d in reached))
         if any(d.by_string for d in reached):
             names |= frozenset().union(*(d.strings for d in reached))
         names &= known
@@ -66,6 +68,9 @@ def tests_of(path: Path, known: frozenset[str]) -> list[Test]:
             own = module[name].cases.union(*(t.words for t in tables))
             names |= own & known
             names = frozenset(n for n in names if n not in SCAFFOLD or n in own)
+            asserted = module[name].asserted & known
+            if asserted:
+                found.append(Test(f"{place}::{name}", asserted, False))
         if names:
             found.append(Test(f"{place}::{name}", names, misuse))
     return found
@@ -106,6 +111,13 @@ def _imports(path: Path) -> dict[str, tuple[Path, str]]:
 
 
 @cache
+def _imported(path: Path) -> frozenset[str]:
+    """Names that a module imports from the package by themselves."""
+    froms = [n for n in _tree(path).body if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("tilelang")]
+    return frozenset(a.name for n in froms for a in n.names)
+
+
+@cache
 def _module(path: Path) -> dict[str, _Definition]:
     """The functions, classes and tables of a module, by name."""
     out: dict[str, _Definition] = {}
@@ -120,19 +132,27 @@ def _module(path: Path) -> dict[str, _Definition]:
 
 
 def _read(node: ast.AST) -> _Definition:
-    attributes, strings, references = set(), set(), set()
-    by_string = raises = False
+    attributes: set[str] = set()
+    strings: set[str] = set()
+    references: set[str] = set()
+    by_string = raises = checks = False
     for child in ast.walk(node):
         if isinstance(child, ast.Attribute) and isinstance(child.value, ast.Name) and child.value.id == "T":
             attributes.add(child.attr)
         elif isinstance(child, ast.Attribute) and child.attr == "raises":
             raises = True
+        elif isinstance(child, ast.Assert) or (isinstance(child, ast.Attribute) and child.attr.startswith("assert")):
+            checks = True
         elif isinstance(child, ast.Constant) and isinstance(child.value, str):
             strings.add(child.value)
         elif isinstance(child, ast.Name):
             references.add(child.id)
+            checks = checks or child.id.startswith("assert")
             by_string = by_string or child.id == "getattr"
+    asserts = [_read(n) for n in ast.walk(node) if isinstance(n, ast.Assert) and n is not node]
+    asserted = frozenset().union(*(a.attributes for a in asserts))
     decorators = [_read(d) for d in getattr(node, "decorator_list", ())]
     cases = frozenset().union(*(d.attributes | d.strings for d in decorators))
     tables = frozenset().union(*(d.references for d in decorators))
-    return _Definition(frozenset(attributes), frozenset(strings), frozenset(references), by_string, raises, cases, tables)
+    parts = (frozenset(found) for found in (attributes, strings, references))
+    return _Definition(*parts, by_string, raises, checks, cases, tables, asserted)

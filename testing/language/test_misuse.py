@@ -150,6 +150,7 @@ STATEMENTS = {
     "mbarrier_expect_tx": (lambda A: T.mbarrier_expect_tx(A, 8), DTypeError, "pass a barrier of T.alloc_barrier"),
     "mbarrier_wait_parity": (lambda A: T.mbarrier_wait_parity(A, 0), DTypeError, "pass a barrier of T.alloc_barrier"),
     "min_value": (lambda A: T.min_value("float17"), DTypeError, "not an element type"),
+    "mma_store_index_map": (lambda A: T.mma_store_index_map(A, 0), DTypeError, "arithmetic on the whole buffer A"),
     "Parallel": (lambda A: T.Parallel(), ShapeError, "T.Parallel(n) or T.Parallel(m, n)"),
     "parallel": (lambda A: T.parallel("n"), DTypeError, "extents are integers"),
     "Pipelined": (lambda A: T.Pipelined(4, num_stages="two"), SemanticError, "num_stages"),

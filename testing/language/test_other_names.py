@@ -193,3 +193,48 @@ def pointers(A: T.Tensor((n,), "float32"), B: T.Tensor((n,), "float32")):
 def test_sizes_as_variables(device):
     a = random((77,), "float32", device)
     assert torch.equal(run(pointers, [a], ((77,), "float32"), device=device), a * 3)
+
+
+@T.prim_func
+def by_pointer(A: T.Tensor((128, 4), "float32"), B: T.Tensor((128,), "float32")):
+    with T.Kernel(1, threads=128):
+        tile = T.alloc_shared((128, 4), "float32")
+        tx = T.get_thread_binding()
+        T.ptx_cp_async(T.tvm_access_ptr(T.type_annotation("float32"), tile.data, tx * 4, 4, 2), T.access_ptr(A[tx, 0], "r"), 4)
+        T.ptx_commit_group()
+        T.ptx_wait_group(0)
+        B[tx] = tile[tx, 3]
+
+
+def test_typed_pointers(device):
+    a = random((128, 4), "float32", device)
+    assert torch.equal(run(by_pointer, [a], ((128,), "float32"), device=device), a[:, 3])
+
+
+def test_where_accumulators_lie():
+    """PTX ISA, "Matrix fragments for mma.m16n8k16": c0 and c1 side by side, c2 and c3 eight rows below."""
+    places = {(lane, e): T.mma_store_index_map(lane, e) for lane in range(32) for e in range(8)}
+    assert set(places.values()) == {(i, j) for i in range(16) for j in range(16)}
+    assert [places[5, e] for e in range(8)] == [(1 + 8 * (e % 4 // 2), 2 + 8 * (e // 4) + e % 2) for e in range(8)]
+    plain, ladder = T.TensorCoreIntrinEmitter, T.TensorCoreIntrinEmitterWithLadderTransform
+    maps = [
+        kind("float16", "float16", "float32", warp_row_tiles=16, warp_col_tiles=16).get_store_index_map()
+        for kind in (plain, ladder)
+    ]
+    assert all(m(lane, e) == places[lane, e] for m in maps for lane in range(32) for e in range(8))
+
+
+@T.prim_func
+def by_hand(A: T.Tensor((128,), "float32"), B: T.Tensor((128,), "float32")):
+    bx = T.env_thread("blockIdx.x")
+    tx = T.env_thread("threadIdx.x")
+    with T.launch_thread(bx, 2) as block, T.launch_thread(tx, 64) as thread:
+        i = block * T.get_thread_extent(0) + thread
+        B[i] = T.fma(A[i], A[i], 0.5)
+
+
+def test_axes_by_hand_and_one_rounding(device):
+    a = random((128,), "float32", device)
+    out = run(by_hand, [a], ((128,), "float32"), device=device)
+    exact = a.double() * a.double() + 0.5  # 48 bits: exact in double, so that this rounds once
+    assert torch.equal(out, exact.float())
