@@ -53,10 +53,12 @@ def tests_of(path: Path, known: frozenset[str]) -> list[Test]:
     module, found = _module(path), []
     place = path.relative_to(ROOT / "testing")
     for name in module:
-        if not name.startswith("test_") or not (module[name].checks or module[name].raises):
+        if not name.startswith("test_"):
+            continue
+        helpers = [module[r] for r in module[name].references if r in module]
+        if not any(d.checks or d.raises for d in (module[name], *helpers)):
             continue
         reached = _reach(path, name)
-        helpers = [module[r] for r in module[name].references if r in module]
         misuse = module[name].raises or any(h.raises for h in helpers)
         names = frozenset().union(*(d.attributes | (d.references & _imported(path)) for d in reached))
         if any(d.by_string for d in reached):
