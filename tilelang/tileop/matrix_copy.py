@@ -68,9 +68,12 @@ class MatrixCopy:
         if not is_aligned(shared, start, 8, nest.extents[-1], analyzer, ctx) or not _steps_by_one(nest, indices, analyzer):
             return None
         touched = _touched(ctx.fragments[fragment], index, nest.extents)
-        if touched is None or layout.dims != touched[0]:
+        if touched is None:
             return None
-        layout = _split_blocks(layout)
+        registers = Fragment(layout.shape, touched[0], layout.replication)  # strides of the whole fragment: a part may have gaps
+        if layout.dims not in (registers.dims, registers.compacted().dims):
+            return None
+        layout = _split_blocks(registers)
         return MatrixCopy(nest, layout, fragment, shared, tuple(indices), _adjacent_blocks(layout), load, touched[1])
 
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
