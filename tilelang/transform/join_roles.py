@@ -2,8 +2,11 @@
 
 if (tx == 0) { mbarrier_init(...); fence_mbarrier_init(); }
 sync_threads();
-if (tx >= 256) { give registers back; if (tx == 256) { producer } }
-else           { take registers;      consumers }
+if (tx >= 256) { if (tx == 256) { producer } }
+else           { consumers }
+
+The producer is one warp. Where the consumers' tiles need more registers than an even share, it is a warpgroup that gives its own
+back.
 """
 
 from __future__ import annotations
@@ -15,16 +18,11 @@ from .. import ir
 from ..tileop.base import dtype_bits
 from .group_barriers import GroupBarriers
 from .kernel_program import KernelProgram
+from .register_file import PRODUCER_REGISTERS, WARP, WARPGROUP, consumer_registers, share
 from .thread_group import ThreadGroup
 
-PRODUCER_THREADS = 128  # a warpgroup: registers move between whole warpgroups
-WARP = 32
-# PTX ISA, "setmaxnreg"; CUDA C++ Programming Guide, "Compute Capabilities": 65536 registers a multiprocessor.
-PRODUCER_REGISTERS = 24
-MAX_REGISTERS = 240
-FILE = 65536
-# Registers beside tiles: addresses, loop counters, what a softmax row needs.
-OVERHEAD = 40
+# Registers beside tiles from which on warpgroups trade: addresses, loop counters, what a softmax row needs.
+SOFTMAX_OVERHEAD = 40
 
 
 def join_roles(program: KernelProgram) -> KernelProgram:
@@ -42,7 +40,7 @@ def join_roles(program: KernelProgram) -> KernelProgram:
     producer = ir.seq([*_set_registers("decrease", give, span), one])
     body = ir.seq([*_set_registers("increase", take, span), body])
     roles = ir.IfThenElse(ir.as_expr(ctx.tid) >= consumers, producer, body, span)
-    threads = consumers + PRODUCER_THREADS
+    threads = consumers + (WARPGROUP if give else WARP)
     ctx.ranges[ctx.tid] = (0, threads)
     ctx.num_threads = threads
     return replace(
@@ -79,19 +77,18 @@ def _initialise(program: KernelProgram, warps: int) -> list[ir.Stmt]:
 
 
 def _registers(program: KernelProgram) -> tuple[int, int]:
-    """Registers of a producer's and a consumer's thread; zeros where the launch's even share will do.
+    """Registers of a producer's and a consumer's thread where they trade them; zeros where the launch's even share will do.
 
-    A block whose warpgroups trade registers has the multiprocessor for itself, so this is for kernels that would spill.
+    Registers move between whole warpgroups, so that the producer then is one; otherwise it is a warp. A block whose warpgroups
+    trade has the multiprocessor for itself, so this is for kernels that would spill.
     """
-    groups, rest = divmod(program.ctx.num_threads, PRODUCER_THREADS)
-    share = FILE // ((groups + 1) * PRODUCER_THREADS) // 8 * 8
+    consumers, limits = program.ctx.num_threads, program.ctx.target.limits
+    even = share(consumers + WARP)
     tiles = sum(int(array.ty.shape[0]) * dtype_bits(ir.buffer_dtype(array)) for array in program.ctx.registers.values()) // 32
-    if program.keep_registers:
+    if limits.name != "sm_90a" or program.keep_registers or program.min_blocks > 1 or tiles + SOFTMAX_OVERHEAD <= even:
         return 0, 0
-    if rest or program.ctx.target.limits.name != "sm_90a" or tiles + OVERHEAD <= share or program.min_blocks > 1:
-        return 0, 0
-    consumer = min(MAX_REGISTERS, (FILE // PRODUCER_THREADS - PRODUCER_REGISTERS) // groups // 8 * 8)
-    return (PRODUCER_REGISTERS, consumer) if consumer > share else (0, 0)
+    taken = consumer_registers(consumers)
+    return (PRODUCER_REGISTERS, taken) if taken > even and consumers + WARPGROUP <= limits.max_threads else (0, 0)
 
 
 def _set_registers(way: str, count: int, span: Any) -> list[ir.Stmt]:

@@ -1,47 +1,80 @@
-"""How many blocks a multiprocessor will hold, estimated from the tiles of a launch before anything is placed.
-
-CUDA C++ Programming Guide, "Compute Capabilities": 65536 registers and the shared memory of a multiprocessor are divided
-among its blocks; registers go to whole groups of four warps.
-"""
+"""How many blocks a multiprocessor will hold, estimated from the tiles of a launch before ptxas has seen it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import prod
+
 from .. import ir
+from ..target import Arch
 from ..tileop.base import as_tile_op, dtype_bits
 from ..tileop.copy import Copy
-from .join_roles import PRODUCER_THREADS
 from .kernel_program import KernelProgram
+from .register_file import WARP, blocks_side_by_side, consumer_registers
 
-REGISTERS = 65536
-# Registers beside tiles: addresses, loop counters, scalars of a row.
-OVERHEAD = 20
+# Registers beside tiles, as ptxas has been seen to take them (addresses, counters, row scalars): beside a producer, alone, and
+# the least without which it certainly spills.
+OVERHEAD, ALONE_OVERHEAD, LEAST_OVERHEAD = 32, 20, 16
+SMALL_TILE = 8  # registers; its conversion does not count
 
 
-def tile_registers(program: KernelProgram) -> int:
+def tile_bytes(buf: ir.Var) -> int:
+    return prod(ir.static_shape(buf)) * dtype_bits(ir.buffer_dtype(buf)) // 8
+
+
+def blocks_by_shared(bytes_of_block: int, limits: Arch) -> int:
+    """Blocks of so much shared memory, each with what the system takes."""
+    return limits.shared_per_sm // (bytes_of_block + limits.shared_reserved)
+
+
+def blocks_before_layouts(body: ir.Stmt, consumers: int) -> int:
+    """Blocks of so many threads and a producer warp that registers leave room for, as if every tile were spread evenly."""
+    fragments = {b for b in ir.declared_buffers(body) if ir.scope_of(b) == "local.fragment"}
+    tiles = _registers(body, fragments, lambda b: tile_bytes(b) // 4 // consumers)
+    return blocks_side_by_side(consumers + WARP, tiles + OVERHEAD)
+
+
+def tile_registers(program: KernelProgram, rotated: bool = False) -> int:
     """32-bit registers of a thread that hold tiles at once.
 
-    A tile that is only ever copied from another one (converted) takes the place of what it is made from.
+    A tile that is only ever copied from another one (converted) takes the place of what it is made from, but not in a loop
+    that is `rotated`: there its products run while the other one is made anew.
     """
     ctx = program.ctx
     fragments = {b for b in ir.declared_buffers(program.body) if b in ctx.fragments}
-    copies = [op for s in ir.collect(program.body, ir.Evaluate) if isinstance(op := as_tile_op(s), Copy)]
-    converted = {op.dst.source for op in copies if op.src.source in fragments and op.dst.source in fragments}
-    kept = [b for b in fragments if b not in converted or ctx.fragments[b].local_size < 8]
-    return sum(ctx.fragments[b].local_size * dtype_bits(ir.buffer_dtype(b)) for b in kept) // 32
+
+    def size(buf: ir.Var) -> int:
+        return ctx.fragments[buf].local_size * dtype_bits(ir.buffer_dtype(buf)) // 32
+
+    return _registers(program.body, fragments, size, rotated)
 
 
-def blocks_per_multiprocessor(program: KernelProgram, threads: int) -> int:
-    """Blocks of `threads` threads side by side, by registers and shared memory."""
+def blocks_with_producer(program: KernelProgram, rotated: bool = False) -> int:
+    """Blocks of the launch's threads and a producer warp side by side."""
+    return _blocks(program, program.ctx.num_threads + WARP, tile_registers(program, rotated) + OVERHEAD)
+
+
+def _blocks(program: KernelProgram, threads: int, registers: int) -> int:
     ctx = program.ctx
     shared = sum(ctx.shared_layout(b).bytes for b in ir.declared_buffers(program.body) if ir.scope_of(b).startswith("shared"))
     by_shared = ctx.target.limits.shared_per_block // max(1, shared - program.spare_bytes)
-    groups = -(-threads // 128) * 128
-    by_registers = REGISTERS // (groups * (tile_registers(program) + OVERHEAD))
-    return max(1, min(by_shared, by_registers))
+    return max(1, min(by_shared, blocks_side_by_side(threads, registers)))
 
 
 def producer_halves_occupancy(program: KernelProgram) -> bool:
-    """True if a producer warpgroup costs half of the blocks of a multiprocessor, or more."""
-    consumers = program.ctx.num_threads
-    alone = blocks_per_multiprocessor(program, consumers)
-    return alone >= 2 * blocks_per_multiprocessor(program, consumers + PRODUCER_THREADS)
+    """True if a producer warp costs half of the blocks of a multiprocessor, or more."""
+    alone = _blocks(program, program.ctx.num_threads, tile_registers(program) + ALONE_OVERHEAD)
+    return alone >= 2 * blocks_with_producer(program)
+
+
+def rotation_pays(program: KernelProgram) -> bool:
+    """True if a rotated loop's registers fit a thread, and leave as many blocks side by side."""
+    if tile_registers(program, rotated=True) + LEAST_OVERHEAD > consumer_registers(program.ctx.num_threads):
+        return False
+    return program.persistent or blocks_with_producer(program, rotated=True) == blocks_with_producer(program)
+
+
+def _registers(body: ir.Stmt, fragments: set[ir.Var], size: Callable[[ir.Var], int], rotated: bool = False) -> int:
+    copies = [op for s in ir.collect(body, ir.Evaluate) if isinstance(op := as_tile_op(s), Copy)]
+    converted = {op.dst.source for op in copies if op.src.source in fragments and op.dst.source in fragments}
+    return sum(size(b) for b in fragments if rotated or b not in converted or size(b) < SMALL_TILE)

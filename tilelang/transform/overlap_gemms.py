@@ -37,7 +37,7 @@ from ..tileop.turn import WARPGROUP, TurnLend, TurnPass, TurnReturn, TurnWait
 from .effects import accesses_within
 from .group_barriers import free_barrier, taken_barriers
 from .kernel_program import KernelProgram
-from .occupancy import producer_halves_occupancy
+from .occupancy import blocks_with_producer, producer_halves_occupancy, rotation_pays
 from .parallel_nest import ParallelNest
 from .pipelining.loops import add_version, drop_unused, loop_with, versioned
 from .pipelining.specialize import NotSpecialized
@@ -58,7 +58,13 @@ def overlap_gemms(program: KernelProgram) -> KernelProgram:
     overlap = _Overlap(program)
     body = overlap.body(program.body)
     body = drop_unused(body, overlap.replaced) if overlap.replaced else body
-    return replace(program, body=_with_turns(body, overlap.turns, program.span))
+    # ptxas is told where a few registers decide about a second block; elsewhere it does best by its own measure.
+    blocks = blocks_with_producer(program, overlap.rotated)
+    return replace(
+        program,
+        body=_with_turns(body, overlap.turns, program.span),
+        min_blocks=program.min_blocks or (2 if blocks == 2 and not program.persistent else 0),
+    )
 
 
 def _with_turns(body: ir.Stmt, barriers: tuple[int, ...], span: Any) -> ir.Stmt:
@@ -76,6 +82,7 @@ class _Overlap(ir.Mutator):
         self.program, self.ctx = program, program.ctx
         self.depth = 0
         self.replaced: set[ir.Var] = set()
+        self.rotated = False
         self.turns: tuple[int, ...] = ()  # named barriers, once a loop has turns
 
     def take_turns(self, loop: ir.For) -> tuple[int, ...]:
@@ -146,6 +153,11 @@ class _Overlap(ir.Mutator):
             if self.is_long(loop):
                 raise NotSpecialized("without one, twice as many blocks share a multiprocessor and overlap each other", loop.span)
             return loop
+        if not rotation_pays(self.program):
+            text = "products are not left under way: the tiles that are alive meanwhile would cost a block, or spill"
+            self.ctx.remark(loop.span, text, rule="pipeline")
+            return loop
+        self.rotated = True
         return rotation.lower(self.ctx, self.take_turns(loop))
 
 
@@ -276,8 +288,10 @@ def _fills(part: Part, buf: ir.Var) -> bool:
     """True if a statement writes all of a tile and reads nothing of it."""
     op = as_tile_op(part.stmt)
     if isinstance(op, (Copy, Fill)):
-        return op.dst.source.same_as(buf) and covers(buf, ranges_of(op.dst)) and all(
-            not a.buffer.same_as(buf) for a in accesses_within(part.stmt) if not a.write
+        return (
+            op.dst.source.same_as(buf)
+            and covers(buf, ranges_of(op.dst))
+            and all(not a.buffer.same_as(buf) for a in accesses_within(part.stmt) if not a.write)
         )
     if not is_parallel(part.stmt):
         return False

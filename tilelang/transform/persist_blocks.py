@@ -12,7 +12,7 @@ Where the work grows along one axis of the grid (causal attention), a block take
 so that every pair is equally much work.
 
 Blocks of a launch are independent and unordered, so that this changes no result. It is done where it pays: one pipelined loop
-of gemms whose accumulators leave no room for a second block on a multiprocessor, and shared memory for the ring and the tiles
+of gemms whose tiles leave no room for a second block on a multiprocessor, and shared memory for the ring and the tiles
 of the epilogue side by side. To that end tiles on their way out are cut into pieces (`split_stores`), as far as the ring would
 otherwise have too few slots to hide the latency of memory.
 """
@@ -24,18 +24,17 @@ from math import prod
 from typing import Any
 
 from .. import ir
-from ..tileop.base import as_tile_op, dtype_bits
+from ..tileop.base import as_tile_op
 from ..tileop.gemm import Gemm
 from .heaviest_first import communicates, work_growth
 from .kernel_program import KernelProgram
+from .occupancy import blocks_before_layouts, blocks_by_shared, tile_bytes
 from .pipelining.specialize import MAX_SLOTS, RESERVE
 from .split_stores import StagedStore, split_stores, staged_stores
 from .step_clocks import step_clocks
 
 # False switches it off.
 ENABLE = "tl.enable_persistent_blocks"
-# 32-bit accumulators a thread from which on two blocks with a producer each do not fit a multiprocessor's registers.
-LARGE_ACCUMULATOR = 96
 PIECES = (1, 2, 4)
 # From the request to the arrival of a tile while all multiprocessors load: what the slots that wait must last.
 LOAD_CLOCKS = 2500
@@ -63,7 +62,6 @@ def persistent(program: KernelProgram) -> KernelProgram | None:
 
 def _product_loop(program: KernelProgram) -> ir.For | None:
     """The loop of a launch of allocations and scalars, one pipelined loop with all the gemms, and straight code around it."""
-    ctx = program.ctx
     loops = [s for s in ir.statements(program.body) if isinstance(s, ir.For) and "tl.num_stages" in s.annotations]
     if len(loops) != 1 or any(communicates(c) for c in ir.collect(program.body, ir.Call)):
         return None
@@ -74,9 +72,7 @@ def _product_loop(program: KernelProgram) -> ir.For | None:
     everywhere = [as_tile_op(s) for s in ir.collect(program.body, ir.Evaluate)]
     if not gemms or len(gemms) != sum(isinstance(op, Gemm) for op in everywhere):
         return None
-    accumulators = {op.C.source for op in gemms}
-    registers = sum(prod(ir.static_shape(b)) * dtype_bits(ir.buffer_dtype(b)) for b in accumulators) // 32 // ctx.num_threads
-    return loops[0] if registers >= LARGE_ACCUMULATOR else None
+    return loops[0]
 
 
 # ---------------------------------------------------------------------- shared memory
@@ -86,26 +82,27 @@ def _pieces(program: KernelProgram, loop: ir.For, stores: list[StagedStore]) -> 
     """Into how many pieces the epilogue's tiles are cut to leave the ring the slots it needs; None if no number does."""
     copies = [op for s in ir.collect(loop.body, ir.Evaluate) if (op := as_tile_op(s)) is not None and op.may_be_async]
     staged = {op.effects().writes[0].source for op in copies if ir.scope_of(op.effects().reads[0].source) == "global"}
-    size = {b: _tile_bytes(b) for b in ir.declared_buffers(program.body) if ir.scope_of(b).startswith("shared")}
+    size = {b: tile_bytes(b) for b in ir.declared_buffers(program.body) if ir.scope_of(b).startswith("shared")}
     ring = sum(n for b, n in size.items() if b in staged)
     if not ring:
         return None
-    room = program.ctx.target.limits.shared_per_block - RESERVE
+    limits = program.ctx.target.limits
+    room = limits.shared_per_block - RESERVE
     out = {s.tile for s in stores}
     before = sum(n for b, n in size.items() if b not in staged and b not in out)
+    stages = int(loop.annotations["tl.num_stages"])
+    by_shared = blocks_by_shared(RESERVE + before + stages * ring, limits)
+    if min(by_shared, blocks_before_layouts(program.body, program.ctx.num_threads)) > 1:
+        return None  # blocks side by side hide each other's ends
     extent = ir.const_int(ir.simplify(loop.extent))
     alone = min((room - before) // ring, MAX_SLOTS, MAX_SLOTS if extent is None else extent)
     needed = 1 + -(-LOAD_CLOCKS // max(1, step_clocks(loop.body)))
-    wanted = max(int(loop.annotations["tl.num_stages"]), min(alone, needed))
+    wanted = max(stages, min(alone, needed))
     for pieces in PIECES:
         beside = before + sum(size[s.tile] // (pieces if s.divides(pieces) else 1) for s in stores)
         if (room - beside) // ring >= wanted:
             return pieces
     return None
-
-
-def _tile_bytes(buf: ir.Var) -> int:
-    return prod(ir.static_shape(buf)) * dtype_bits(ir.buffer_dtype(buf)) // 8
 
 
 # ---------------------------------------------------------------------- order

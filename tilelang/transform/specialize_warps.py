@@ -10,11 +10,11 @@ from math import prod
 from .. import ir
 from ..errors import UnsupportedError
 from ..tileop.tma import ExplicitTensorCopy, TensorLoad
-from .join_roles import PRODUCER_THREADS, WARP
 from .kernel_program import KernelProgram
 from .manual_barriers import has_manual_barriers
 from .persist_blocks import persistent
 from .pipelining.specialize import NotSpecialized, specialize
+from .register_file import WARP
 from .thread_group import group_of
 from .units import units_of
 
@@ -50,9 +50,9 @@ def _check_block(program: KernelProgram) -> None:
     if any(_is_wider_arrival(call) for call in ir.collect(program.body, ir.Call)):
         raise NotSpecialized("all threads of the cluster or the grid meet, a producer's among them")
     threads = program.block[0]
-    if program.block[1:] != (1, 1) or threads % WARP or threads + PRODUCER_THREADS > program.ctx.target.limits.max_threads:
+    if program.block[1:] != (1, 1) or threads % WARP or threads + WARP > program.ctx.target.limits.max_threads:
         shape = " x ".join(map(str, program.block))
-        raise NotSpecialized(f"a block of {shape} threads has no room for a producer warpgroup")
+        raise NotSpecialized(f"a block of {shape} threads has no room for a producer warp")
 
 
 def _specialized(program: KernelProgram) -> KernelProgram:

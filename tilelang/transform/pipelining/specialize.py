@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import prod
 from typing import Any
 
 from ... import ir
@@ -28,6 +27,7 @@ from ...tileop.copy import Copy
 from ...tileop.tma.box import BoxCopy
 from ..effects import is_unit, unit_accesses
 from ..nest_load import NestLoad
+from ..occupancy import blocks_before_layouts, blocks_by_shared, tile_bytes
 from ..ring import BARRIER_SCOPE, Ring
 from .body_units import LoopBody, may_order_blocks
 from .exposure import Continuation, is_live_after
@@ -39,8 +39,6 @@ from .plan_pipelines import PIPELINE_KEYS, CopyGroup, PipelinePlan, global_load,
 EXACT_STAGES = "tl.exact_num_stages"
 MAX_SLOTS = 8
 RESERVE = 2048  # bytes of shared memory for barriers and for what later passes allocate
-PRODUCER_THREADS = 128
-REGISTERS, REGISTER_OVERHEAD = 65536, 24  # of a multiprocessor; of a thread, beside its tiles
 _VERBS = {
     ir.For: "the trip count of a loop around pipelined copies",
     ir.IfThenElse: "a condition around pipelined copies",
@@ -253,18 +251,17 @@ class _Specialize:
             return plan.versions
         inside = {b for u in LoopBody(loop).units for a in u.accesses for b in (self.ctx.root(a.buffer),)}
         shared = [b for b in ir.declared_buffers(self.body) if ir.scope_of(b) in ("shared", "shared.dyn")]
-        size = {b: _tile_bytes(b) for b in shared}
+        size = {b: tile_bytes(b) for b in shared}
         ring = sum(size[b] for b in plan.buffers)
         early = self.used_before(loop)
         beside = sum(size[b] for b in shared if b not in plan.buffers and (repeated or b in inside or b in early))
         later = sum(size[b] for b in shared) - ring - beside
-        limits = self.ctx.target.limits
 
         def blocks(count: int) -> int:
             total = beside + max(count * ring, later if not repeated else 0) + RESERVE
-            return limits.shared_per_sm // (total + limits.shared_per_sm - limits.shared_per_block)
+            return blocks_by_shared(total, self.ctx.target.limits)
 
-        wanted = min(blocks(plan.versions), self.blocks_by_registers())
+        wanted = min(blocks(plan.versions), self.blocks_wanted())
         extent = ir.const_int(ir.simplify(loop.extent))
         count = plan.versions
         while count < MAX_SLOTS and (extent is None or count < extent) and blocks(count + 1) >= max(1, wanted):
@@ -284,14 +281,12 @@ class _Specialize:
             found |= {self.ctx.root(a.buffer) for unit in _leaves(stmt) for a in unit_accesses(unit)}
         return set(ir.declared_buffers(self.body))
 
-    def blocks_by_registers(self) -> int:
-        """How many blocks a multiprocessor's registers and the launch's blocks allow; a guess before layouts are known."""
-        tiles = [b for b in ir.declared_buffers(self.body) if ir.scope_of(b) == "local.fragment"]
-        registers = sum(_tile_bytes(b) for b in tiles) // 4 // self.ctx.num_threads + REGISTER_OVERHEAD
-        by_registers = REGISTERS // ((self.ctx.num_threads + PRODUCER_THREADS) * registers)
-        if self.grid_blocks is None:
-            return max(1, by_registers)
-        return max(1, min(by_registers, -(-self.grid_blocks // self.ctx.target.limits.multiprocessors)))
+    def blocks_wanted(self) -> int:
+        """How many blocks a multiprocessor's registers and the launch's blocks allow."""
+        by_registers = blocks_before_layouts(self.body, self.ctx.num_threads)
+        if self.grid_blocks is not None:
+            by_registers = min(by_registers, -(-self.grid_blocks // self.ctx.target.limits.multiprocessors))
+        return max(1, by_registers)
 
     def ring_loop(self, loop: ir.For, plan: PipelinePlan, repeated: bool) -> _Roles:
         slots = self.slots(loop, plan, repeated)
@@ -415,7 +410,7 @@ class _RingLoop:
         always = 0
         copies: list[ir.Stmt] = []
         for copy in group.copies:
-            size = _tile_bytes(copy.buffer)
+            size = tile_bytes(copy.buffer)
             guard = [ir.simplify(ir.substitute(g, at)) for g in copy.guards]
             target = AddVersion(self.replaced, self.slot(k)).visit(copy.call.args[1])
             source = ir.substitute(copy.call.args[0], at)
@@ -436,10 +431,6 @@ def _under(guards: list[Any], stmt: ir.Stmt, span: Any) -> ir.Stmt:
     for guard in reversed(guards):
         stmt = ir.IfThenElse(guard, stmt, None, span)
     return stmt
-
-
-def _tile_bytes(buf: ir.Var) -> int:
-    return prod(ir.static_shape(buf)) * dtype_bits(ir.buffer_dtype(buf)) // 8
 
 
 def _leaves(stmt: ir.Stmt) -> list[ir.Stmt]:
