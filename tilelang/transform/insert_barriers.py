@@ -270,7 +270,7 @@ class _Walker:
         if any(p.in_flight for p in found):
             return
         for path, group in self.loops:
-            if group == self.group and not any(p.key[0][: len(path)] == path for p in found):
+            if group == self.group and not any(p.is_of_run(path) for p in found):
                 raise _BeforeLoop(path, place)
 
     def analyzer(self) -> ir.Analyzer:
@@ -355,7 +355,7 @@ class _Walker:
         self.ranges, self._analyzer = outer, None
         out = dict(state)
         for other in (*breaks, last):
-            out.update(state_of(p.outside(stmt) for p in other.values()) if is_for else other)
+            out.update(state_of(p.outside(stmt, path) for p in other.values()) if is_for else other)
         return out
 
     def enter(self, loop: ir.For) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import prod
 
 from .. import ir
 from ..target import Arch
 from ..tileop.base import as_tile_op, dtype_bits
 from ..tileop.copy import Copy
+from ..tileop.gemm import FRAGMENT, Gemm
 from .kernel_program import KernelProgram
 from .register_file import WARP, blocks_side_by_side, consumer_registers
 
@@ -16,6 +17,7 @@ from .register_file import WARP, blocks_side_by_side, consumer_registers
 # the least without which it certainly spills.
 OVERHEAD, ALONE_OVERHEAD, LEAST_OVERHEAD = 32, 20, 16
 SMALL_TILE = 8  # registers; its conversion does not count
+VERSIONS = 3  # of a shared tile that is computed beside the products that read its predecessor
 
 
 def tile_bytes(buf: ir.Var) -> int:
@@ -29,7 +31,7 @@ def blocks_by_shared(bytes_of_block: int, limits: Arch) -> int:
 
 def blocks_before_layouts(body: ir.Stmt, consumers: int) -> int:
     """Blocks of so many threads and a producer warp that registers leave room for, as if every tile were spread evenly."""
-    fragments = {b for b in ir.declared_buffers(body) if ir.scope_of(b) == "local.fragment"}
+    fragments = {b for b in ir.declared_buffers(body) if ir.scope_of(b) == FRAGMENT}
     tiles = _registers(body, fragments, lambda b: tile_bytes(b) // 4 // consumers)
     return blocks_side_by_side(consumers + WARP, tiles + OVERHEAD)
 
@@ -75,6 +77,22 @@ def rotation_pays(program: KernelProgram) -> bool:
 
 
 def _registers(body: ir.Stmt, fragments: set[ir.Var], size: Callable[[ir.Var], int], rotated: bool = False) -> int:
-    copies = [op for s in ir.collect(body, ir.Evaluate) if isinstance(op := as_tile_op(s), Copy)]
+    ops = [op for s in ir.collect(body, ir.Evaluate) if (op := as_tile_op(s)) is not None]
+    copies = [op for op in ops if isinstance(op, Copy)]
     converted = {op.dst.source for op in copies if op.src.source in fragments and op.dst.source in fragments}
-    return sum(size(b) for b in fragments if rotated or b not in converted or size(b) < SMALL_TILE)
+    # A tile that is computed and copied away goes through a few registers at a time.
+    read = {load.source for loop in ir.collect(body, ir.For) for load in ir.collect(loop, ir.BufferLoad)}
+    used = {r.source for op in ops if not isinstance(op, Copy) for r in (*op.effects().reads, *op.effects().writes)}
+    filled = {op.dst.source for op in copies}
+    passing = {op.src.source for op in copies if ir.scope_of(op.dst.source) != FRAGMENT} - read - used - filled
+    counted = {b for b in fragments - passing if rotated or b not in converted or size(b) < SMALL_TILE}
+    return sum(map(size, counted))
+
+
+def computed_operands(body: ir.Stmt, staged: Collection[ir.Var]) -> set[ir.Var]:
+    """Shared tiles that a loop computes for its gemms: there are `VERSIONS` of them while products are under way."""
+    gemms = [op for s in ir.collect(body, ir.Evaluate) if isinstance(op := as_tile_op(s), Gemm)]
+    operands = {r.source for op in gemms for r in (op.A, op.B) if ir.scope_of(r.source).startswith("shared")}
+    copied = {op.dst.source for s in ir.collect(body, ir.Evaluate) if isinstance(op := as_tile_op(s), Copy)}
+    stored = {s.buffer for s in ir.collect(body, ir.BufferStore)}
+    return operands & (copied | stored) - set(staged)

@@ -37,7 +37,7 @@ from ..tileop.turn import WARPGROUP, TurnLend, TurnPass, TurnReturn, TurnWait
 from .effects import accesses_within
 from .group_barriers import free_barrier, taken_barriers
 from .kernel_program import KernelProgram
-from .occupancy import blocks_with_producer, producer_halves_occupancy, rotation_pays
+from .occupancy import VERSIONS, blocks_with_producer, producer_halves_occupancy, rotation_pays
 from .parallel_nest import ParallelNest
 from .pipelining.loops import add_version, drop_unused, loop_with, versioned
 from .pipelining.specialize import NotSpecialized
@@ -48,7 +48,6 @@ DISABLE = "tl.disable_gemm_overlap"
 # True and False decide about turns; without it, the trip count does.
 PING_PONG = "tl.enable_ping_pong"
 LONG_LOOP = 32  # iterations
-VERSIONS = 3  # of a tile that is computed beside the products that read its predecessor
 
 
 def overlap_gemms(program: KernelProgram) -> KernelProgram:

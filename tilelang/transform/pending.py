@@ -79,8 +79,8 @@ class Pending:
         ranges = rg.substitute(self.access.ranges, {var: var - (step + age * step if aged else step)})
         return replace(self, access=self.access.with_ranges(ranges), home=home, distance=self.distance + 1, aged=aged)
 
-    def outside(self, loop: ir.For) -> Pending:
-        """As seen behind the loop: any iteration may have made it."""
+    def outside(self, loop: ir.For, place: tuple[Any, ...]) -> Pending:
+        """As seen behind the loop at `place`: any iteration may have made it."""
         var = loop.loop_var
         home = self.home if self.home is not None and self.home[0].same_as(var) else None
         ranges = self.access.ranges if home is None else home[1]
@@ -91,9 +91,13 @@ class Pending:
             ranges = tuple(f if rg.uses((r,), {var}) else r for r, f in zip(ranges, rg.whole(self.access.buffer)))
         else:
             ranges = rg.widen(self.access.buffer, ranges, var, loop.min, loop.extent)
-        mark = ("outside", str(var.name))
+        mark = ("outside", place)
         key = self.key if self.key[-2:] == mark else (*self.key, *mark)
         return replace(self, access=self.access.with_ranges(ranges), key=key, home=None, distance=0, aged=False)
+
+    def is_of_run(self, place: tuple[Any, ...]) -> bool:
+        """True if the loop at `place` may have made it since it was entered last."""
+        return self.key[0][: len(place)] == place and self.key[-2:] != ("outside", place)
 
     def entering(self, loop: ir.For, slot: Any) -> Pending:
         """An access to a fixed version of a buffer, named by `slot`: an expression of the loop variable that has that value

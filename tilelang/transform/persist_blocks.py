@@ -28,7 +28,7 @@ from ..tileop.base import as_tile_op
 from ..tileop.gemm import Gemm
 from .heaviest_first import communicates, work_growth
 from .kernel_program import KernelProgram
-from .occupancy import blocks_before_layouts, blocks_by_shared, tile_bytes
+from .occupancy import VERSIONS, blocks_before_layouts, blocks_by_shared, computed_operands, tile_bytes
 from .pipelining.specialize import MAX_SLOTS, RESERVE
 from .split_stores import StagedStore, split_stores, staged_stores
 from .step_clocks import step_clocks
@@ -82,7 +82,9 @@ def _pieces(program: KernelProgram, loop: ir.For, stores: list[StagedStore]) -> 
     """Into how many pieces the epilogue's tiles are cut to leave the ring the slots it needs; None if no number does."""
     copies = [op for s in ir.collect(loop.body, ir.Evaluate) if (op := as_tile_op(s)) is not None and op.may_be_async]
     staged = {op.effects().writes[0].source for op in copies if ir.scope_of(op.effects().reads[0].source) == "global"}
-    size = {b: tile_bytes(b) for b in ir.declared_buffers(program.body) if ir.scope_of(b).startswith("shared")}
+    computed = computed_operands(loop.body, staged)
+    shared = [b for b in ir.declared_buffers(program.body) if ir.scope_of(b).startswith("shared")]
+    size = {b: tile_bytes(b) * (VERSIONS if b in computed else 1) for b in shared}
     ring = sum(n for b, n in size.items() if b in staged)
     if not ring:
         return None

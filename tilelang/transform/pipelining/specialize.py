@@ -27,7 +27,7 @@ from ...tileop.copy import Copy
 from ...tileop.tma.box import BoxCopy
 from ..effects import is_unit, unit_accesses
 from ..nest_load import NestLoad
-from ..occupancy import blocks_before_layouts, blocks_by_shared, tile_bytes
+from ..occupancy import VERSIONS, blocks_before_layouts, blocks_by_shared, computed_operands, tile_bytes
 from ..ring import BARRIER_SCOPE, Ring
 from .body_units import LoopBody, may_order_blocks
 from .exposure import Continuation, is_live_after
@@ -251,7 +251,8 @@ class _Specialize:
             return plan.versions
         inside = {b for u in LoopBody(loop).units for a in u.accesses for b in (self.ctx.root(a.buffer),)}
         shared = [b for b in ir.declared_buffers(self.body) if ir.scope_of(b) in ("shared", "shared.dyn")]
-        size = {b: tile_bytes(b) for b in shared}
+        computed = computed_operands(loop.body, plan.buffers)
+        size = {b: tile_bytes(b) * (VERSIONS if b in computed else 1) for b in shared}
         ring = sum(size[b] for b in plan.buffers)
         early = self.used_before(loop)
         beside = sum(size[b] for b in shared if b not in plan.buffers and (repeated or b in inside or b in early))
