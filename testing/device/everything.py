@@ -201,6 +201,9 @@ def _wgmma(n: int) -> str:
             lines.append(f"    tl::wgmma_sp_ss<{a}, {b}, {n}, true, true, 1, -1, 1>(d, a, b, *flag, true);")
             lines.append(f"    tl::wgmma_sp_rs<{a}, {b}, {n}, true, 1, -1, 1>(d, reinterpret_cast<{a}*>(raw), b, *flag, true);")
         lines.append(f"    tl::wgmma_commit(); tl::wgmma_wait<0>(); tl::wgmma_pin<{n}>(d);")
+        steps = 2 if n % 16 else 4
+        lines.append(f"    tl::wgmma_fence(); tl::wgmma_ss_steps<{a}, {b}, {n}, false, false, {steps}, 32, 64>(d, a, b, i > 400);")
+        lines.append(f"    tl::wgmma_commit(); tl::wgmma_wait<0>(); tl::wgmma_pin<{n}>(d);")
         lines.append(f"    for (int j = 0; j < {n // 2}; ++j) q[j] = d[j]; }}")
     return _kernel(f"wgmma{n}", "\n".join(lines))
 

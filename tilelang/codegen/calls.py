@@ -140,7 +140,7 @@ class CallPrinter(ABC):
         self.use(f"tl/wgmma/m64n{attribute(expr, 'template')[2]}.h")  # one header an n: only the shapes used are compiled
         return self._call_function(ir.call_name(expr), list(expr.args), expr)
 
-    _op_wgmma_ss = _op_wgmma_rs = _wgmma
+    _op_wgmma_ss = _op_wgmma_rs = _op_wgmma_ss_steps = _op_wgmma_rs_steps = _wgmma
 
     def _sparse_wgmma(self, expr: ir.Call) -> tuple[str, int]:
         n = attribute(expr, "template")[2]

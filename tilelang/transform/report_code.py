@@ -23,6 +23,8 @@ _MATRIX = (
     "tcgen05_mma_ts",
     "wgmma_ss",
     "wgmma_rs",
+    "wgmma_ss_steps",
+    "wgmma_rs_steps",
     "wgmma_sp_ss",
     "wgmma_sp_rs",
     "mma_m16n8k16",

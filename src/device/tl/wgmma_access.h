@@ -39,6 +39,35 @@ TL_FUNC void wgmma_rs(C* d, const A* elements, uint64_t b, bool accumulate) {
   }
 }
 
+template <class A, class B, int N, bool TransA, bool TransB, int Steps, int StrideA, int StrideB, class C>
+TL_FUNC void wgmma_ss_steps(C* d, uint64_t a, uint64_t b, bool accumulate) {
+  using shape = wgmma_shape<N>;
+  constexpr int step_a = StrideA >> 4, step_b = StrideB >> 4;
+  if constexpr (is_same<C, half_t>) {
+    uint32_t* pairs = reinterpret_cast<uint32_t*>(d);
+    if constexpr (Steps == 2) shape::template ss2_half<A, B, TransA, TransB, 1, 1, step_a, step_b>(pairs, a, b, accumulate);
+    else shape::template ss4_half<A, B, TransA, TransB, 1, 1, step_a, step_b>(pairs, a, b, accumulate);
+  } else {
+    if constexpr (Steps == 2) shape::template ss2<A, B, TransA, TransB, 1, 1, step_a, step_b>(d, a, b, accumulate);
+    else shape::template ss4<A, B, TransA, TransB, 1, 1, step_a, step_b>(d, a, b, accumulate);
+  }
+}
+template <class A, class B, int N, bool TransB, int Steps, int StrideB, class C>
+TL_FUNC void wgmma_rs_steps(C* d, const A* elements, uint64_t b, bool accumulate) {
+  using shape = wgmma_shape<N>;
+  constexpr int step_b = StrideB >> 4;
+  uint32_t a[4 * Steps];
+  __builtin_memcpy(a, elements, sizeof(a));
+  if constexpr (is_same<C, half_t>) {
+    uint32_t* pairs = reinterpret_cast<uint32_t*>(d);
+    if constexpr (Steps == 2) shape::template rs2_half<A, B, TransB, 1, 1, step_b>(pairs, a, b, accumulate);
+    else shape::template rs4_half<A, B, TransB, 1, 1, step_b>(pairs, a, b, accumulate);
+  } else {
+    if constexpr (Steps == 2) shape::template rs2<A, B, TransB, 1, 1, step_b>(d, a, b, accumulate);
+    else shape::template rs4<A, B, TransB, 1, 1, step_b>(d, a, b, accumulate);
+  }
+}
+
 }  // namespace detail
 
 // Holds accumulators in place: the compiler knows nothing of registers that are written later, and would move reads of them

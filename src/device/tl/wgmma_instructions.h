@@ -1,6 +1,8 @@
 // The instructions of one N; included by <tl/wgmma/m64n<N>.h>, which defines the register lists around it.
 // FULL: accumulators of 32 bits, HALF: pairs of 16 bits. Operands after the accumulators, by descriptor: 0 a, 1 b,
 // 2 accumulate, 3 and 4 scales, 5 and 6 transpositions; from registers: 0-3 a, 4 b, 5 accumulate, 6 and 7 scales, 8 transposition.
+// Several steps along K in one statement name the accumulators once, which compiles in less time. Operands, by descriptor: as above,
+// 7 and 8 the steps of a and b; from registers, S steps: 0 to 4S-1 a, then b, accumulate, scales, transposition and the step of b.
 
 #if TL_HOPPER
 
@@ -20,6 +22,41 @@
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(accumulate)), "n"(ScaleA), "n"(ScaleB), \
                  "n"(static_cast<int>(TransB)))
 
+#define TL_WGMMA_SS_NEXT(part, types, tail)                                                                                      \
+  " add.s64 a, a, " TL_WGMMA_##part##_7 ";\n add.s64 b, b, " TL_WGMMA_##part##_8 ";\n wgmma.mma_async.sync.aligned." TL_WGMMA_SHAPE types \
+  " " TL_WGMMA_##part ", a, b, 1" tail ";\n"
+#define TL_WGMMA_SS_CHAIN(part, constraint, types, tail, rest)                                                                   \
+  asm volatile("{\n .reg .pred p;\n .reg .b64 a, b;\n setp.ne.b32 p, " TL_WGMMA_##part##_2 ", 0;\n mov.b64 a, " TL_WGMMA_##part##_0 \
+               ";\n mov.b64 b, " TL_WGMMA_##part##_1 ";\n wgmma.mma_async.sync.aligned." TL_WGMMA_SHAPE types " " TL_WGMMA_##part \
+               ", a, b, p" tail ";\n" rest "}"                                                                                   \
+               : TL_WGMMA_##part##_LIST(constraint)                                                                              \
+               : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)), "n"(ScaleA), "n"(ScaleB), "n"(static_cast<int>(TransA)),     \
+                 "n"(static_cast<int>(TransB)), "n"(StepA), "n"(StepB))
+#define TL_WGMMA_SS2(part, constraint, types, tail) TL_WGMMA_SS_CHAIN(part, constraint, types, tail, TL_WGMMA_SS_NEXT(part, types, tail))
+#define TL_WGMMA_SS4(part, constraint, types, tail)                                                                              \
+  TL_WGMMA_SS_CHAIN(part, constraint, types, tail,                                                                               \
+                    TL_WGMMA_SS_NEXT(part, types, tail) TL_WGMMA_SS_NEXT(part, types, tail) TL_WGMMA_SS_NEXT(part, types, tail))
+#define TL_WGMMA_RS_STEP(part, types, tail, a0, a1, a2, a3, keep)                                                                \
+  " wgmma.mma_async.sync.aligned." TL_WGMMA_SHAPE types " " TL_WGMMA_##part ", {" TL_WGMMA_##part##_##a0 ", " TL_WGMMA_##part##_##a1 \
+  ", " TL_WGMMA_##part##_##a2 ", " TL_WGMMA_##part##_##a3 "}, b, " keep tail ";\n"
+#define TL_WGMMA_RS2(part, constraint, types, tail)                                                                              \
+  asm volatile("{\n .reg .pred p;\n .reg .b64 b;\n setp.ne.b32 p, " TL_WGMMA_##part##_9 ", 0;\n mov.b64 b, " TL_WGMMA_##part##_8 ";\n" \
+               TL_WGMMA_RS_STEP(part, types, tail, 0, 1, 2, 3, "p") " add.s64 b, b, " TL_WGMMA_##part##_13 ";\n"                 \
+               TL_WGMMA_RS_STEP(part, types, tail, 4, 5, 6, 7, "1") "}"                                                          \
+               : TL_WGMMA_##part##_LIST(constraint)                                                                              \
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(a[4]), "r"(a[5]), "r"(a[6]), "r"(a[7]), "l"(b),                 \
+                 "r"(static_cast<int>(accumulate)), "n"(ScaleA), "n"(ScaleB), "n"(static_cast<int>(TransB)), "n"(StepB))
+#define TL_WGMMA_RS4(part, constraint, types, tail)                                                                              \
+  asm volatile("{\n .reg .pred p;\n .reg .b64 b;\n setp.ne.b32 p, " TL_WGMMA_##part##_17 ", 0;\n mov.b64 b, " TL_WGMMA_##part##_16 ";\n" \
+               TL_WGMMA_RS_STEP(part, types, tail, 0, 1, 2, 3, "p") " add.s64 b, b, " TL_WGMMA_##part##_21 ";\n"                 \
+               TL_WGMMA_RS_STEP(part, types, tail, 4, 5, 6, 7, "1") " add.s64 b, b, " TL_WGMMA_##part##_21 ";\n"                 \
+               TL_WGMMA_RS_STEP(part, types, tail, 8, 9, 10, 11, "1") " add.s64 b, b, " TL_WGMMA_##part##_21 ";\n"               \
+               TL_WGMMA_RS_STEP(part, types, tail, 12, 13, 14, 15, "1") "}"                                                      \
+               : TL_WGMMA_##part##_LIST(constraint)                                                                              \
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(a[4]), "r"(a[5]), "r"(a[6]), "r"(a[7]), "r"(a[8]), "r"(a[9]),   \
+                 "r"(a[10]), "r"(a[11]), "r"(a[12]), "r"(a[13]), "r"(a[14]), "r"(a[15]), "l"(b), "r"(static_cast<int>(accumulate)), \
+                 "n"(ScaleA), "n"(ScaleB), "n"(static_cast<int>(TransB)), "n"(StepB))
+
 namespace tl::detail {
 
 template <>
@@ -32,8 +69,16 @@ struct wgmma_shape<TL_WGMMA_N> {
 #define TL_WGMMA_SS_ALL(part) TL_WGMMA_SS_SCALES(part) ", " TL_WGMMA_##part##_5 ", " TL_WGMMA_##part##_6
 #define TL_WGMMA_RS_SCALES(part) ", " TL_WGMMA_##part##_6 ", " TL_WGMMA_##part##_7
 #define TL_WGMMA_RS_ALL(part) TL_WGMMA_RS_SCALES(part) ", " TL_WGMMA_##part##_8
+#define TL_WGMMA_SS2_SCALES(part) TL_WGMMA_SS_SCALES(part)
+#define TL_WGMMA_SS2_ALL(part) TL_WGMMA_SS_ALL(part)
+#define TL_WGMMA_SS4_SCALES(part) TL_WGMMA_SS_SCALES(part)
+#define TL_WGMMA_SS4_ALL(part) TL_WGMMA_SS_ALL(part)
+#define TL_WGMMA_RS2_SCALES(part) ", " TL_WGMMA_##part##_10 ", " TL_WGMMA_##part##_11
+#define TL_WGMMA_RS2_ALL(part) TL_WGMMA_RS2_SCALES(part) ", " TL_WGMMA_##part##_12
+#define TL_WGMMA_RS4_SCALES(part) ", " TL_WGMMA_##part##_18 ", " TL_WGMMA_##part##_19
+#define TL_WGMMA_RS4_ALL(part) TL_WGMMA_RS4_SCALES(part) ", " TL_WGMMA_##part##_20
 
-// `issue` is SS or RS.
+// `issue` is SS or RS, or one of several steps.
 #define TL_WGMMA_FLOATS(issue)                                                                                        \
   constexpr bool a4 = is_same<A, float8_e4m3_t>, b4 = is_same<B, float8_e4m3_t>;                                      \
   if constexpr (is_same<A, half_t>) {                                                                                 \
@@ -99,6 +144,54 @@ struct wgmma_shape<TL_WGMMA_N> {
   static TL_FUNC void rs_half(uint32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_HALVES(RS)
   }
+  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
+  static TL_FUNC void ss2(float* d, uint64_t a, uint64_t b, bool accumulate) {
+    TL_WGMMA_FLOATS(SS2)
+  }
+  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
+  static TL_FUNC void ss2(int32_t* d, uint64_t a, uint64_t b, bool accumulate) {
+    TL_WGMMA_INTEGERS(SS2)
+  }
+  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
+  static TL_FUNC void ss2_half(uint32_t* d, uint64_t a, uint64_t b, bool accumulate) {
+    TL_WGMMA_HALVES(SS2)
+  }
+  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
+  static TL_FUNC void ss4(float* d, uint64_t a, uint64_t b, bool accumulate) {
+    TL_WGMMA_FLOATS(SS4)
+  }
+  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
+  static TL_FUNC void ss4(int32_t* d, uint64_t a, uint64_t b, bool accumulate) {
+    TL_WGMMA_INTEGERS(SS4)
+  }
+  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
+  static TL_FUNC void ss4_half(uint32_t* d, uint64_t a, uint64_t b, bool accumulate) {
+    TL_WGMMA_HALVES(SS4)
+  }
+  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB>
+  static TL_FUNC void rs2(float* d, const uint32_t* a, uint64_t b, bool accumulate) {
+    TL_WGMMA_FLOATS(RS2)
+  }
+  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB>
+  static TL_FUNC void rs2(int32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
+    TL_WGMMA_INTEGERS(RS2)
+  }
+  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB>
+  static TL_FUNC void rs2_half(uint32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
+    TL_WGMMA_HALVES(RS2)
+  }
+  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB>
+  static TL_FUNC void rs4(float* d, const uint32_t* a, uint64_t b, bool accumulate) {
+    TL_WGMMA_FLOATS(RS4)
+  }
+  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB>
+  static TL_FUNC void rs4(int32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
+    TL_WGMMA_INTEGERS(RS4)
+  }
+  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB>
+  static TL_FUNC void rs4_half(uint32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
+    TL_WGMMA_HALVES(RS4)
+  }
 };
 
 }  // namespace tl::detail
@@ -107,6 +200,21 @@ struct wgmma_shape<TL_WGMMA_N> {
 #undef TL_WGMMA_R
 #undef TL_WGMMA_SS
 #undef TL_WGMMA_RS
+#undef TL_WGMMA_SS_NEXT
+#undef TL_WGMMA_SS_CHAIN
+#undef TL_WGMMA_SS2
+#undef TL_WGMMA_SS4
+#undef TL_WGMMA_RS_STEP
+#undef TL_WGMMA_RS2
+#undef TL_WGMMA_RS4
+#undef TL_WGMMA_SS2_SCALES
+#undef TL_WGMMA_SS2_ALL
+#undef TL_WGMMA_SS4_SCALES
+#undef TL_WGMMA_SS4_ALL
+#undef TL_WGMMA_RS2_SCALES
+#undef TL_WGMMA_RS2_ALL
+#undef TL_WGMMA_RS4_SCALES
+#undef TL_WGMMA_RS4_ALL
 #undef TL_WGMMA_SS_SCALES
 #undef TL_WGMMA_SS_ALL
 #undef TL_WGMMA_RS_SCALES

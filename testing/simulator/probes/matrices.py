@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from testing.simulator import test_ldmatrix, test_mma, test_sparse, test_wgmma
+from testing.simulator import test_ldmatrix, test_mma, test_sparse, test_wgmma, test_wgmma_steps
 from testing.simulator.probes.probe import Probe
 
 
@@ -50,6 +50,13 @@ def _sparse(case: test_sparse.Case) -> Probe:
     return Probe(case.name, case.text(), headers, make, (3,), block=case.rows * 2, shared=65536)
 
 
+def _steps(case: test_wgmma_steps.Steps) -> Probe:
+    def make(rng):
+        return case.arguments(*case.matrices(rng))
+
+    return Probe(case.name, case.text(), (f"wgmma/m64n{case.n}",), make, (2, 3), block=128, shared=65536)
+
+
 def _ldmatrix() -> list[Probe]:
     texts = ["extern" + part for part in test_ldmatrix._text().split("\nextern")[1:]]
     forms = [(n, t) for n, t in test_ldmatrix._FORMS for _ in range(2)]
@@ -74,5 +81,6 @@ PROBES = [
     *[_mma(op, repeat) for op in test_mma.OPS for repeat in (1, 5)],
     *[_wgmma(case) for case in test_wgmma.CASES],
     *[_sparse(case) for case in test_sparse.CASES],
+    *[_steps(case) for case in test_wgmma_steps.CASES],
     *_ldmatrix(),
 ]

@@ -54,6 +54,19 @@ class DescribedMatrix:
         leading = 16 if k_major else shape[-2] * layout.swizzle
         return DescribedMatrix(matrix, k_major, leading, 8 * layout.swizzle, layout.swizzle)
 
+    def line(self, instruction_k: int, ctx: LoweringContext) -> tuple[int, int]:
+        """(steps of k whose descriptors are evenly apart, from the tile's first step on; the bytes between two of them).
+
+        With k contiguous a line ends with a swizzled row; otherwise steps are rows, all in one line.
+        """
+        if not self.k_major:
+            return 1 << 16, instruction_k * self.swizzle
+        row = self.swizzle * 8 // self.matrix.bits
+        steps = row // instruction_k
+        while steps > 1 and not ir.can_prove(ir.as_expr(self.matrix.starts[-1] % (steps * instruction_k) == 0), ctx.analyzer()):
+            steps //= 2
+        return steps, instruction_k * self.matrix.bits // 8
+
     @property
     def granule(self) -> int:
         """Elements along m or n in which instruction tiles may start."""

@@ -39,7 +39,10 @@ def lower_wgmma(
     def code(i: Any, s: Any) -> Any:
         return ir.load(codes, [add(scale(i, plan.steps), s)])
 
-    def product(i: Any, j: Any, s: Any) -> ir.Stmt:
+    many, strides = (1, []) if metadata is not None else _steps_of_statement(plan, a, b, ctx)
+
+    def product(i: Any, j: Any, statement: Any) -> ir.Stmt:
+        s = scale(statement, many)
         m = scale(add(scale(i, plan.rows), row), ROWS)
         n = scale(add(scale(column, plan.column_tiles), j), plan.n_tile)
         accumulator = ir.address_of(ir.load(c.buffer, [add(c.base, add(scale(i, c.tile), scale(j, c.step)))]))
@@ -60,6 +63,8 @@ def lower_wgmma(
         name, args = f"tl.wgmma_{kind}", [accumulator, left, right, keep]
         if metadata is not None:
             name, args = f"tl.wgmma_sp_{kind}", [accumulator, left, right, code(i, s), keep]
+        if many > 1:
+            name, template = f"{name}_steps", [*template, str(many), *map(str, strides)]
         return ir.evaluate(ir.call(name, args, attrs={"template": template}, span=span), span)
 
     def step(s: Any) -> ir.Stmt:
@@ -86,7 +91,7 @@ def lower_wgmma(
     issue = [
         *before,
         ir.evaluate(ir.call("tl.wgmma_fence", span=span), span),
-        loop("ki", plan.steps, step, span),
+        loop("ki", plan.steps // many, step, span),
         ir.evaluate(ir.call("tl.wgmma_commit", span=span), span),
     ]
     if in_flight:
@@ -98,3 +103,16 @@ def lower_wgmma(
             loop("mi", plan.row_tiles, lambda i: loop("ni", plan.column_tiles, lambda j: pin(i, j), span), span),
         ]
     )
+
+
+def _steps_of_statement(
+    plan: WgmmaPlan, a: DescribedMatrix | RegisterTiles, b: DescribedMatrix, ctx: LoweringContext
+) -> tuple[int, list[int]]:
+    """How many steps along k one statement issues, and the bytes from step to step of each operand that has a descriptor."""
+    lines = [x.line(plan.instruction.k, ctx) for x in (a, b) if isinstance(x, DescribedMatrix)]
+    longest = min(steps for steps, _ in lines)
+    if isinstance(a, DescribedMatrix) or a.step == plan.a_size:  # registers one step's after the other's
+        for many in (4, 2):
+            if plan.steps % many == 0 and longest % many == 0:
+                return many, [stride for _, stride in lines]
+    return 1, []
