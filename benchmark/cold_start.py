@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 BAR_MS = 100.0
-PROGRAM = '''
+PROGRAM = """
 import json, sys, time
 import torch
 device = "cuda" if torch.cuda.is_available() and sys.argv[1] != "simulator" else "cpu"
@@ -51,7 +51,7 @@ assert torch.equal(b, a * 3)
 steps = {"imports": imported - start, "find": found - imported, "first call": done - found, "total": done - start}
 heavy = bool({"tvm", "tvm_ffi"} & {*sys.modules})
 print(json.dumps({"tvm": heavy, "builds": tilelang.cache.stats.builds, "device": device, "steps": steps}))
-'''
+"""
 
 
 def main() -> None:

@@ -1,0 +1,99 @@
+"""Many shapes of products and attention, beside torch and Triton in the same run.
+
+    python -m sweep [PATTERN] --json FILE                 on a GPU: measures what matches (in the folder benchmark/)
+    python -m sweep --report FILE --markdown FILE         anywhere: the table, and a plot a family (SVG) beside it
+    python -m sweep [PATTERN] --compile [--json FILE]     anywhere: registers, spills and compile times for sm_90a
+
+Every result is compared with torch's before it is measured. Kernels, torch and Triton are measured in turns, on inputs of their
+own each; ratios are torch's time over ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from measure import in_turns
+
+import tilelang
+
+from .attentions import attentions
+from .case import Case
+from .products import products
+from .report import write_report
+
+TOLERANCE = 2e-2  # of the largest element
+
+
+def cases(pattern: str) -> Iterator[Case]:
+    yield from products(pattern)
+    yield from attentions(pattern)
+
+
+def compiled(case: Case) -> dict[str, Any]:
+    """What ptxas says of each kernel of a case, for sm_90a."""
+    start = time.perf_counter()
+    target = {"kind": "cuda", "arch": "sm_90a"}
+    kernel = tilelang.compile(case.program(), target=target, pass_configs=case.configs)
+    resources = kernel.resources
+    return {
+        "family": case.family, "case": case.name, "compile_s": round(time.perf_counter() - start, 3),
+        "kernels": [{k: getattr(r, k) for k in ("name", "registers", "spill_store_bytes", "shared_bytes")} for r in resources],
+    }  # fmt: skip
+
+
+def measured(case: Case, rounds: int) -> dict[str, Any]:
+    """The times of a case and its rivals; raises AssertionError where the results differ."""
+    row: dict[str, Any] = {"family": case.family, "case": case.name, "flops": case.flops, "bytes": case.bytes}
+    inputs = [case.inputs("cuda") for _ in range(3 if case.bytes < 2**30 else 1)]
+    outputs = case.allocate("cuda")
+    start = time.perf_counter()
+    kernel = tilelang.compile(case.program(), pass_configs=case.configs)
+    row["compile_s"] = round(time.perf_counter() - start, 3)
+    expected = case.torch(*inputs[0]).float()
+    error = (case.result(kernel, inputs[0], outputs).float() - expected).abs().max() / expected.abs().max()
+    assert error < TOLERANCE, f"{case.name}: relative error {error}"
+    calls = {"torch": case.torch, "tilelang": lambda *x: case.result(kernel, list(x), outputs)}
+    if case.triton is not None:
+        calls["triton"] = case.triton
+    times = in_turns(calls, inputs, rounds, repeats=10)
+    return row | {name: found["ms"] for name, found in times.items()}
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pattern", nargs="?", default="", help="part of a case's name")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--report", type=Path, help="a file that --json wrote")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
+    args = parser.parse_args()
+    if args.report:
+        write_report(json.loads(args.report.read_text()), args.markdown or args.report.with_suffix(".md"))
+        return
+    rows, start = [], time.monotonic()
+    for case in cases(args.pattern):
+        if time.monotonic() - start > args.seconds:
+            print("out of time: the rest was not run")
+            break
+        try:
+            row = compiled(case) if args.compile else measured(case, args.rounds)
+        except (tilelang.errors.TileLangError, AssertionError, torch.OutOfMemoryError) as error:
+            row = {"family": case.family, "case": case.name, "error": str(error).splitlines()[0]}
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+        if args.json:
+            device = "sm_90a, compiled only" if args.compile else torch.cuda.get_device_name()
+            args.json.write_text(json.dumps({"device": device, "torch": torch.__version__, "rows": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
