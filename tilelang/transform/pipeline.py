@@ -46,6 +46,7 @@ from .show_layouts import show_layouts
 from .simplify import simplify
 from .specialize_warps import DISABLE as DISABLE_WARP_SPECIALIZED
 from .specialize_warps import ScheduledCopyRefused, both_roles, check_tensor_loads, ring_tiles, specialize_warps
+from .stage_stores import stage_stores
 from .uniform_branches import uniform_branches
 from .vectorize_loops import vectorize_loops
 from .widen_indices import widen_indices
@@ -90,6 +91,7 @@ CUDA: tuple[Pass, ...] = (
     # how its work is arranged
     find_stored_tensors,
     heaviest_first,
+    stage_stores,
     specialize_warps,
     lower_pipelines,
     allocate_tensor_memory,
