@@ -37,14 +37,12 @@ def stage_stores(program: KernelProgram) -> KernelProgram:
     for i, stmt in enumerate(parts):
         op = as_tile_op(stmt)
         tile = _tile(op, accumulators, program) if isinstance(op, Copy) else None
-        if tile is None or not _has_room(tile, parts[:i], parts[i:], program):
+        if isinstance(op, Copy) and tile is not None and _has_room(tile, parts[:i], parts[i:], program):
+            whole = ir.full_region(tile)
+            out.append(ir.alloc(tile, op.span))
+            out += [ir.evaluate(c.to_call(), op.span) for c in (replace(op, dst=whole), replace(op, src=whole))]
+        else:
             out.append(stmt)
-            continue
-        whole = ir.full_region(tile)
-        out += [
-            ir.alloc(tile, op.span),
-            *(ir.evaluate(c.to_call(), op.span) for c in (replace(op, dst=whole), replace(op, src=whole))),
-        ]
     return program if len(out) == len(parts) else replace(program, body=ir.seq(out))
 
 
