@@ -1,4 +1,4 @@
-"""The programs of benchmark/programs that no other test runs: decoding, packed sequences, products split along K; small shapes."""
+"""Programs of benchmark/programs that no other test runs: decoding, packed sequences, products split along K; small shapes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def test_packed_attention(lengths, causal, device):
     assert_close(got, torch.cat([attend(*part, causal).transpose(0, 1) for part in parts]), scale=1.0)
 
 
-@pytest.mark.parametrize("M, N, K, splits, bm, bn", [(16, 96, 512, 2, 16, 64), (64, 128, 768, 3, 64, 64), (37, 80, 512, 4, 64, 64)])
+@pytest.mark.parametrize(
+    "M, N, K, splits, bm, bn", [(16, 96, 512, 2, 16, 64), (64, 128, 768, 3, 64, 64), (37, 80, 512, 4, 64, 64)]
+)
 def test_products_split_along_k(M, N, K, splits, bm, bn, device):
     a, b = random((M, K), "float16", device), random((N, K), "float16", device)
     got = torch.zeros((M, N), dtype=torch.float32, device=device)

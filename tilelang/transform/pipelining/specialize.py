@@ -34,6 +34,7 @@ from .exposure import Continuation, is_live_after
 from .held_tiles import HeldRing, held_tiles
 from .loops import AddVersion, Remove, drop_unused, iteration_range, loop_with, versioned, versioned_layout
 from .plan_pipelines import PIPELINE_KEYS, CopyGroup, PipelinePlan, global_load, plan_pipeline, stage_count
+from .replayed import Rename, drop_unread, replayed_arrays
 
 # The pass configuration that keeps num_stages as it is written.
 EXACT_STAGES = "tl.exact_num_stages"
@@ -44,6 +45,8 @@ _VERBS = {
     ir.IfThenElse: "a condition around pipelined copies",
     ir.Bind: "a scalar that pipelined copies need",
     ir.Evaluate: "what a pipelined copy loads",
+    ir.BufferStore: "a scalar that pipelined copies need",
+    ir.While: "a condition around pipelined copies",
 }
 
 
@@ -90,6 +93,7 @@ class _Specialize:
         self.spans = {n.buffer: n.span for n in ir.collect(body, ir.AllocBuffer) if n.span is not None}
         written = {ctx.root(b) for b in _written_buffers(body)}
         self.written = written | {made for made, root in ctx.views.items() if root in written}
+        self.replayed = replayed_arrays(body, self.unknown)
         self.replaced: set[ir.Var] = set()
         self.head: list[ir.Stmt] = []  # allocations and layouts of the slots
         self.counters: list[ir.Stmt] = []  # of the producer, set to zero
@@ -102,9 +106,13 @@ class _Specialize:
                     name = ir.call_name(call) or call.op
                     raise NotSpecialized(f"the kernel calls {name}, which may wait for other blocks", unit.span)
         roles = self.lower(self.body, (), False)
-        if roles.producer is None or not _has_loop(roles.producer):
+        if roles.producer is None or not _fills(roles.producer):
             raise NotSpecialized("no pipelined loop copies tiles that TMA can bring")
-        producer = drop_unused_binds(ir.seq([*self.counters, roles.producer]))
+        replayed = self.needed(roles.producer)
+        own = {
+            b: ir.buffer(ir.static_shape(b), ir.buffer_dtype(b), str(b.name), ir.scope_of(b)) for b in self.replayed_in(replayed)
+        }
+        producer = ir.seq([*map(ir.alloc, own.values()), *self.counters, Rename(own).body(replayed)])
         self.check_replayable(producer)
         self.out.consumer = drop_unused(ir.seq([*self.head, roles.consumer]), self.replaced)
         self.out.producer = producer
@@ -117,18 +125,20 @@ class _Specialize:
         if isinstance(stmt, ir.SeqStmt):
             parts = list(stmt.seq)
             roles = [self.lower(s, (*after, Continuation(tuple(parts[i + 1 :]))), repeated) for i, s in enumerate(parts)]
-            if repeated and any(r.producer is not None and _has_loop(r.producer) for r in roles):
+            if repeated and any(r.producer is not None and _fills(r.producer) for r in roles):
                 self.hold(parts, roles)
             producers = [r.producer for r in roles]
             kept = ir.seq(producers) if any(p is not None for p in producers) else None
             return _Roles(ir.seq([r.consumer for r in roles]), kept)
         if isinstance(stmt, (ir.Bind, ir.Break, ir.Continue, ir.Return)):
             return _Roles(stmt, stmt)
+        if isinstance(stmt, ir.BufferStore) and stmt.buffer in self.replayed:
+            return _Roles(stmt, stmt)
         if isinstance(stmt, ir.IfThenElse):
             then = self.lower(stmt.then_case, after, repeated)
             other = None if stmt.else_case is None else self.lower(stmt.else_case, after, repeated)
             consumer = ir.IfThenElse(stmt.condition, then.consumer, None if other is None else other.consumer, stmt.span)
-            sides = [None if r is None or r.producer is None or not _acts(r.producer) else r.producer for r in (then, other)]
+            sides = [None if r is None or r.producer is None or not self.acts(r.producer) else r.producer for r in (then, other)]
             if sides == [None, None]:
                 return _Roles(consumer)
             return _Roles(consumer, ir.IfThenElse(stmt.condition, sides[0] or ir.noop(), sides[1], stmt.span))
@@ -138,9 +148,10 @@ class _Specialize:
         if isinstance(stmt, ir.While):
             again = (ir.evaluate(stmt.condition), stmt.body)
             inner = self.lower(stmt.body, (*after, Continuation(again=again)), True)
-            if inner.producer is not None and _has_loop(inner.producer):
-                raise NotSpecialized("a while loop surrounds a pipelined loop", stmt.span)
-            return _Roles(ir.While(stmt.condition, inner.consumer, stmt.span))
+            consumer = ir.While(stmt.condition, inner.consumer, stmt.span)
+            if inner.producer is None or not self.acts(inner.producer):
+                return _Roles(consumer)
+            return _Roles(consumer, ir.While(stmt.condition, inner.producer, stmt.span))
         if isinstance(stmt, ir.For) and stmt.kind in (ir.ForKind.SERIAL, ir.ForKind.UNROLLED):
             outer, self.ctx.ranges = self.ctx.ranges, {**self.ctx.ranges, **iteration_range(stmt)}
             try:
@@ -173,7 +184,7 @@ class _Specialize:
         notes = {k: v for k, v in loop.annotations.items() if k not in PIPELINE_KEYS}
         plain = loop_with(loop, inner.consumer, notes)
         stages = stage_count(loop, self.ctx)
-        nested = inner.producer is not None and _has_loop(inner.producer)
+        nested = inner.producer is not None and _fills(inner.producer)
         if stages >= 1 and nested:
             self.ctx.remark(loop.span, "num_stages has no effect here: a producer warp runs the pipelined loop inside")
         elif stages >= 1:
@@ -181,9 +192,25 @@ class _Specialize:
             if plan is not None:
                 self.check_rest(plain, plan)
                 return self.ring_loop(plain, plan, repeated)
-        if not nested:
+        if inner.producer is None or not (nested or self.acts(inner.producer)):
             return _Roles(plain)
         return _Roles(plain, loop_with(loop, inner.producer, {}))
+
+    def acts(self, stmt: ir.Stmt) -> bool:
+        """True if a slice does more than compute scalars that nobody but it needs."""
+        return _acts(stmt) or bool(self.replayed_in(stmt))
+
+    def needed(self, producer: ir.Stmt) -> ir.Stmt:
+        """The producer's slice without scalars that only the consumers use."""
+        while True:
+            less = drop_unread(drop_unused_binds(producer), self.replayed)
+            if less.same_as(producer):
+                return producer
+            producer = less
+
+    def replayed_in(self, stmt: ir.Stmt) -> list[ir.Var]:
+        """The private arrays that a slice stores to, in order."""
+        return list(dict.fromkeys(s.buffer for s in ir.collect(stmt, ir.BufferStore) if s.buffer in self.replayed))
 
     # ------------------------------------------------------------------ what the producer may do
 
@@ -205,9 +232,10 @@ class _Specialize:
 
     def check_replayable(self, producer: ir.Stmt) -> None:
         """The producer evaluates everything in its slice for itself, at a time of its own."""
-        own = {s.buffer for s in self.counters if isinstance(s, ir.AllocBuffer)}
-        for stmt in ir.collect(producer, (ir.For, ir.IfThenElse, ir.Bind, ir.Evaluate)):
-            exprs = {ir.For: ("min", "extent"), ir.IfThenElse: ("condition",), ir.Bind: ("value",), ir.Evaluate: ("value",)}
+        own = {s.buffer for s in ir.statements(producer) if isinstance(s, ir.AllocBuffer)}
+        exprs = {ir.For: ("min", "extent"), **dict.fromkeys((ir.IfThenElse, ir.While), ("condition",)),
+                 **dict.fromkeys((ir.Bind, ir.Evaluate, ir.BufferStore), ("value",))}  # fmt: skip
+        for stmt in ir.collect(producer, tuple(exprs)):
             for expr in (getattr(stmt, name) for name in exprs[type(stmt)]):
                 unknown = self.unknown(expr, own)
                 if unknown is not None:
@@ -216,8 +244,9 @@ class _Specialize:
     def unknown(self, expr: Any, own: set[ir.Var]) -> str | None:
         """What an expression depends on that the producer, with scalars of its `own`, cannot know; None if there is nothing."""
         for load in ir.collect(expr, ir.BufferLoad):
-            scope = ir.scope_of(load.source)
-            if load.source in self.written or not (scope in ("global", BARRIER_SCOPE) or load.source in own):
+            if load.source in own:
+                continue
+            if load.source in self.written or ir.scope_of(load.source) not in ("global", BARRIER_SCOPE):
                 return f"{load.source.name}, which the kernel computes"
         return "the thread" if ir.uses_var(expr, {self.ctx.tid}) else None
 
@@ -257,6 +286,7 @@ class _Specialize:
         early = self.used_before(loop)
         beside = sum(size[b] for b in shared if b not in plan.buffers and (repeated or b in inside or b in early))
         later = sum(size[b] for b in shared) - ring - beside
+        beside += sum(map(tile_bytes, self.out.buffers))  # the slots of other loops: the producer may be there already
 
         def blocks(count: int) -> int:
             total = beside + max(count * ring, later if not repeated else 0) + RESERVE
@@ -451,14 +481,14 @@ def _written_buffers(body: ir.Stmt) -> set[ir.Var]:
     return {a.buffer for unit in _leaves(body) for a in unit_accesses(unit) if a.write}
 
 
-def _has_loop(stmt: ir.Stmt) -> bool:
-    """True if a slice fills a ring: its loops are all there for that."""
-    return ir.contains(stmt, ir.For)
+def _fills(stmt: ir.Stmt) -> bool:
+    """True if a slice fills a ring."""
+    return any(ir.is_call(call, "tl.tensor_load") for call in ir.collect(stmt, ir.Call))
 
 
 def _acts(stmt: ir.Stmt) -> bool:
-    """True if a slice does more than compute scalars."""
-    return ir.contains(stmt, (ir.For, ir.Break, ir.Continue, ir.Return))
+    """True if a slice fills a ring or leaves a loop."""
+    return _fills(stmt) or ir.contains(stmt, (ir.Break, ir.Continue, ir.Return))
 
 
 def drop_unused_binds(stmt: ir.Stmt) -> ir.Stmt:
