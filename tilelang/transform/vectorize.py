@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import ir
 from ..tileop.base import LoweringContext, dtype_bits
+from .effects import accesses_within
 from .loop_nest import conjunction
 from .part_lane import part_lane
 from .unpack_codes import CodeTable, UnpackCodes
@@ -27,7 +28,7 @@ def vectorize(body: ir.Stmt, var: ir.Var, extent: int, ctx: LoweringContext, ran
     Bounds that a vector may straddle (the end of a tensor of 4093 elements) are tested once for the whole vector: full ones
     move wide, the last one element by element.
     """
-    vectorizer = _Vectorizer(var, extent, ctx, ranges)
+    vectorizer = _Vectorizer(body, var, extent, ctx, ranges)
     limits = vectorizer.straddled(body)
     if not limits or not vectorizer.moves_wide(body):
         return vectorizer.statement(body)
@@ -47,8 +48,9 @@ class _Vector:
 
 
 class _Vectorizer:
-    def __init__(self, var: ir.Var, extent: int, ctx: LoweringContext, ranges: Mapping[ir.Var, Any]) -> None:
+    def __init__(self, body: ir.Stmt, var: ir.Var, extent: int, ctx: LoweringContext, ranges: Mapping[ir.Var, Any]) -> None:
         self.var, self.extent, self.ctx = var, extent, ctx
+        self.written = {ctx.root(a.buffer) for a in accesses_within(body) if a.write}
         # The vector variable is left out: indices are compared at its value 0.
         self.analyzer = ctx.analyzer({v: r for v, r in ranges.items() if not v.same_as(var)})
 
@@ -253,8 +255,8 @@ class _Vectorizer:
     def _uniform(self, part: Any, width: int) -> bool:
         if ir.uses_var(part, {self.var}):
             part = part_lane(part, self.var, self.extent, self.analyzer)
-        if not ir.uses_var(part, {self.var}):
-            return not ir.contains(part, ir.BufferLoad)
+        if not ir.uses_var(part, {self.var}):  # an index of the tensor, for example, as long as no iteration changes it
+            return not any(self.ctx.root(load.source) in self.written for load in ir.collect(part, ir.BufferLoad))
         if isinstance(part, (ir.LT, ir.GE)):
             start, bound = self._start(part.a), part.b
             if start is None and (run := packed_run(part.a, self.var, self.extent, self.analyzer)) is not None:
@@ -318,18 +320,21 @@ class _Assume(ir.Mutator):
 
 
 class _LiftLoads(ir.Mutator):
-    """Replaces memory loads in an expression by elements of arrays that wide loads have filled."""
+    """Replaces memory loads in an expression by elements of arrays that wide loads have filled.
 
-    def __init__(self, owner: _Vectorizer, out: list[ir.Stmt], span: Any) -> None:
+    `condition`: under which the expression counts; nothing is loaded where it does not hold.
+    """
+
+    def __init__(self, owner: _Vectorizer, out: list[ir.Stmt], span: Any, condition: Any = None) -> None:
         super().__init__()
-        self.owner, self.out, self.span = owner, out, span
-        self.lifted: list[tuple[Any, Any]] = []  # loads that happen in any case, and what replaces them
+        self.owner, self.out, self.span, self.condition = owner, out, span, condition
+        self.lifted: list[tuple[Any, Any]] = []  # loads that happen whenever the condition holds, and what replaces them
 
     def visit_BufferLoad(self, node: Any) -> Any:
         for load, element in self.lifted:
             if ir.structural_equal(load, node):
                 return element
-        lifted = self.owner.lift(node, None, self.out, self.span)
+        lifted = self.owner.lift(node, self.condition, self.out, self.span)
         if lifted is None:
             return node
         self.lifted.append((node, lifted))
@@ -340,23 +345,27 @@ class _LiftLoads(ir.Mutator):
             return node
         if ir.is_call(node, "prim.if_then_else"):
             condition, then, other = node.args
-            while ir.is_call(then, "prim.if_then_else") and ir.const_number(other) == ir.const_number(then.args[2]) == 0:
-                condition, then = ir.And(condition, then.args[0]), then.args[1]  # the author's condition, then the tensor's end
+            while _is_guarded(then) and _is_guarded(node):  # a guard in a guard
+                condition, then = ir.And(condition, then.args[0]), then.args[1]
             if isinstance(then, ir.BufferLoad) and ir.const_number(other) == 0:
-                lifted = self.owner.lift(then, condition, self.out, self.span)
+                lifted = self.owner.lift(then, self._and(condition), self.out, self.span)
                 return node if lifted is None else lifted
             return self._conditional(condition, then, other)
         return self.descend(node)
 
+    def _and(self, condition: Any) -> Any:
+        return condition if self.condition is None else ir.And(self.condition, condition)
+
     def _conditional(self, condition: Any, then: Any, other: Any) -> Any:
-        """A branch that is not taken must not load: only what the condition or both branches load is lifted."""
+        """A branch that is not taken must not load: what both load is lifted, and under the condition what the first does."""
+        inside = _LiftLoads(self.owner, self.out, self.span, self._and(condition))
         condition = self.visit(condition)
-        first, second = (ir.collect(branch, ir.BufferLoad) for branch in (then, other))
-        for load in first:
+        second = ir.collect(other, ir.BufferLoad)
+        for load in ir.collect(then, ir.BufferLoad):
             if any(ir.structural_equal(load, twin) for twin in second):
                 self.visit(load)
-        known = _KnownLoads(self.lifted)
-        return ir.if_then_else(condition, known.visit(then), known.visit(other))
+        inside.lifted = list(self.lifted)
+        return ir.if_then_else(condition, inside.visit(then), _KnownLoads(self.lifted).visit(other))
 
     def visit_Select(self, node: ir.Select) -> Any:
         return self.descend(node)
@@ -374,6 +383,11 @@ class _KnownLoads(ir.Mutator):
 
     def visit_Call(self, node: ir.Call) -> Any:
         return node if ir.is_call(node, "tirx.address_of") else self.descend(node)
+
+
+def _is_guarded(value: Any) -> bool:
+    """True for `condition ? value : 0`."""
+    return ir.is_call(value, "prim.if_then_else") and ir.const_number(value.args[2]) == 0
 
 
 def _conjuncts(condition: Any) -> list[Any]:
