@@ -163,16 +163,22 @@ class DirectoryStore:
                 os.utime(path)
 
     def lock(self, key: str) -> Any:
-        """A context manager that holds the key's lock; the operating system frees it when its owner dies.
+        """A context manager that holds the key's lock; the operating system frees it when its owner dies. Where the file system
+        has no locks it is a lease, which others take over soon after.
 
         Raises
         ------
         OSError
             When the directory cannot be written.
         """
+        from tilelang.cache.lease import Lease, has_locks
+
+        folder = self.prepare(self.home / "locks")
+        if not has_locks(folder):
+            return Lease(folder / f"{key}.lease")
         from filelock import FileLock
 
-        return FileLock(str(self.prepare(self.home / "locks") / f"{key}.lock"), thread_local=False)
+        return FileLock(str(folder / f"{key}.lock"), thread_local=False)
 
     def keys(self) -> Iterator[str]:
         """The digests of all entries, sound or not."""
