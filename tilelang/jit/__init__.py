@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tilelang.jit.compilers.cpu import CpuJit
     from tilelang.jit.compilers.cuda import CudaJit
     from tilelang.jit.compilers.cupy import CupyJit
+    from tilelang.jit.compilers.extension import ExtensionModuleBuilderBase, LauncherModuleBuilder
     from tilelang.jit.compilers.interpreter import InterpreterJit
     from tilelang.jit.compilers.no_jit import NoJit, no_jit, no_jit_scope
     from tilelang.jit.compilers.nvrtc import NvrtcJit
@@ -39,6 +40,7 @@ _WHERE = {
     **dict.fromkeys(("BinaryJit", "JitBase", "default_jit"), "compilers.base"),
     **dict.fromkeys(("ClangInfo", "CompilerInfo", "GccInfo"), "compilers.compiler_info"),
     **dict.fromkeys(("NoJit", "no_jit", "no_jit_scope"), "compilers.no_jit"),
+    **dict.fromkeys(("ExtensionModuleBuilderBase", "LauncherModuleBuilder"), "compilers.extension"),
     "CpuJit": "compilers.cpu",
     "CudaJit": "compilers.cuda",
     "CupyJit": "compilers.cupy",
@@ -66,6 +68,7 @@ __all__ = [
     "CudaJit",
     "CupyJit",
     "ExecutionBackend",
+    "ExtensionModuleBuilderBase",
     "GccInfo",
     "InterpreterJit",
     "JITImpl",
@@ -76,6 +79,7 @@ __all__ = [
     "KernelWrapper",
     "LaunchConfig",
     "LaunchGrid",
+    "LauncherModuleBuilder",
     "LoweredKernel",
     "NoJit",
     "NvrtcJit",

@@ -137,6 +137,10 @@ def resolve_options(
     backend = choose_backend(requested, chosen)
     if isinstance(compiler, BinaryJit):
         compiler.check(chosen)
+        if getattr(compiler, "adapter", None) is not None and requested not in ("auto", "tvm_ffi"):
+            raise ExecutionBackendError(
+                f"execution_backend={requested!r} and a module builder both say how a kernel is called", fix="leave one out"
+            )
     if require:
         require_guarantees(require, compiler or default_jit(chosen), adapter_of(backend))
     return CompileOptions(

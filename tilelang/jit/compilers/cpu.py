@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,8 @@ from tilelang.jit.compilers.compiler_info import CompilerInfo
 
 if TYPE_CHECKING:
     from tilelang.cache import Artifact
+    from tilelang.jit.adapter import Adapter
+    from tilelang.jit.compilers.extension import ExtensionModuleBuilderBase
     from tilelang.jit.lowered import LoweredKernel
     from tilelang.target import Target
 
@@ -29,6 +33,8 @@ class CpuJit(BinaryJit):
         The target whose compiler that is.
     num_threads : int, optional
         How many threads share a kernel's blocks, at most; what OpenMP says at each call (OMP_NUM_THREADS) if None.
+    module_builder : ExtensionModuleBuilderBase, optional
+        Makes a Python extension module of the kernel and says how it is called; a plain library for the launcher if None.
 
     Examples
     --------
@@ -38,6 +44,7 @@ class CpuJit(BinaryJit):
     compiler_info: CompilerInfo | None = None
     kind: str = "c"
     num_threads: int | None = None
+    module_builder: ExtensionModuleBuilderBase | None = None
     name = "cpu"
 
     def __post_init__(self) -> None:
@@ -45,9 +52,23 @@ class CpuJit(BinaryJit):
             raise ArgumentTypeError(f"num_threads={self.num_threads!r}", fix="give a positive number, or None")
 
     @staticmethod
-    def create(compiler_info: CompilerInfo | None = None, *, num_threads: int | None = None) -> CpuJit:
-        """The same as `CpuJit(compiler_info, num_threads=num_threads)`."""
-        return CpuJit(compiler_info, num_threads=num_threads)
+    def create(
+        compiler_info: CompilerInfo | None = None,
+        *,
+        num_threads: int | None = None,
+        module_builder: ExtensionModuleBuilderBase | None = None,
+    ) -> CpuJit:
+        """The same as `CpuJit(compiler_info, num_threads=num_threads, module_builder=module_builder)`."""
+        return CpuJit(compiler_info, num_threads=num_threads, module_builder=module_builder)
+
+    @property
+    def adapter(self) -> type[Adapter] | None:
+        """What calls go through, in place of an execution backend; None without a module builder."""
+        if self.module_builder is None:
+            return None
+        from tilelang.jit.adapter.extension import ExtensionAdapter
+
+        return ExtensionAdapter
 
     def _definitions(self) -> list[str]:
         return [] if self.num_threads is None else [f"-DTL_NUM_THREADS={self.num_threads}"]
@@ -65,10 +86,13 @@ class CpuJit(BinaryJit):
         from tilelang.toolchain.host import cpu_compiler_identity
 
         info = self.compiler_info
+        identity: dict[str, Any] = {"name": self.name, "threads": self.num_threads}
+        if self.module_builder is not None:
+            identity |= {"module": self.module_builder.cache_identity(), "python": sys.version}
+            identity["include"] = sysconfig.get_path("include")
         if info is None:
-            return {"name": self.name, "version": cpu_compiler_identity(self.kind), "threads": self.num_threads}
-        identity: dict[str, Any] = {"name": self.name, "version": info.version(), "flags": self._compiler(), "env": info.env}
-        identity["threads"] = self.num_threads
+            return {**identity, "version": cpu_compiler_identity(self.kind)}
+        identity |= {"version": info.version(), "flags": self._compiler(), "env": info.env}
         return {**identity, "instruction_set": info.instruction_set()}
 
     def supports(self, target: Target) -> bool:
@@ -89,11 +113,17 @@ class CpuJit(BinaryJit):
 
         options = lowered.options
         flags = tuple(cpu_compile_options(options.pass_configs, options.compile_flags))
+        text, folders = lowered.source, []
+        if self.module_builder is not None:
+            from tilelang.jit.adapter.extension import module_name
+
+            text = self.module_builder.render_module(lowered, module_name(lowered.name))
+            folders = [f"-I{folder}" for folder in self.module_builder.include_dirs()]
         payload = compile_cpu_kernel(
-            lowered.source,
+            text,
             kind=self.kind,
             name=lowered.name,
-            options=[*self._definitions(), *flags],
+            options=[*self._definitions(), *folders, *flags],
             verbose=options.verbose,
             compiler=self._compiler(),
             environment=dict(self.compiler_info.env) if self.compiler_info else None,
