@@ -22,12 +22,19 @@ constexpr int half_rows = 64, most_n = 256, accumulators = most_n / 2;
 // The 32 bits of 9.7.16.4.2 "Instruction descriptor", table of .kind::tf32, f16, f8f6f4 and i8.
 struct Instruction {
   bool negate_a, negate_b, transposed_a, transposed_b, illegal;
-  uint32_t result, a_type, b_type;
+  bool scaled;
+  uint32_t result, a_type, b_type, a_scale, b_scale;  // scales: which byte of a column
   int n, m;
+  explicit Instruction(const tl_sim_tcgen05_product& mma) : Instruction(mma.instruction) {
+    if (mma.kind != TL_SIM_TCGEN05_MXF8F6F4) return;  // table of .kind::mxf8f6f4
+    const uint32_t bits = mma.instruction;
+    illegal = (bits & 0xf) || (bits >> 6 & 1) || !(bits >> 23 & 1) || (bits >> 24 & 7) || bits >> 31;
+    scaled = true, result = 1, a_scale = bits >> 29 & 3, b_scale = bits >> 4 & 3;
+  }
   explicit Instruction(uint32_t bits)
       : negate_a(bits >> 13 & 1), negate_b(bits >> 14 & 1), transposed_a(bits >> 15 & 1), transposed_b(bits >> 16 & 1),
-        illegal((bits & 0xf) || (bits >> 6 & 1) || (bits >> 23 & 1) || bits >> 29), result(bits >> 4 & 3), a_type(bits >> 7 & 7),
-        b_type(bits >> 10 & 7), n(static_cast<int>(bits >> 17 & 63) * 8), m(static_cast<int>(bits >> 24 & 31) * 16) {}
+        illegal((bits & 0xf) || (bits >> 6 & 1) || (bits >> 23 & 1) || bits >> 29), scaled(false), result(bits >> 4 & 3),
+        a_type(bits >> 7 & 7), b_type(bits >> 10 & 7), a_scale(0), b_scale(0), n(static_cast<int>(bits >> 17 & 63) * 8), m(static_cast<int>(bits >> 24 & 31) * 16) {}
 };
 
 int element_bytes(int kind) { return kind == TL_SIM_TCGEN05_F16 ? 2 : kind == TL_SIM_TCGEN05_TF32 ? 4 : 1; }
@@ -41,6 +48,7 @@ int arithmetic_of(int kind, const Instruction& in) {
       return in.a_type ? TL_SIM_WGMMA_BF16 : in.result == f16 ? TL_SIM_WGMMA_F16_F16 : TL_SIM_WGMMA_F16_F32;
     case TL_SIM_TCGEN05_TF32: return in.a_type == 2 && in.b_type == 2 && in.result == f32 ? TL_SIM_WGMMA_TF32 : -1;
     case TL_SIM_TCGEN05_F8F6F4:
+    case TL_SIM_TCGEN05_MXF8F6F4:
       if (in.a_type > 1 || in.b_type > 1 || in.result > f32) return -1;
       return (in.result == f16 ? TL_SIM_WGMMA_E4E4_F16 : TL_SIM_WGMMA_E4E4_F32) + static_cast<int>(in.a_type * 2 + in.b_type);
     case TL_SIM_TCGEN05_I8:
@@ -108,9 +116,34 @@ void each_accumulator(int n, Visit visit) {
   }
 }
 
+// float8_e8m0fnu: a power of two; 255 is NaN. Scales of row r: lane r % 32 of column r / 32.
+float scale_at(const Block& block, uint32_t address, uint32_t row, uint32_t byte) {
+  const uint32_t exponent = block.tensor->cell[row % 32][(address & 0xffff) + row / 32] >> (byte * 8) & 0xff;
+  return exponent == 255 ? __builtin_nanf("") : __builtin_ldexpf(1, static_cast<int>(exponent) - 127);
+}
+
+// The products of 32 elements along k are summed, then scaled and added; in which precision hardware does so is not published.
+void multiply_scaled(Block& block, const TensorOperation& operation, const Instruction& in, const Places& places, int first_row, Half& half) {
+  const uint32_t d = operation.mma.d & 0xffff;
+  void* c[warpgroup_threads];
+  for (int thread = 0; thread < warpgroup_threads; ++thread) c[thread] = half.c[thread];
+  const WgmmaOperands operands{half.a, half.b, nullptr, c, in.n, false, in.negate_a, in.negate_b};
+  wgmma_kernel(block.team->options.numerics, arithmetic_of(operation.mma.kind, in))(operands);
+  each_accumulator(in.n, [&](int thread, int i, int row, int column) {
+    uint32_t& cell = block.tensor->cell[places.lane(first_row + row, column)][d + places.column(column)];
+    float sum, before = 0;
+    memcpy(&sum, &half.c[thread][i], 4);
+    if (operation.mma.accumulate) memcpy(&before, &cell, 4);
+    sum = before + sum * scale_at(block, operation.mma.scale_a, static_cast<uint32_t>(first_row + row), in.a_scale) *
+                       scale_at(block, operation.mma.scale_b, static_cast<uint32_t>(column), in.b_scale);
+    memcpy(&cell, &sum, 4);
+  });
+}
+
 void multiply(Block& block, const TensorOperation& operation, const Instruction& in, const Places& places, int first_row, Half& half) {
   uint32_t(*cell)[tensor_columns] = block.tensor->cell;
   const uint32_t d = operation.mma.d & 0xffff;
+  if (in.scaled) return multiply_scaled(block, operation, in, places, first_row, half);
   const bool packed = in.result == 0;  // to half: 16 bits in the lower half of a column, two to a register of the arithmetic
   auto at = [&](int row, int column) -> uint32_t& { return cell[places.lane(first_row + row, column)][d + places.column(column)]; };
   if (operation.mma.accumulate) {
@@ -139,7 +172,7 @@ std::vector<Block*> blocks_of(const TensorOperation& operation) {
 void execute_product(const TensorOperation& operation) {
   static thread_local std::unique_ptr<Half> space;
   if (!space) space = std::make_unique<Half>();
-  const Instruction in(operation.mma.instruction);
+  const Instruction in(operation.mma);
   const Places places = places_of(operation.mma, in);
   const std::vector<Block*> blocks = blocks_of(operation);
   const int share = in.n / static_cast<int>(blocks.size());
@@ -160,12 +193,28 @@ void execute_product(const TensorOperation& operation) {
   }
 }
 
+// tcgen05.cp (9.7.16.9): row i of 16 bytes, rows in groups of 8 that are the descriptor's stride apart.
+const char* copied_row(Block& block, const TensorOperation& operation, uint32_t row) {
+  const MatrixDescriptor descriptor = MatrixDescriptor::of_tcgen05(operation.source);
+  return in_window(block, descriptor.start + row / 8 * descriptor.stride_offset + row % 8 * 16, 'S', operation.site);
+}
+
+void execute_copy(const TensorOperation& operation) {
+  for (Block* block : blocks_of(operation)) {
+    for (uint32_t lane = 0; lane < tensor_lanes; ++lane) {
+      memcpy(&block->tensor->cell[lane][operation.target], copied_row(*block, operation, lane % 32), 16);
+    }
+  }
+}
+
 void check(const tl_sim_tcgen05_product& mma, const Instruction& in, Block& block, int site) {
   if (in.illegal || arithmetic_of(mma.kind, in) < 0) refuse("an instruction descriptor of types that its kind does not have", site);
   if (mma.group == 2 && (!partner_of(block) || !partner_of(block)->live)) refuse("a pair of blocks needs a cluster of two that both run", site);
   if (tensor_memory(block).group && block.tensor->group != mma.group) refuse("another .cta_group than tensor memory was allocated with", site);
   const int rows = in.m / mma.group, step = mma.group == 2 || rows == 128 ? 16 : 8;
   if ((rows != 64 && rows != 128) || in.n < step || in.n > most_n || in.n % step) refuse("a shape that it does not have", site);
+  if (in.scaled && rows != 128) refuse("block scales with other than 128 rows of each block", site);
+  if (in.scaled && (mma.scale_a >> 16 || mma.scale_b >> 16)) refuse("scales that do not start at lane 0", site);
   if (mma.kind == TL_SIM_TCGEN05_TF32 && (in.transposed_a || in.transposed_b)) refuse("32-bit operands are K-major", site);
   if (mma.a_in_tensor_memory && (rows != 128 || in.transposed_a || mma.a >> 16)) refuse("A in tensor memory has 128 rows from lane 0, K-major", site);
   const uint32_t lane = mma.d >> 16;
@@ -210,7 +259,8 @@ void observe(TensorOperation& operation, const Instruction& in, const Places& pl
 void execute_tensor_operation(TensorOperation& operation) {
   tl_sim_thread* saved = tl_sim_self;
   tl_sim_self = operation.thread;  // whom a failure names
-  execute_product(operation);
+  if (operation.copies) execute_copy(operation);
+  else execute_product(operation);
   tl_sim_self = saved;
 }
 
@@ -234,7 +284,7 @@ using namespace tl::sim;
 void tl_sim_tcgen05_mma(const struct tl_sim_tcgen05_product* mma, int site) {
   Thread* thread = self();
   Block& block = *thread->block;
-  const Instruction in(mma->instruction);
+  const Instruction in(*mma);
   check(*mma, in, block, site);
   const Places places = places_of(*mma, in);
   auto operation = std::make_unique<TensorOperation>();
@@ -244,9 +294,13 @@ void tl_sim_tcgen05_mma(const struct tl_sim_tcgen05_product* mma, int site) {
   operation->site = site;
   operation->written = {0, tensor_lanes, mma->d & 0xffff, places.columns()};
   if (mma->a_in_tensor_memory) operation->read[0] = {0, tensor_lanes, static_cast<uint32_t>(mma->a & 0xffff), operand_row_bytes / 4};
+  if (in.scaled) {
+    operation->read[1] = {0, tensor_lanes, mma->scale_a & 0xffff, 4};
+    operation->read[2] = {0, tensor_lanes, mma->scale_b & 0xffff, static_cast<uint32_t>(in.n + 31) / 32};
+  }
   for (Block* each : blocks_of(*operation)) {
     require_allocated(*each, operation->written, "tcgen05.mma", site);
-    require_allocated(*each, operation->read[0], "tcgen05.mma", site);
+    for (const TensorPiece& read : operation->read) require_allocated(*each, read, "tcgen05.mma", site);
     for (const Thread& other : each->threads) {
       for (const TensorTransfer& load : other.tensor_loads) {
         if (operation->written.meets({load.lane, 1, load.column, static_cast<uint32_t>(load.columns)})) {
@@ -256,9 +310,40 @@ void tl_sim_tcgen05_mma(const struct tl_sim_tcgen05_product* mma, int site) {
       }
     }
     check_fences(*each, operation->written, TensorMemory::Touch::core, "tcgen05.mma", site);
-    if (mma->a_in_tensor_memory) check_fences(*each, operation->read[0], TensorMemory::Touch::core, "tcgen05.mma", site);
+    for (const TensorPiece& read : operation->read) check_fences(*each, read, TensorMemory::Touch::core, "tcgen05.mma", site);
   }
   observe(*operation, in, places);
+  block.tensor->pending.push_back(std::move(operation));
+  Team& team = *block.team;
+  if (team.options.time == Time::early || (team.options.time == Time::random && team.random.one_in(4))) run_tensor_operations(*thread, thread->tensor_issued);
+}
+
+void tl_sim_tcgen05_cp(uint32_t address, uint64_t rows, int group, int site) {
+  Thread* thread = self();
+  Block& block = *thread->block;
+  const MatrixDescriptor descriptor = MatrixDescriptor::of_tcgen05(rows);
+  if ((rows >> 46 & 7) != 1 || descriptor.swizzle) refuse("tcgen05.cp takes a descriptor without swizzle, bits 46 to 48 0b001", site);
+  if (address >> 16 || address % 4) refuse("tcgen05.cp.32x128b.warpx4 goes to lane 0 of a column that is a multiple of 4", site);
+  if (tensor_memory(block).group && block.tensor->group != group) refuse("another .cta_group than tensor memory was allocated with", site);
+  auto operation = std::make_unique<TensorOperation>();
+  operation->thread = thread;
+  operation->number = ++thread->tensor_issued;
+  operation->copies = true;
+  operation->mma.group = group;
+  operation->source = rows;
+  operation->target = address;
+  operation->site = site;
+  operation->written = {0, tensor_lanes, address, 4};
+  for (Block* each : blocks_of(*operation)) {
+    require_allocated(*each, operation->written, "tcgen05.cp", site);
+    check_fences(*each, operation->written, TensorMemory::Touch::core, "tcgen05.cp", site);
+    if (!block.observer) continue;
+    const Agent agent{AgentKind::tensor, static_cast<uint32_t>(thread->index), thread->block};
+    for (uint32_t row = 0; row < 32; ++row) {
+      block.observer->async_access(*thread, agent, thread->tensor_commits + 1, copied_row(*each, *operation, row), 16, Access::read, Proxy::async, site_of(site));
+    }
+    observe_tensor(*thread, *each, operation->written, Access::write, thread->tensor_commits + 1, site);
+  }
   block.tensor->pending.push_back(std::move(operation));
   Team& team = *block.team;
   if (team.options.time == Time::early || (team.options.time == Time::random && team.random.one_in(4))) run_tensor_operations(*thread, thread->tensor_issued);

@@ -23,7 +23,6 @@ struct TensorOperation {
   uint64_t number;  // of its thread's operations, from 1
   bool copies;
   tl_sim_tcgen05_product mma;
-  int shape;                 // of a copy
   uint32_t target;           // of a copy: address
   uint64_t source;           // of a copy: descriptor
   int site;

@@ -306,6 +306,11 @@ def blackwell_text(group: int) -> str:
                 flags = f"{str(ta).lower()}, {str(tb).lower()}"
                 lines.append(f"    tl::tcgen05_mma_ss<{a}, {b}, {c}, {m}, 64, {flags}, {group}>(d, a128, a0 + a32, *flag > 3);")
         lines.append(f"    tl::tcgen05_mma_ts<{a}, {b}, {c}, {128 * group}, 32, false, {group}>(d, d + 64, a64, true);")
+    for a in FLOAT8:
+        for b in FLOAT8:
+            flags = f"{128 * group}, 64, true, false, {group}"
+            lines.append(f"    tl::tcgen05_mma_scaled<{a}, {b}, {flags}>(d, a128, a64, d + 64, d + 68, *flag, i, true);")
+    lines.append(f"    tl::tcgen05_cp_warpx4<{group}>(d, a0);")
     lines.append(f"    tl::tcgen05_commit<{group}>(bar);" + (" tl::tcgen05_commit_pair(bar, 3);" if group == 2 else "") + "\n  }")
     for t in ("float", "int32_t", "uint8_t"):
         for n in (1, 2, 4, 8, 16, 32, 64, 128):

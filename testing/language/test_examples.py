@@ -40,6 +40,9 @@ DECLARATIONS = {
     "A_places": '{} = T.alloc_shared((128, 4), "int16")',
     "own total": '{} = T.alloc_local((1,), "float32")',
     "answer": '{} = T.alloc_shared((4,), "uint32")',
+    "scale_words": '{} = T.alloc_shared((128,), "uint32")',
+    "SFA SFB": '{} = T.alloc_tmem((128, 4), "uint32")',
+    "A8 B8": '{} = T.alloc_shared((128, 64), "float8_e4m3fn")',
     "C_tmem": '{} = T.alloc_tmem((128, 128), "float32")',
     "full empty done ready answered": "{} = T.alloc_cluster_barrier([128] * 3)",
 }

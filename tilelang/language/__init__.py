@@ -197,8 +197,11 @@ from .tensor_memory import (
     deallocate_tmem,
     tcgen05_after_thread_sync,
     tcgen05_before_thread_sync,
+    tcgen05_cp_warpx4,
     tcgen05_gemm,
+    tcgen05_gemm_blockscaled,
     tcgen05_mma_arrive,
+    tcgen05_sf_warp_transpose,
 )
 from .tma import tma_copy, tma_store_arrive, tma_store_wait
 from .tma_rows import tma_gather4, tma_gather4_bytes, tma_scatter4

@@ -86,8 +86,10 @@ def multiply(
     k_pack: int = 1,
     wg_wait: int = 0,
     pair: bool = False,
+    scales: tuple[tuple[Any, ...], dict[str, Any]] | None = None,
 ) -> None:
-    """T.gemm; `pair`: of two blocks, each of which has half of the columns of B."""
+    """T.gemm; `pair`: of two blocks, each of which has half of the columns of B; `scales`: further operands and attributes of
+    T.tcgen05_gemm_blockscaled."""
     a, b, c = tile(A, "A of T.gemm"), tile(B, "B of T.gemm"), tile(C, "C of T.gemm")
     shape_a, shape_b, shape_c = matrix_extents(a, "A"), matrix_extents(b, "B"), matrix_extents(c, "C")
     transpose_A, transpose_B = _flag(transpose_A, "transpose_A"), _flag(transpose_B, "transpose_B")
@@ -122,7 +124,11 @@ def multiply(
     if pair:
         attrs["pair"] = True
     barrier = () if mbar is None else (barrier_region(mbar, "mbar of T.gemm"),)
-    statement("tl.gemm", (a, b, c, as_condition(clear_accum, "clear_accum"), *barrier), attrs, "T.gemm")
+    operands = (a, b, c, as_condition(clear_accum, "clear_accum"))
+    if scales is not None:
+        statement("tl.gemm_blockscaled", (*operands, *scales[0], *barrier), {**attrs, **scales[1]}, "T.tcgen05_gemm_blockscaled")
+    else:
+        statement("tl.gemm", (*operands, *barrier), attrs, "T.gemm")
 
 
 def matrix_extents(region: Region, name: str, what: str = "T.gemm") -> tuple:

@@ -10,6 +10,7 @@ from .allocate import _scalar_dtype, alloc_fragment
 from .barrier import barrier_region
 from .buffer import Buffer, Region
 from .emit import alloc, statement, tile
+from .expr import as_expr
 from .shape import as_shape, static
 
 SCOPE = "shared.tmem"
@@ -118,6 +119,103 @@ def tcgen05_gemm(
     multiply(A, B, C, transpose_A, transpose_B, policy, clear_accum, mbar, annotations, wg_wait=-1, pair=bool(use_2cta))
 
 
+def tcgen05_gemm_blockscaled(
+    A: Any,
+    B: Any,
+    C: Any,
+    SFA_tmem: Any,
+    SFB_tmem: Any,
+    transpose_A: bool = False,
+    transpose_B: bool = False,
+    clear_accum: Any = False,
+    wg_wait: int = 0,
+    mbar: Any = None,
+    *,
+    k_start: Any,
+    sf_a_granularity_k: int,
+    sf_b_granularity_k: int,
+    use_2cta: bool = False,
+    annotations: dict[str, Any] | None = None,
+) -> None:
+    """T.gemm of 8-bit floats into tensor memory, whose blocks along k have a scale each: `C += (A * SFA) @ (B * SFB)`.
+
+    Parameters
+    ----------
+    A, B, C, transpose_A, transpose_B, clear_accum, mbar, use_2cta
+        As of T.tcgen05_gemm; A in shared memory, M a multiple of 128, C of float32.
+    SFA_tmem, SFB_tmem : tiles of T.alloc_tmem
+        Scales (float8_e8m0fnu: 2**(byte - 127)) of rows of A and of columns of B: four columns of 32 bits for every 128, by
+        T.tcgen05_cp_warpx4. A word holds those of four neighbouring blocks along k.
+    wg_wait : int
+        0: over when the statement ends. -1: when `mbar` has completed a phase.
+    k_start : int or Expr
+        Where the tile begins along k: block `k_start // granularity` has byte `k_start // granularity % 4` of its row's word.
+    sf_a_granularity_k, sf_b_granularity_k : int
+        Elements along k that share a scale, a multiple of 32.
+
+    Examples
+    --------
+    >>> T.tcgen05_gemm_blockscaled(
+    ...     A8, B8, C_tmem, SFA, SFB, transpose_B=True, k_start=0, sf_a_granularity_k=128, sf_b_granularity_k=128
+    ... )
+    """
+    from .gemm import GemmWarpPolicy, multiply
+
+    for operand, name in ((C, "C"), (SFA_tmem, "SFA_tmem"), (SFB_tmem, "SFB_tmem")):
+        if not in_tensor_memory(operand):
+            raise SemanticError(
+                f"{name} of T.tcgen05_gemm_blockscaled is not in tensor memory", fix="allocate it by T.alloc_tmem"
+            )
+    scales = (tile(SFA_tmem, "SFA"), tile(SFB_tmem, "SFB"), as_expr(k_start, "k_start"))
+    more = {"granularity": [int(sf_a_granularity_k), int(sf_b_granularity_k)]}
+    pair, square = bool(use_2cta), GemmWarpPolicy.Square
+    multiply(A, B, C, transpose_A, transpose_B, square, clear_accum, mbar, annotations, 1, wg_wait, pair, (scales, more))
+
+
+def tcgen05_sf_warp_transpose(smem_src: Any) -> None:
+    """Put scales in the order in which T.tcgen05_cp_warpx4 takes them, in place: in each 128 words the one of row 32 c + l goes
+    to 4 l + c.
+
+    Parameters
+    ----------
+    smem_src : buffer or region
+        In shared memory: words of 32 bits, one for each of a multiple of 128 rows.
+
+    Examples
+    --------
+    >>> T.tcgen05_sf_warp_transpose(scale_words)
+    """
+    what = "T.tcgen05_sf_warp_transpose"
+    statement("tl.sf_warp_transpose", (tile(smem_src, f"the tile of {what}"),), None, what)
+
+
+def tcgen05_cp_warpx4(smem_src: Any, tmem_dst: Any, tmem_col_offset: Any = 0, *, use_2cta: bool = False) -> None:
+    """Copy ordered scales to tensor memory, for all four warps; products that the same threads issue later come after it.
+
+    The words must not change before a barrier of such products (T.tcgen05_mma_arrive) has completed its phase.
+
+    Parameters
+    ----------
+    smem_src : buffer or region
+        What T.tcgen05_sf_warp_transpose has put in order.
+    tmem_dst : tile of T.alloc_tmem
+        Four columns of 32 bits for every 128 words.
+    tmem_col_offset : int or Expr
+        The first column in `tmem_dst`, a multiple of 4.
+    use_2cta : bool
+        In kernels of pairs, where it is so anyway.
+
+    Examples
+    --------
+    >>> T.tcgen05_cp_warpx4(scale_words, SFA)
+    """
+    what = "T.tcgen05_cp_warpx4"
+    if not in_tensor_memory(tmem_dst):
+        raise SemanticError(f"{what} to {tmem_dst}", fix='a tile of tensor memory: T.alloc_tmem((128, 4), "uint32")')
+    args = (tile(smem_src, f"the source of {what}"), tile(tmem_dst, "the target"), as_expr(tmem_col_offset, "tmem_col_offset"))
+    statement("tl.tcgen05_cp_warpx4", args, None, what)
+
+
 def tcgen05_mma_arrive(mbar: Any, arrive_2cta: bool = False) -> None:
     """One arrival on a barrier when all products are over that the same threads' T.tcgen05_gemm has issued so far.
 
@@ -197,5 +295,8 @@ __all__ = [
     "tcgen05_after_thread_sync",
     "tcgen05_before_thread_sync",
     "tcgen05_gemm",
+    "tcgen05_cp_warpx4",
+    "tcgen05_gemm_blockscaled",
     "tcgen05_mma_arrive",
+    "tcgen05_sf_warp_transpose",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 from .. import ir
 from ..errors import SemanticError
 from ..tileop.base import as_tile_op
-from ..tileop.tcgen05 import ProductsArrive, TensorGemm
+from ..tileop.tcgen05 import ProductsArrive, ScaleCopy, TensorGemm
 from ..tileop.tma import ExplicitTensorCopy, RowsCopy
 from .effects import is_collective, is_unit, ordering_call, unit_accesses
 from .kernel_program import KernelProgram
@@ -24,7 +24,7 @@ from .thread_group import ThreadGroup, group_of
 from .uniformity import Uniformity
 
 WARP = 32
-_FOR_ONE_THREAD = (ExplicitTensorCopy, RowsCopy, TensorGemm, ProductsArrive)  # operators that a single thread may run
+_FOR_ONE_THREAD = (ExplicitTensorCopy, RowsCopy, TensorGemm, ProductsArrive, ScaleCopy)  # operators that a single thread may run
 _OPERATIONS: dict[type, Any] = {
     ir.Add: np.add,
     ir.Sub: np.subtract,

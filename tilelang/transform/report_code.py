@@ -21,6 +21,7 @@ _BANKS, _BANK_BYTES = 32, 4
 _MATRIX = (
     "tcgen05_mma_ss",
     "tcgen05_mma_ts",
+    "tcgen05_mma_scaled",
     "wgmma_ss",
     "wgmma_rs",
     "wgmma_ss_steps",

@@ -74,6 +74,25 @@ TL_FUNC void tcgen05_mma_ts(uint32_t d, uint32_t a, uint64_t b, bool accumulate 
                                                              accumulate TL_SITE_ARGUMENT);
 }
 
+// Block scales: D += (A * scale_A) (B * scale_B) of 8-bit floats, M of 128 for each block. A scale is a power of two (float8_e8m0fnu)
+// for 32 elements along k. Row r of A, or column r of B, has its scales in lane r % 32 of column r / 32 from `scale` on, once for each
+// quarter of the lanes; four of them are in a column, of which `id` picks one (PTX ISA 9.7.16.10.7 "Block scaling").
+template <class A, class B, int M, int N, bool TransA = false, bool TransB = false, int Group = 1>
+TL_FUNC void tcgen05_mma_scaled(uint32_t d, uint64_t a, uint64_t b, uint32_t scale_a, uint32_t scale_b, uint32_t id_a, uint32_t id_b,
+                                bool accumulate TL_SITE_PARAMETER) {
+  detail::check_tcgen05<A, B, float, M, N, TransA, TransB, Group>();
+  static_assert(sizeof(A) == 1 && sizeof(B) == 1 && !is_integer<A> && M == 128 * Group, "8-bit floats, 128 rows in each block");
+  const uint32_t instruction = detail::tcgen05_scaled_instruction<A, B, M, N, TransA, TransB>() | (id_b & 3) << 4 | (id_a & 3) << 29;
+  detail::tcgen05_mma_scaled<Group>(d, a, b, instruction, scale_a, scale_b, accumulate TL_SITE_ARGUMENT);
+}
+
+// 32 rows of 16 bytes by descriptor (without swizzle) to four columns, into each quarter of the lanes; by one thread, and in order with
+// its products. Commits tell when it is over.
+template <int Group = 1>
+TL_FUNC void tcgen05_cp_warpx4(uint32_t address, uint64_t rows TL_SITE_PARAMETER) {
+  detail::tcgen05_cp_warpx4<Group>(address, rows TL_SITE_ARGUMENT);
+}
+
 // One arrival on the barrier when everything that this thread has issued is over. With a mask, for pairs: on the barriers at the same
 // place in those blocks of the cluster.
 template <int Group = 1>

@@ -67,6 +67,16 @@ TL_FUNC void tcgen05_mma_ts(uint32_t d, uint32_t left, uint64_t b, uint32_t inst
 }
 
 template <int Group>
+TL_FUNC void tcgen05_mma_scaled(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, uint32_t scale_a, uint32_t scale_b, bool accumulate) {
+  TL_TCGEN05_GROUP(Group, "{\n .reg .pred p;\n setp.ne.b32 p, %6, 0;\n tcgen05.mma",
+                   ".kind::mxf8f6f4.block_scale.scale_vec::1X [%0], %1, %2, %3, [%4], [%5], p;\n}", ::"r"(d), "l"(a), "l"(b), "r"(instruction),
+                   "r"(scale_a), "r"(scale_b), "r"(static_cast<int>(accumulate)) : "memory");
+}
+template <int Group>
+TL_FUNC void tcgen05_cp_warpx4(uint32_t address, uint64_t rows) {
+  TL_TCGEN05_GROUP(Group, "tcgen05.cp", ".32x128b.warpx4 [%0], %1;", ::"r"(address), "l"(rows) : "memory");
+}
+template <int Group>
 TL_FUNC void tcgen05_commit(uint64_t* barrier) {
   TL_TCGEN05_GROUP(Group, "tcgen05.commit", ".mbarrier::arrive::one.shared::cluster.b64 [%0];", ::"r"(smem_address(barrier)) : "memory");
 }

@@ -5,7 +5,7 @@
 namespace tl::detail {
 
 // Numbers of .kind, in the order of PTX ISA 9.7.16.2 "tcgen05.mma kinds"; the simulator takes the same.
-enum tcgen05_kind { tcgen05_f16, tcgen05_tf32, tcgen05_f8f6f4, tcgen05_i8 };
+enum tcgen05_kind { tcgen05_f16, tcgen05_tf32, tcgen05_f8f6f4, tcgen05_i8, tcgen05_mxf8f6f4 };
 
 template <class A>
 TL_FUNC constexpr tcgen05_kind tcgen05_kind_of() {
@@ -45,6 +45,14 @@ TL_FUNC constexpr uint32_t tcgen05_instruction() {
   constexpr uint32_t result = is_same<C, int32_t> ? 2 : is_same<C, float> ? 1 : 0;
   return result << 4 | tcgen05_type<A>() << 7 | tcgen05_type<B>() << 10 | uint32_t{TransA} << 15 | uint32_t{TransB} << 16 |
          uint32_t{N / 8} << 17 | uint32_t{M / 16} << 24;
+}
+
+// With block scales: the descriptor of .kind::mxf8f6f4, beside the numbers of the scales' bytes (bits 4 and 5 of B, 29 and 30 of A).
+template <class A, class B, int M, int N, bool TransA, bool TransB>
+TL_FUNC constexpr uint32_t tcgen05_scaled_instruction() {
+  constexpr uint32_t ue8m0 = 1;
+  return tcgen05_type<A>() << 7 | tcgen05_type<B>() << 10 | uint32_t{TransA} << 15 | uint32_t{TransB} << 16 | uint32_t{N / 8} << 17 |
+         ue8m0 << 23 | uint32_t{M / 128} << 27;
 }
 
 }  // namespace tl::detail

@@ -195,11 +195,12 @@ void tl_sim_wgmma_commit(int site);
 void tl_sim_wgmma_wait(int pending, int site);
 
 /* ---- tensor memory and tcgen05; addresses are lane << 16 | column, `group` is 1 or 2 blocks ---- */
-enum tl_sim_tcgen05_kind { TL_SIM_TCGEN05_F16, TL_SIM_TCGEN05_TF32, TL_SIM_TCGEN05_F8F6F4, TL_SIM_TCGEN05_I8 };
+enum tl_sim_tcgen05_kind { TL_SIM_TCGEN05_F16, TL_SIM_TCGEN05_TF32, TL_SIM_TCGEN05_F8F6F4, TL_SIM_TCGEN05_I8, TL_SIM_TCGEN05_MXF8F6F4 };
 struct tl_sim_tcgen05_product {
   int32_t kind, group, accumulate, a_in_tensor_memory;
   uint32_t d, instruction; /* address; instruction descriptor */
   uint64_t a, b;           /* descriptors, or the address of A */
+  uint32_t scale_a, scale_b; /* addresses, of MXF8F6F4 */
 };
 void tl_sim_tcgen05_alloc(uint32_t* slot, uint32_t columns, int group, int site);
 void tl_sim_tcgen05_dealloc(uint32_t address, uint32_t columns, int group, int site);
@@ -209,6 +210,7 @@ void tl_sim_tcgen05_st(uint32_t address, const void* registers, int columns, int
 void tl_sim_tcgen05_wait(int stores, int site);
 void tl_sim_tcgen05_fence(int after, int site);
 void tl_sim_tcgen05_mma(const struct tl_sim_tcgen05_product* operation, int site);
+void tl_sim_tcgen05_cp(uint32_t address, uint64_t rows, int group, int site); /* .32x128b.warpx4 */
 void tl_sim_tcgen05_commit(void* barrier, int group, uint32_t blocks, int site); /* blocks: mask of cluster ranks, 0 the own */
 
 /* ---- cluster launch control ---- */

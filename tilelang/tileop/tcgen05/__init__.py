@@ -4,6 +4,18 @@ from .arrive import ProductsArrive
 from .copy import TensorCopy
 from .deallocate import DeallocateTensorMemory
 from .gemm import TensorGemm
+from .scale_copy import ScaleCopy, ScaleTranspose
+from .scaled import ScaledTensorGemm
 from .tile import SCOPE, TensorTile
 
-__all__ = ["SCOPE", "DeallocateTensorMemory", "ProductsArrive", "TensorCopy", "TensorGemm", "TensorTile"]
+__all__ = [
+    "SCOPE",
+    "DeallocateTensorMemory",
+    "ProductsArrive",
+    "ScaleCopy",
+    "ScaleTranspose",
+    "ScaledTensorGemm",
+    "TensorCopy",
+    "TensorGemm",
+    "TensorTile",
+]

@@ -20,6 +20,22 @@ from .tile import SCOPE, TensorTile, check_target, row_block
 
 
 @dataclass(frozen=True, eq=False)
+class Product:
+    """One instruction: its operands, and which of the tiles along m, n and k it multiplies."""
+
+    name: str
+    template: list[str]
+    target: Any
+    left: Any
+    right: Any
+    keep: Any
+    row_tile: Any
+    column_tile: Any
+    step: Any
+    width: int
+
+
+@dataclass(frozen=True, eq=False)
 class TensorGemm(TileOp):
     """C += A @ B with C in tensor memory; made by `tl.gemm` where C is there.
 
@@ -244,14 +260,16 @@ class TensorGemm(TileOp):
                 )
             else:
                 name, operand = "tl.tcgen05_mma_ts", self._address_of_a(i, s, ctx)
-            return ir.evaluate(
-                ir.call(name, [target, operand, described, keep], attrs={"template": template}, span=self.span), self.span
-            )
+            return self._issue(Product(name, template, target, operand, described, keep, i, j, s, width), ctx)
 
         def steps(i: Any, j: Any) -> ir.Stmt:
             return loop("ki", a.shape[1] // step, lambda s: product(i, j, s), self.span)
 
         return loop("mi", m // self.rows, lambda i: loop("ni", n // width, lambda j: steps(i, j), self.span), self.span)
+
+    def _issue(self, at: Product, ctx: LoweringContext) -> ir.Stmt:
+        args = [at.target, at.left, at.right, at.keep]
+        return ir.evaluate(ir.call(at.name, args, attrs={"template": at.template}, span=self.span), self.span)
 
     def _width(self, right: DescribedMatrix) -> int:
         """n of one instruction: tiles of B start where its descriptor can."""

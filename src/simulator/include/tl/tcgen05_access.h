@@ -33,13 +33,23 @@ inline void tcgen05_st(uint32_t address, const T* registers, int site) {
 
 template <tcgen05_kind Kind, int Group>
 inline void tcgen05_mma_ss(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, bool accumulate, int site) {
-  const tl_sim_tcgen05_product product{Kind, Group, accumulate, 0, d, instruction, a, b};
+  const tl_sim_tcgen05_product product{Kind, Group, accumulate, 0, d, instruction, a, b, 0, 0};
   tl_sim_tcgen05_mma(&product, site);
 }
 template <tcgen05_kind Kind, int Group>
 inline void tcgen05_mma_ts(uint32_t d, uint32_t a, uint64_t b, uint32_t instruction, bool accumulate, int site) {
-  const tl_sim_tcgen05_product product{Kind, Group, accumulate, 1, d, instruction, a, b};
+  const tl_sim_tcgen05_product product{Kind, Group, accumulate, 1, d, instruction, a, b, 0, 0};
   tl_sim_tcgen05_mma(&product, site);
+}
+template <int Group>
+inline void tcgen05_mma_scaled(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, uint32_t scale_a, uint32_t scale_b, bool accumulate,
+                               int site) {
+  const tl_sim_tcgen05_product product{tcgen05_mxf8f6f4, Group, accumulate, 0, d, instruction, a, b, scale_a, scale_b};
+  tl_sim_tcgen05_mma(&product, site);
+}
+template <int Group>
+inline void tcgen05_cp_warpx4(uint32_t address, uint64_t rows, int site) {
+  tl_sim_tcgen05_cp(address, rows, Group, site);
 }
 template <int Group>
 inline void tcgen05_commit(uint64_t* barrier, int site) {
