@@ -160,6 +160,14 @@ STATEMENTS = {
     "ptx_cp_async_barrier": (lambda A: T.ptx_cp_async_barrier(A), DTypeError, "pass a barrier of T.alloc_barrier"),
     "ptx_init_barrier_thread_count": (lambda A: T.ptx_init_barrier_thread_count(A, 8), DTypeError, "pass a barrier"),
     "ptx_wait_barrier": (lambda A: T.ptx_wait_barrier(A, 0), DTypeError, "pass a barrier of T.alloc_barrier"),
+    "ptx_wgmma_rs": (
+        lambda A: T.ptx_wgmma_rs("float32", "m64n7k16", True, "fp16", "fp16", "fp32", A, 0, A, 0, A, 0),
+        (SemanticError, UnsupportedError, ShapeError), "m64n7k16",
+    ),
+    "ptx_wgmma_sp_rs": (
+        lambda A: T.ptx_wgmma_sp_rs("float32", "m64n7k32", True, "fp16", "fp16", "fp32", A, 0, A, 0, A, 0, A, 0, 0),
+        (SemanticError, UnsupportedError, ShapeError), "m64n7k32",
+    ),
     "ramp": (lambda A: T.ramp(0, 1, 1), SemanticError, "give a constant of at least 2"),
     "reduce": (lambda A: T.reduce(A, A, "mean", 0, True), SemanticError, "one of sum, max, min"),
     "reduce_absmax": (lambda A: T.reduce_absmax(A[0], A), (DTypeError, ShapeError), "T.reduce_absmax"),

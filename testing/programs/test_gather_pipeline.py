@@ -140,6 +140,50 @@ def test_rows_in_shared_memory(change, target, device):
     assert_close(out, picked @ w.double().T, terms=144, scale=picked.abs() @ w.double().abs().T)
 
 
+def ragged_keys(S, D, block, stages):
+    """A sequence's keys, from a row that is known at run time, zeros behind its end: written with if and else."""
+
+    @T.prim_func
+    def main(
+        Q: T.Tensor((64, D), "float16"),
+        K: T.Tensor((S, D), "float16"),
+        ends: T.Tensor((3,), "int32"),
+        O: T.Tensor((2, 64, S), "float32"),
+    ):
+        with T.Kernel(2, threads=256) as sequence:
+            Q_s = T.alloc_shared((64, D), "float16")
+            K_s = T.alloc_shared((block, D), "float16")
+            acc = T.alloc_fragment((64, block), "float32")
+            first, count = ends[sequence], ends[sequence + 1] - ends[sequence]
+            T.copy(Q, Q_s)
+            for k in T.Pipelined(T.ceildiv(count, block), num_stages=stages):
+                for i, d in T.Parallel(block, D):
+                    if k * block + i < count:
+                        K_s[i, d] = K[first + k * block + i, d]
+                    else:
+                        K_s[i, d] = 0
+                T.gemm(Q_s, K_s, acc, transpose_B=True, clear_accum=True)
+                T.copy(acc, O[sequence, 0, k * block])
+
+    return main
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=["sm_80", "sm_90a"])
+@pytest.mark.parametrize("stages", [0, 1, 3])
+def test_ragged_rows_with_else(stages, target, device):
+    q, k = random((64, 96), "float16", device), random((160, 96), "float16", device)
+    ends = torch.tensor([0, 90, 160], dtype=torch.int32, device=device)
+    kernel = tilelang.compile(ragged_keys(160, 96, 64, stages), target=target)
+    assert ("copies K_s from K by cp.async, 16 bytes" if stages else "writes K_s, 16 bytes") in str(kernel.remarks)
+    out = torch.zeros((2, 64, 160), device=device)
+    kernel(q, k, ends, out)
+    for sequence, (first, end) in enumerate([(0, 90), (90, 160)]):
+        expected = q.double() @ k.double()[first:end].T
+        torch.testing.assert_close(out[sequence, :, : end - first].double(), expected, rtol=1e-3, atol=1e-2)
+        padded = -(-(end - first) // 64) * 64
+        assert (out[sequence, :, end - first : padded] == 0).all()
+
+
 @pytest.mark.parametrize("target", TARGETS, ids=["sm_80", "sm_90a"])
 def test_no_races(target):
     kernel = tilelang.compile(gathered_scores(2, 40, 64, 72, 32, 64, 3, "float16"), target=target)

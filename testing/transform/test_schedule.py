@@ -207,3 +207,28 @@ def test_depth_of_a_pipelined_loop():
 
     kernel = tilelang.compile(main, target=SM90)
     assert "A_s has 5 stages" in str(kernel.remarks)
+
+
+def test_registers_move_where_the_role_runs():
+    """ptxas ignores setmaxnreg in front of code that roles share: it stands in the role, as does what follows the loop."""
+    roles = [role("load", 5, 6, 24), role("use", 8, 12, 240)]
+    kernel = tilelang.compile(program(roles=roles, warps=12, threads=384), target=SM90)
+    text = kernel.get_kernel_source()
+    first, second = text.index("set_max_registers_decrease<24>"), text.index("set_max_registers_increase<240>")
+    assert text.rindex("tma_load") < second and text.index("tma_load") > first  # the loader comes first, and gives back
+    use = text[second:]
+    assert use.index("wgmma_ss") < use.index("store<8>(C") and "warp_uniform" not in use[: use.index("store<8>(C")]
+    assert "160 <= tx && tx < 192" in text  # one of the four warps whose registers move
+
+
+@pytest.mark.parametrize(
+    "kind, meaning",
+    [
+        ("acquire", "PRODUCER_ACQUIRE"),
+        ("COMMIT", "PRODUCER_COMMIT"),
+        ("full_wait", "CONSUMER_WAIT"),
+        ("empty_arrive", "CONSUMER_RELEASE"),
+    ],
+)
+def test_names_of_syncs(kind, meaning):
+    assert T.WSSync(kind, "ab").kind is T.WSSyncKind[meaning]

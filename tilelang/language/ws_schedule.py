@@ -37,10 +37,15 @@ class AnnotationKey(str):
 WSID = AnnotationKey(_KEY)
 
 
+# A slot is empty until it is committed, full until it is released.
+_BARRIERS = {"empty_wait": "ACQUIRE", "full_arrive": "COMMIT", "full_wait": "WAIT", "empty_arrive": "RELEASE"}
+
+
 class WSSyncKind(str, Enum):
     """What a role does at a pipeline: a producer acquires a free slot and commits it full, a consumer waits and releases.
 
-    The short names acquire, commit, wait and release mean the same.
+    The short names acquire, commit, wait and release mean the same, and so do the barriers' own: empty_wait, full_arrive,
+    full_wait and empty_arrive.
 
     Examples
     --------
@@ -59,7 +64,7 @@ class WSSyncKind(str, Enum):
 
     @classmethod
     def _missing_(cls, value: object) -> WSSyncKind | None:
-        return cls.__members__.get(str(value).upper())
+        return cls.__members__.get(str(value).upper()) or cls.__members__.get(_BARRIERS.get(str(value).lower(), ""))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from ..tileop.tma import ExplicitTensorCopy, RowsCopy
 from .effects import is_collective, is_unit, ordering_call, unit_accesses
 from .kernel_program import KernelProgram
 from .manual_barriers import has_manual_barriers
+from .merge_groups import MergeGroups
 from .thread_group import ThreadGroup, group_of
 from .uniformity import Uniformity
 
@@ -48,9 +49,11 @@ def group_threads(program: KernelProgram) -> KernelProgram:
     """The launch with its groups marked."""
     finder = _Find(program)
     body = finder.walk(program.body, np.ones(program.ctx.num_threads, bool))
-    if not finder.groups:
+    scheduled = any(map(group_of, ir.collect(program.body, ir.IfThenElse)))  # a schedule's roles are groups already
+    if not finder.groups and not scheduled:
         return program
-    return replace(program, body=_Distribute(body, program).body(body))
+    body = _Distribute(body, program).body(body)
+    return replace(program, body=MergeGroups(program.ctx.views).body(body) if scheduled else body)
 
 
 class _Find:

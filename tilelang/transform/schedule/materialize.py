@@ -185,33 +185,51 @@ class _Writer:
 
     def roles(self, scope: Scope) -> ir.Stmt:
         """An outermost scope, as one statement of each role's threads."""
-        out = self.registers() if scope is self.first else []
-        for part in self.parts:
-            if part.scope is scope:
-                out.append(part.role.group.statement(self.part(part), scope.span))
-        return ir.seq(out)
+        own = [part for part in self.parts if part.scope is scope]
+        moves = scope is self.first and self.moves_registers()
+        if not moves:
+            return ir.seq([part.role.group.statement(self.part(part), scope.span) for part in own])
+        return ir.seq([self.with_registers(cluster, own, scope.span) for cluster in self.clusters()])
 
-    def registers(self) -> list[ir.Stmt]:
-        """Registers move once, before the first scope: warpgroups that give some first."""
+    def moves_registers(self) -> bool:
+        """True if roles have registers of their own: from the first scope on, which no loop may repeat."""
+        if not any(role.registers for role in self.schedule.roles.values()):
+            return False
         if self.first is not None and _inside_loop(self.program.body, self.first):
-            if any(role.registers for role in self.schedule.roles.values()):
-                where = f"scope {self.first.label!r} lies in a loop that all warps run; label that and give it a scope"
-                self.ctx.remark(self.schedule.span, f"max_nreg has no effect: {where}")
-            return []
-        groups = self.schedule.num_warps // WARPGROUP
-        share = FILE // max(1, groups * WARPGROUP * WARP) // 8 * 8
-        wanted = {
-            g: r.registers for r in self.schedule.roles.values() for g in range(r.first // 4, -(-r.end // 4)) if r.registers
-        }
-        out: list[ir.Stmt] = []
-        for group, count in sorted(wanted.items(), key=lambda item: item[1]):
-            if count == share:
-                continue
+            where = f"scope {self.first.label!r} lies in a loop that all warps run; label that and give it a scope"
+            self.ctx.remark(self.schedule.span, f"max_nreg has no effect: {where}")
+            return False
+        return True
+
+    def clusters(self) -> list[tuple[ThreadGroup, list[Role]]]:
+        """Whole warpgroups with the roles that have warps in them; those that give registers back first."""
+        found: list[tuple[int, int, list[Role]]] = []
+        for role in sorted(self.schedule.roles.values(), key=lambda r: r.first):
+            first, end = role.first // WARPGROUP, -(-role.end // WARPGROUP)
+            if found and first < found[-1][1]:
+                first, before = found[-1][0], found.pop()
+                found.append((first, max(end, before[1]), [*before[2], role]))
+            else:
+                found.append((first, end, [role]))
+        unit = WARPGROUP * WARP
+        groups = [(ThreadGroup(first * unit, (end - first) * unit), roles) for first, end, roles in found]
+        return sorted(groups, key=lambda g: g[1][0].registers or FILE)
+
+    def with_registers(self, cluster: tuple[ThreadGroup, list[Role]], parts: list[RoleScope], span: Any) -> ir.Stmt:
+        """The roles of some warpgroups behind their setmaxnreg, which all warps of them execute."""
+        group, roles = cluster
+        share = FILE // (-(-self.schedule.num_warps // WARPGROUP) * WARPGROUP * WARP) // 8 * 8
+        count = roles[0].registers
+        body: list[ir.Stmt] = []
+        if count and count != share:
             way = "increase" if count > share else "decrease"
             call = ir.call(f"tl.set_max_registers_{way}", attrs={"template": [str(count)]}, span=self.schedule.span)
-            threads = ThreadGroup(group * WARPGROUP * WARP, WARPGROUP * WARP)
-            out.append(threads.statement(ir.evaluate(call, self.schedule.span), self.schedule.span))
-        return out
+            body.append(ir.evaluate(call, self.schedule.span))
+        for part in parts:
+            if part.role in roles:
+                inner = self.part(part)
+                body.append(inner if part.role.group == group else part.role.group.statement(inner, span))
+        return group.statement(ir.seq(body), span)
 
     def part(self, part: RoleScope) -> ir.Stmt:
         scope, span = part.scope, part.scope.span
