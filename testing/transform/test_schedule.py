@@ -218,7 +218,7 @@ def test_registers_move_where_the_role_runs():
     assert text.rindex("tma_load") < second and text.index("tma_load") > first  # the loader comes first, and gives back
     use = text[second:]
     assert use.index("wgmma_ss") < use.index("store<8>(C") and "warp_uniform" not in use[: use.index("store<8>(C")]
-    assert "160 <= tx && tx < 192" in text  # one of the four warps whose registers move
+    assert "32 <= thread && thread < 64" in text  # one of the four warps whose registers move
 
 
 @pytest.mark.parametrize(
