@@ -143,6 +143,9 @@ def _read(node: ast.AST) -> _Definition:
             attributes.add(child.attr)
         elif isinstance(child, ast.Attribute) and child.attr == "raises":
             raises = True
+        elif isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and child.func.id == "getattr":
+            by_string = by_string or (isinstance(child.args[0], ast.Name) and child.args[0].id == "T")
+            references.add("getattr")
         elif isinstance(child, ast.Assert) or (isinstance(child, ast.Attribute) and child.attr.startswith("assert")):
             checks = True
         elif isinstance(child, ast.Constant) and isinstance(child.value, str):
@@ -150,7 +153,6 @@ def _read(node: ast.AST) -> _Definition:
         elif isinstance(child, ast.Name):
             references.add(child.id)
             checks = checks or child.id.startswith("assert")
-            by_string = by_string or child.id == "getattr"
     asserts = [_read(n) for n in ast.walk(node) if isinstance(n, ast.Assert) and n is not node]
     asserted = frozenset().union(*(a.attributes for a in asserts))
     decorators = [_read(d) for d in getattr(node, "decorator_list", ())]

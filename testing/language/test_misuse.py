@@ -211,6 +211,7 @@ SIGNATURES = {
     "Buffer": (lambda: T.Buffer(("n",), "float32"), DTypeError, "extents are integers"),
     "buffer_decl": (lambda: T.buffer_decl((1.5,), "float32"), DTypeError, "write // instead of /"),
     "buffer_var": (lambda: T.buffer_var("float32", "shared"), DTypeError, "parameters point to global memory"),
+    "handle": (lambda: T.handle("float32", "shared"), DTypeError, "parameters point to global memory"),
     "Ptr": (lambda: T.Ptr("float32", "shared"), DTypeError, "parameters point to global memory"),
     "prim_func": (lambda: T.prim_func(3), FrontendError, "decorate a plain function"),
     "Tensor": (lambda: T.Tensor((-1,), "float32"), ShapeError, "extents are not negative"),

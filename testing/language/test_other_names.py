@@ -230,11 +230,12 @@ def by_hand(A: T.Tensor((128,), "float32"), B: T.Tensor((128,), "float32")):
     tx = T.env_thread("threadIdx.x")
     with T.launch_thread(bx, 2) as block, T.launch_thread(tx, 64) as thread:
         i = block * T.get_thread_extent(0) + thread
-        B[i] = T.fma(A[i], A[i], 0.5)
+        B[i] = T.Select(i < 100, T.fma(A[i], A[i], 0.5), -1.0)
 
 
 def test_axes_by_hand_and_one_rounding(device):
     a = random((128,), "float32", device)
     out = run(by_hand, [a], ((128,), "float32"), device=device)
     exact = a.double() * a.double() + 0.5  # 48 bits: exact in double, so that this rounds once
+    exact[100:] = -1
     assert torch.equal(out, exact.float())
