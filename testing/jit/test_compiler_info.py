@@ -7,9 +7,10 @@ import torch
 
 import tilelang
 import tilelang.language as T
-from tilelang.errors import JITUnavailableError
+from tilelang.errors import CompilationError, JITUnavailableError
 from tilelang.jit import ClangInfo, CompilerInfo, CpuJit, GccInfo
 from tilelang.jit.compilers import compiler_info
+from tilelang.toolchain.diagnostics import stopped
 
 
 def test_command_lines():
@@ -34,6 +35,24 @@ def test_the_version_is_part_of_the_key(monkeypatch, tmp_path):
         keys.append(CpuJit(GccInfo(command=str(fake))).cache_identity())
     assert [key["version"] for key in keys] == ["g++ 1.0", "g++ 2.0"]
     assert CpuJit.create(GccInfo()) == CpuJit(GccInfo()) != CpuJit(GccInfo(fast_math=True))
+
+
+def test_a_compiler_that_the_system_stopped_says_nothing_about_the_text(tmp_path):
+    fake = tmp_path / "g++"
+    said = "g++: fatal error: Killed signal terminated program cc1plus"
+    fake.write_text(f"#!/bin/sh\n[ $1 = --version ] && exit\necho '{said}' >&2\nexit 1")
+    fake.chmod(0o755)
+
+    @T.prim_func
+    def one(A: T.Tensor((1,), "float32")):
+        with T.Kernel(1, threads=1):
+            A[0] = 1
+
+    with pytest.raises(CompilationError, match="was stopped while it compiled `one`.*cc1plus") as caught:
+        tilelang.compile(one, target="c", jit=CpuJit(GccInfo(command=str(fake))))
+    assert caught.value.returncode == 1 and "num_workers" in caught.value.fix
+    assert stopped("g++", "k", "k.cc:1: error: no such thing\n   1 | print(\"out of memory\")", 1) is None
+    assert "signal 9" in str(stopped("nvcc", "k", "", -9))
 
 
 def test_native_means_this_machine(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 from tilelang.errors import CompilationError
 from tilelang.simulator.runtime import include_directories, source_root
 from tilelang.simulator.toolchain import compiler_identity, host_compiler
-from tilelang.toolchain.diagnostics import USER_TEXT
+from tilelang.toolchain.diagnostics import USER_TEXT, stopped
 from tilelang.toolchain.workspace import work_directory
 
 # -g1: lines for memory faults, at no measurable cost. Uninitialised locals get a pattern (bytes 0xfe: NaN or a huge number),
@@ -89,7 +89,10 @@ def compile_kernel(
             flags = [flag for flag in flags if flag not in _OPTIONAL_FLAGS]
             done = subprocess.run([compiler, *flags], capture_output=True, text=True)
         if done.returncode:
-            if USER_TEXT in source:
+            outside = stopped(compiler, entry_names[0] if entry_names else "kernel", done.stderr, done.returncode)
+            if outside is not None:
+                error = outside
+            elif USER_TEXT in source:
                 error = _refusal(
                     f"{compiler} refuses the kernel text with what T.import_source added", done.stderr,
                     fix="the simulator takes C++ without PTX and without the CUDA toolkit's types; run this kernel on a GPU",

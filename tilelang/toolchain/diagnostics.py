@@ -13,7 +13,28 @@ from tilelang.log import logger
 _SERIALISED = re.compile(r"\((C7508)\)|\((C75\d\d)\) Potential Performance Loss")
 
 
+# What drivers of compilers print when one of their programs was stopped from outside, and programs that run out of something.
+_STOPPED = re.compile(
+    r"killed signal|signal terminated|unable to execute command: killed|terminated with signal|"
+    r"out of memory|memory exhausted|cannot allocate memory|no space left",
+    re.IGNORECASE,
+)
+
 USER_TEXT = "#include <tl/user_text.h>"  # stands in texts that hold an author's own C++
+
+
+def stopped(tool: str, name: str, log: str, returncode: int | None) -> CompilationError | None:
+    """The exception for a compiler that the system stopped, which says nothing about the text; None for any other failure."""
+    said = [line for line in log.splitlines() if line[:1].strip()]  # the text that compilers quote is indented
+    found = next((line for line in said if _STOPPED.search(line)), "")
+    if not found and (returncode is None or returncode >= 0):
+        return None
+    error = CompilationError(
+        f"{tool} was stopped while it compiled `{name}`: {found or f'signal {-(returncode or 0)}'}",
+        fix="free memory or disk space, or compile fewer kernels at once (num_workers=)",
+    )
+    error.log, error.returncode = log, returncode
+    return error
 
 
 def tool_failure(
@@ -26,6 +47,10 @@ def tool_failure(
     returncode: int | None = None,
 ) -> CompilationError:
     """The exception for a compiler that refused the text of kernel `name`, with the user's `options`."""
+    outside = stopped(tool, name, log, returncode)
+    if outside is not None:
+        outside.source, outside.command = source, tuple(command)
+        return outside
     flags = f" with the flags {' '.join(options)}" if options else ""
     mine = [*(["the flags"] if options else []), *(["the text of T.import_source"] if USER_TEXT in source else [])]
     cause = f"check {' and '.join(mine)}; otherwise this" if mine else "this"

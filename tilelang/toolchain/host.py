@@ -17,6 +17,7 @@ from tilelang.env import env
 from tilelang.errors import CompilationError, UnavailableError
 from tilelang.paths import source_directory
 from tilelang.simulator.toolchain import compiler_identity, host_compiler
+from tilelang.toolchain.diagnostics import stopped
 
 # Arithmetic is the author's: no reassociation beyond the reductions that the text names. What the machine cannot observe is given
 # up: errno of math functions, floating-point exceptions.
@@ -145,7 +146,7 @@ def compile_cpu_kernel(
         if verbose:
             print(" ".join(command), done.stderr, sep="\n")
         if done.returncode:
-            error = CompilationError(
+            error = stopped(command[0], name, done.stderr, done.returncode) or CompilationError(
                 f"{command[0]} refuses the text of `{name}`: {_first_error(done.stderr)}",
                 fix="check compile_flags, T.import_source, T.call_extern; else please report the kernel and the attribute `log`",
             )
