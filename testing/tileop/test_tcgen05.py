@@ -258,6 +258,74 @@ def test_columns_go_back_early():
     assembles(kernel)
 
 
+def attention(batch, length, dim, block, threads=128):
+    """softmax(Q K^T) V, not causal: scores, probabilities and the output's sum in tensor memory, a row in each thread."""
+    scale = dim**-0.5 * 1.44269504
+
+    @T.prim_func
+    def main(
+        Q: T.Tensor((batch, length, dim), "float16"),
+        K: T.Tensor((batch, length, dim), "float16"),
+        V: T.Tensor((batch, length, dim), "float16"),
+        O: T.Tensor((batch, length, dim), "float32"),
+    ):
+        with T.Kernel(T.ceildiv(length, 128), batch, threads=threads) as (bx, by):
+            Q_s, K_s, V_s = (T.alloc_shared((n, dim), "float16") for n in (128, block, block))
+            S_t, P_t, O_t = (
+                T.alloc_tmem((128, block), "float32"),
+                T.alloc_tmem((128, block), "float16"),
+                T.alloc_tmem((128, dim), "float32"),
+            )
+            S_f, P_f = T.alloc_fragment((128, block), "float32"), T.alloc_fragment((128, block), "float16")
+            O_f = T.alloc_fragment((128, dim), "float32")
+            top, before, total, part, factor = (T.alloc_fragment((128,), "float32") for _ in range(5))
+            T.copy(Q[by, bx * 128, 0], Q_s)
+            T.fill(top, -T.infinity("float32"))
+            T.clear(total)
+            T.clear(O_t)
+            for k in T.Pipelined(T.ceildiv(length, block), num_stages=2):
+                T.copy(K[by, k * block, 0], K_s)
+                T.copy(V[by, k * block, 0], V_s)
+                T.gemm(Q_s, K_s, S_t, transpose_B=True, clear_accum=True)
+                T.copy(S_t, S_f)
+                for i, j in T.Parallel(128, block):
+                    S_f[i, j] = T.if_then_else(k * block + j < length, S_f[i, j] * scale, -T.infinity("float32"))
+                T.copy(top, before)
+                T.reduce_max(S_f, top, dim=1, clear=False)
+                for i in T.Parallel(128):
+                    factor[i] = T.exp2(before[i] - top[i])
+                for i, j in T.Parallel(128, block):
+                    S_f[i, j] = T.exp2(S_f[i, j] - top[i])
+                T.reduce_sum(S_f, part, dim=1)
+                for i in T.Parallel(128):
+                    total[i] = total[i] * factor[i] + part[i]
+                T.copy(S_f, P_f)
+                T.copy(P_f, P_t)
+                T.copy(O_t, O_f)
+                for i, j in T.Parallel(128, dim):
+                    O_f[i, j] = O_f[i, j] * factor[i]
+                T.copy(O_f, O_t)
+                T.gemm(P_t, V_s, O_t)
+            T.copy(O_t, O_f)
+            for i, j in T.Parallel(128, dim):
+                O_f[i, j] = O_f[i, j] / total[i]
+            T.copy(O_f, O[by, bx * 128, 0])
+
+    return main
+
+
+@pytest.mark.parametrize("length, dim, block, threads", [(256, 64, 64, 128), (200, 64, 128, 128), (160, 128, 64, 256)])
+def test_attention(length, dim, block, threads):
+    kernel = compiled(attention(2, length, dim, block, threads))
+    q, k, v = (torch.randn(2, length, dim).half() for _ in range(3))
+    out = torch.full((2, length, dim), float("nan"))
+    kernel(q, k, v, out)
+    exact = torch.softmax(q.double() @ k.double().transpose(1, 2) * dim**-0.5, -1) @ v.double()
+    assert torch.allclose(out.double(), exact, atol=3e-3)
+    clean(kernel, q, k, v, out)
+    assembles(kernel)
+
+
 # ---------------------------------------------------------------------- misuse
 
 

@@ -50,11 +50,14 @@ def allocate_tensor_memory(program: KernelProgram) -> KernelProgram:
     waits = _Wait()
     body = waits.body(body)
     first, span = ir.as_expr(program.tid), program.span
-    slot = ir.buffer((len(tiles),), "uint32", "tensor_memory", "shared.dyn")
-    allocate = [_call("tl.tcgen05_alloc", ir.address_of(ir.load(slot, [i])), template=(tile.allocated, group), span=n.span)
-                for i, (tile, n) in enumerate(zip(tiles.values(), take.allocations))]  # fmt: skip
+    # A slot of its own for each address: one warp writes them all, in a branch that has no barriers.
+    slots = [ir.buffer((1,), "uint32", f"{tile.name}_slot", "shared.dyn") for tile in tiles.values()]
+    allocate = [
+        _call("tl.tcgen05_alloc", ir.address_of(ir.load(slot, [0])), template=(tile.allocated, group), span=n.span)
+        for slot, tile, n in zip(slots, tiles.values(), take.allocations)
+    ]
     begin = [
-        ir.alloc(slot, span),
+        *(ir.alloc(slot, span) for slot in slots),
         *(ir.alloc(barrier, span) for barrier in waits.barriers),
         *(
             s
@@ -68,7 +71,7 @@ def allocate_tensor_memory(program: KernelProgram) -> KernelProgram:
         _call("tl.tcgen05_fence_before", span=span),
         _call(meet, span=span),
         _call("tl.tcgen05_fence_after", span=span),
-        *(ir.Bind(tile.base, ir.load(slot, [i]), span) for i, tile in enumerate(tiles.values())),
+        *(ir.Bind(tile.base, ir.load(slot, [0]), span) for slot, tile in zip(slots, tiles.values())),
     ]
     left = [buf for buf in tiles if buf not in freed]
     free = [_call("tl.tcgen05_dealloc", tiles[buf].base, template=(tiles[buf].allocated, group), span=span) for buf in left]
