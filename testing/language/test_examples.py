@@ -204,7 +204,7 @@ def test_example(name, tmp_path):
     space: dict = {"__name__": "example"}
     sys.modules.pop("example", None)
     exec(compile(path.read_text(), str(path), "exec"), space)  # noqa: S102
-    newer = "C_tmem" in EXAMPLES[name] or name.startswith(("tcgen05_", "clc_", "tma_gather4", "tma_scatter4"))
+    newer = "C_tmem" in EXAMPLES[name] or "tcgen05" in name or name.startswith(("clc_", "tma_gather4", "tma_scatter4"))
     target = SM100 if newer else SM90
     SOURCES[name] = compile_prim_func(space["example"].get(), resolve_target(target)).source
 

@@ -191,6 +191,7 @@ from .scan import cummax, cumsum
 from .scheduler import BaseTileScheduler, Persistent, PersistentTileScheduler
 from .select import Select, align_up, cdiv, ceildiv, clamp, floordiv, floormod, if_then_else, max, min, truncdiv, truncmod
 from .source_kernel import CUDASourceCodeKernel
+from .tcgen05_descriptor import alloc_tcgen05_smem_desc, initialize_tcgen05_descriptor
 from .tensor import StridedTensor, Tensor, const, dynamic, empty, symbolic
 from .tensor_memory import (
     alloc_tmem,

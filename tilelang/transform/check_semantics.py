@@ -260,9 +260,11 @@ def instructions_exist_on_the_target(node: ir.Call, place: Place) -> None:
             fix="walk over the tiles by T.Persistent or T.PersistentTileScheduler, or compile for sm_100a",
             span=place.at(node),
         )
-    if name.startswith("tl.tcgen05_fence") and limits.name != "sm_100a":
+    if name.startswith(("tl.tcgen05_fence", "tl.tcgen05_descriptor")) and limits.name != "sm_100a":
         raise UnsupportedError(
-            f"fences of tensor memory on {place.program.ctx.target.arch}", fix="leave them out", span=place.at(node)
+            f"{name.replace('tl.', 'T.', 1)}: tensor memory is of sm_100a; the target is {place.program.ctx.target.arch}",
+            fix="leave them out",
+            span=place.at(node),
         )
 
 
