@@ -1,4 +1,4 @@
-"""Many shapes of products and attention, beside torch and Triton in the same run.
+"""Many shapes of products, attention and products by 4-bit weights, beside torch and Triton in the same run.
 
     python -m sweep [PATTERN] --json FILE                 on a GPU: measures what matches (in the folder benchmark/)
     python -m sweep --report FILE --markdown FILE         anywhere: the table, and a plot a family (SVG) beside it
@@ -26,6 +26,7 @@ from .attentions import attentions
 from .case import Case
 from .products import products
 from .report import write_report
+from .weights import weights
 
 TOLERANCE = 2e-2  # of the largest element
 
@@ -33,6 +34,7 @@ TOLERANCE = 2e-2  # of the largest element
 def cases(pattern: str) -> Iterator[Case]:
     yield from products(pattern)
     yield from attentions(pattern)
+    yield from weights(pattern)
 
 
 def compiled(case: Case) -> dict[str, Any]:

@@ -27,12 +27,13 @@ class Case:
     triton: Callable[..., torch.Tensor] | None = None
     configs: dict[str, Any] = field(default_factory=dict)
     clears: bool = False  # the last output is added to, so that a call starts from zeros
+    arguments: Callable[[list[Any]], list[Any]] = list  # of the kernel, made from the inputs
 
     def result(self, kernel: Callable, inputs: list[Any], outputs: list[torch.Tensor]) -> torch.Tensor:
         """Call the kernel on outputs that the caller owns; the last one is the result."""
         if self.clears:
             outputs[-1].zero_()
-        kernel(*inputs, *outputs)
+        kernel(*self.arguments(inputs), *outputs)
         return outputs[-1]
 
     def allocate(self, device: str) -> list[torch.Tensor]:

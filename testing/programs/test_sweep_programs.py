@@ -13,7 +13,7 @@ from testing.programs.reference import assert_close, random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmark"))
 try:
-    from programs import FAST_MATH, decode, split_gemm, varlen_attention
+    from programs import FAST_MATH, decode, pack, split_gemm, varlen_attention, w4a16
 finally:
     sys.path.pop(0)
 
@@ -58,3 +58,18 @@ def test_products_split_along_k(M, N, K, splits, bm, bn, device):
     got = torch.zeros((M, N), dtype=torch.float32, device=device)
     run(split_gemm(M, N, K, splits, bm, bn), [a, b, got], device=device, inout=(2,))
     assert_close(got, a.double() @ b.double().T, terms=K, scale=a.double().abs() @ b.double().abs().T)
+
+
+@pytest.mark.parametrize(
+    "M, N, K, bm, bn, splits", [(100, 128, 192, 64, 128, 1), (16, 128, 256, 16, 64, 2), (1, 128, 512, 8, 128, 4)]
+)
+def test_weights_of_four_bits_in_registers(M, N, K, bm, bn, splits, device):
+    a, codes = random((M, K), "float16", device), torch.randint(0, 16, (N, K), dtype=torch.uint8)
+    want, size = (x.double() @ y.double().T for x, y in ((a.cpu(), codes.int() - 8), (a.cpu().abs(), (codes.int() - 8).abs())))
+    program, packed = w4a16(M, N, K, bm, bn, splits), pack(codes).to(device)
+    if splits == 1:
+        got = run(program, [a, packed], ((M, N), "float16"), device=device)
+    else:
+        got = torch.zeros((M, N), dtype=torch.float32, device=device)
+        run(program, [a, packed, got], device=device, inout=(2,))
+    assert_close(got.cpu(), want, terms=K, scale=size, arithmetic="float32")

@@ -110,13 +110,15 @@ class LoopNest:
         """What must hold of `tid` for the thread to be the one replica that writes to memory."""
         return [self._thread_digit(f) == 0 for f in self.layout.replication if f.extent > 1]
 
-    def wrap(self, body: ir.Stmt, span: Any = None) -> ir.Stmt:
-        """The loops around `body`, with the guards for idle threads and padding."""
+    def wrap(self, body: ir.Stmt, span: Any = None, before: Sequence[ir.Stmt] = ()) -> ir.Stmt:
+        """The loops around `body`, with the guards for idle threads and padding; `before` stands before the loops."""
         padding = self.padding_conditions()
         if padding:
             body = ir.IfThenElse(conjunction(padding), body, None, span)
         for var, extent in reversed(self.loops):
             body = ir.For(var, ir.const(0), ir.const(extent), ir.ForKind.UNROLLED, body, span=span)
+        if before:
+            body = ir.seq([*before, body])
         idle = self.idle_conditions()
         if idle:
             body = ir.IfThenElse(conjunction(idle), body, None, span)

@@ -8,6 +8,7 @@ from .. import ir
 from ..layout import Fragment
 from ..tileop.base import LoweringContext
 from .guards import GuardMemory
+from .load_runs import load_runs
 from .loop_nest import LoopNest, conjunction
 from .parallel_nest import ParallelNest
 from .vector_width import MAX_VECTOR_ITERATIONS, nest_vector_width
@@ -81,9 +82,10 @@ def lower_nest(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> ir
     if replica:
         body = _OneReplica(conjunction(replica)).visit(body)
     body = ir.substitute(body, dict(zip(nest.vars, loops.indices)))
+    before, body = load_runs(body, loops, ctx)
     if loops.vector_var is not None:
         body = vectorize(body, loops.vector_var, loops.vector, ctx, loops.ranges)
-    return loops.wrap(body, nest.span)
+    return loops.wrap(body, nest.span, before)
 
 
 def _vector_extent(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> int:
