@@ -241,6 +241,27 @@ def test_round_trip(dtype, rows):
     assembles(kernel)
 
 
+def test_the_way_out_meets_no_banks():
+    """A row in each thread: 16 bytes at a time into a swizzled tile, which TMA stores."""
+
+    @T.prim_func
+    def main(C: T.Tensor((256, 128), "float32")):
+        with T.Kernel(2, threads=128) as bx:
+            tile, C_s = T.alloc_tmem((128, 128), "float32"), T.alloc_shared((128, 128), "float32")
+            C_f = T.alloc_fragment((128, 128), "float32")
+            T.fill(tile, 2.0)
+            T.copy(tile, C_f)
+            T.copy(C_f, C_s)
+            T.copy(C_s, C[bx * 128, 0])
+
+    kernel = compiled(main)
+    c = torch.zeros(256, 128)
+    kernel(c)
+    assert bool((c == 2).all())
+    writes = [r.values for r in kernel.remarks if r.rule == "access" and r.values.get("buffers") == ["C_s"]]
+    assert writes and all(v["bytes"] == 16 and v.get("bank_conflicts", 1) == 1 for v in writes), writes
+
+
 def test_columns_go_back_early():
     @T.prim_func
     def main(A: T.Tensor((128, 32), "float32"), B: T.Tensor((128, 32), "float32")):

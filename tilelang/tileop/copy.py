@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from .. import ir
 from ..errors import SemanticError, ShapeError
-from ..layout import Fragment, SharedLayout
+from ..layout import Fragment, SharedLayout, thread
 from ..target import Target
+from ..target.tcgen05 import QUARTER, has_tensor_memory
 from ..transform import region as rg
 from ..transform.guards import GuardMemory
 from ..transform.loop_layout import loop_layout
@@ -108,8 +109,12 @@ class Copy(ElementwiseOp):
         fragments = [ctx.fragments[b] for b in sides if b in ctx.fragments]
         if len(shared) != 1 or len(fragments) != 1 or not fragments[0].dims or len(ir.static_shape(shared[0])) < 2:
             return {}
-        spread = any(f.is_thread for f in fragments[0].dims[-1]) and any(f.is_thread for d in fragments[0].dims[:-1] for f in d)
-        if not spread:
+        rows = any(f.is_thread for d in fragments[0].dims[:-1] for f in d)
+        spread = rows and any(f.is_thread for f in fragments[0].dims[-1])
+        # A row in each thread, as tensor memory gives it: neighbours would meet in one bank.
+        lanes = any(f == thread(QUARTER, 1) for d in fragments[0].dims[:-1] for f in d)
+        own = rows and lanes and has_tensor_memory(ctx.target.limits)
+        if not (spread or own):
             return {}
         return {shared[0]: SharedLayout.for_matrix(ir.static_shape(shared[0]), dtype_bits(ir.buffer_dtype(shared[0])))}
 

@@ -16,7 +16,7 @@ from ...errors import DTypeError, SemanticError, UnsupportedError
 from ...layout import Factor, Fragment, local, thread
 from ...target import Target
 from ...target.tcgen05 import HALF_ROWS, LANES, QUARTER
-from ..base import Effects, LoweringContext, TileOp
+from ..base import Effects, LoweringContext, TileOp, dtype_bits
 from ..digits import add, scale
 from ..view import matrix_dims, view, whole_layout
 from .tile import SCOPE, TensorTile, check_target, row_block
@@ -96,7 +96,9 @@ class TensorCopy(TileOp):
         blocks, own = max(1, rows // LANES), columns // along_columns
         lanes = (thread(4, QUARTER), thread(16, 1)) if rows == HALF_ROWS else (thread(4, QUARTER), thread(QUARTER, 1))
         row: tuple[Factor, ...] = (local(blocks // along_rows, own), thread(along_rows, LANES * along_columns), *lanes)
-        column = (thread(along_columns, LANES), local(own, 1))
+        # The last digit is what ordinary code moves at a time: 16 bytes.
+        vector = gcd(own, 128 // dtype_bits(ir.buffer_dtype(self.tensor.source)))
+        column = (thread(along_columns, LANES), local(own // vector, vector), local(vector, 1))
         return Fragment((rows, columns), (tuple(f for f in row if f.extent > 1), tuple(f for f in column if f.extent > 1)))
 
     def _needed(self, ctx: LoweringContext) -> Fragment:
