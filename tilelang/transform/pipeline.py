@@ -15,6 +15,7 @@ from . import insert_barriers as barriers
 from . import plan_shared_memory as arena
 from .allocate_tensor_memory import allocate_tensor_memory
 from .apply_safe_values import apply_safe_values
+from .bind_scalars import bind_scalars
 from .bind_views import bind_views
 from .check_semantics import check_semantics
 from .clear_accumulators import clear_accumulators
@@ -85,6 +86,7 @@ CUDA: tuple[Pass, ...] = (
     pack_sub_byte,
     bind_views,
     expand_private,
+    bind_scalars,
     materialize_schedule,
     group_threads,
     initialise_barriers,
