@@ -47,7 +47,7 @@ _FAMILIES = {
     "mbarrier": "mbarrier_init mbarrier_invalidate mbarrier_arrive mbarrier_arrive_expect_tx mbarrier_expect_tx mbarrier_wait"
     " fence_mbarrier_init mbarrier_arrive_remote cp_async_mbarrier_arrive cp_async_mbarrier_arrive_noinc",
     "tma": "tma_load tma_load_hint tma_load_multicast tma_load_multicast_hint tma_store tma_store_hint tma_prefetch",
-    "bulk": "bulk_copy_to_rank",
+    "bulk": "bulk_copy_to_rank bulk_load",
     "cache_policy": "l2_evict_first l2_evict_last",
     "bulk_group": "bulk_commit bulk_wait bulk_wait_read",
     "cluster": "cluster_sync cluster_arrive cluster_arrive_relaxed cluster_wait cluster_rank grid_launch_dependents"
@@ -63,6 +63,7 @@ _FAST = {name: f"fast_{name}" for name in "exp exp2 exp10 log log2 log10 sin cos
 _READS = {
     "load": (1,),
     "bulk_copy_to_rank": (1,),
+    "bulk_load": (1,),
     "store": (1,),
     "cp_async": (1,),
     "atomic_load": (0,),

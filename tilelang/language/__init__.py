@@ -56,6 +56,7 @@ from .bits import bitwise_and, bitwise_not, bitwise_or, bitwise_xor, clz, popcou
 from .bits import find_first_set as _find_first_set
 from .bits import find_nth_set as _find_nth_set
 from .buffer import Element as _Element
+from .bulk import create_barriers, create_tma_descriptor, ptx_cp_async_bulk, tma_load
 from .cluster import (
     ClusterKernel,
     alloc_cluster_barrier,
@@ -366,7 +367,7 @@ _ELSEWHERE = {  # names of other packages, imported when they are asked for
     **dict.fromkeys(
         "make_mma_swizzle_layout get_swizzle_layout get_ldmatrix_offset get_mma_micro_size TensorCoreIntrinEmitter"
         " TensorCoreIntrinEmitterWithLadderTransform WGMMATensorCoreIntrinEmitter WGMMADescriptorParams"
-        " compute_gmma_descriptor".split(),
+        " compute_gmma_descriptor SparseTensorCoreIntrinEmitter WGSparseTensorCoreIntrinEmitter".split(),
         "tilelang.cuda.intrinsics",
     ),
 }

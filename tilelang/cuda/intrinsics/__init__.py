@@ -8,14 +8,18 @@ from tilelang.cuda.intrinsics.macro.mma_macro_generator import (
     TensorCoreIntrinEmitter,
     TensorCoreIntrinEmitterWithLadderTransform,
 )
+from tilelang.cuda.intrinsics.macro.mma_sp_macro_generator import SparseTensorCoreIntrinEmitter
 from tilelang.cuda.intrinsics.macro.wgmma_macro_generator import TensorCoreIntrinEmitter as WGMMATensorCoreIntrinEmitter
 from tilelang.cuda.intrinsics.macro.wgmma_macro_generator import WGMMADescriptorParams, compute_gmma_descriptor
+from tilelang.cuda.intrinsics.macro.wgmma_sp_macro_generator import WGSparseTensorCoreIntrinEmitter
 
 __all__ = [
+    "SparseTensorCoreIntrinEmitter",
     "TensorCoreIntrinEmitter",
     "TensorCoreIntrinEmitterWithLadderTransform",
     "WGMMADescriptorParams",
     "WGMMATensorCoreIntrinEmitter",
+    "WGSparseTensorCoreIntrinEmitter",
     "compute_gmma_descriptor",
     "get_ldmatrix_offset",
     "get_mma_micro_size",

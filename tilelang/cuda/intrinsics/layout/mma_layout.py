@@ -76,9 +76,9 @@ def _b_fragment(n: Any, k: Any, packed: int) -> tuple[Any, Any]:
     return n % 8 * 4 + k % (4 * packed) // packed, n // 8 * (2 * packed) + k // (4 * packed) * packed + k % packed
 
 
-def b_place(thread_id: Any, local_id: Any, packed: int) -> tuple[Any, Any]:
-    n = local_id // (2 * packed) * 8 + thread_id // 4
-    return n, local_id // packed % 2 * (4 * packed) + thread_id % 4 * packed + local_id % packed
+def b_place(thread_id: Any, local_id: Any, packed: int, registers: int = 2) -> tuple[Any, Any]:
+    n = local_id // (registers * packed) * 8 + thread_id // 4
+    return n, local_id // packed % registers * (4 * packed) + thread_id % 4 * packed + local_id % packed
 
 
 def shared_16x8_to_mma_a_32x4_layout(i: Any, j: Any) -> tuple[Any, Any]:

@@ -68,7 +68,7 @@ class TensorCoreIntrinEmitter(WarpTiles):
         """Load the warp's rows of A of step `ki` (of tile `rk`) into an array of `warp_rows * local_size_a` elements."""
         what = "ldmatrix_a"
         warp_m = self.extract_thread_binding(self.get_thread_binding())[2]
-        k = rk * self.chunk + ki * self.micro_size_k
+        k = (rk * self.chunk + ki * self.micro_size_k) // self.SPARSE_FACTOR
 
         def load(i: Any) -> None:
             m = warp_m * self.warp_row_tiles + i * self.M_DIM
@@ -159,6 +159,11 @@ class TensorCoreIntrinEmitter(WarpTiles):
         statement("tl.store_accumulators", (target, array), {"layout": self._store_layout}, what)
 
     @property
+    def _b_registers(self) -> int:
+        """32-bit registers of B's fragment of 8 columns."""
+        return 2 * self.SPARSE_FACTOR
+
+    @property
     def _block_tile(self) -> tuple[int, int]:
         return self.block_row_warps * self.warp_row_tiles, self.block_col_warps * self.warp_col_tiles
 
@@ -167,15 +172,15 @@ class TensorCoreIntrinEmitter(WarpTiles):
         if matrix not in ("A", "B"):
             raise SemanticError(f"matrix={matrix!r}", fix='"A" or "B"')
         packed, (shape, k_axis) = self.packed, self._fragment_shape(local_buf, matrix)
-        steps = shape[k_axis] // self.micro_size_k
+        steps = shape[k_axis] * (self.SPARSE_FACTOR if matrix == "A" else 1) // self.micro_size_k
         if matrix == "A":
             tiles, size, warps = self.warp_rows, self.local_size_a, (self._warps_m, self._warps_n)
             other = (warps[0], local(tiles, size), local(2, packed), GROUP)
             along = (local(steps, tiles * size), local(2, 2 * packed), MEMBER, local(packed, 1))
         else:
             tiles, size, warps = self.warp_cols, self.local_size_b, (self._warps_n, self._warps_m)
-            other = (warps[0], local(tiles, size), local(self.n_dim // 8, 2 * packed), GROUP)
-            along = (local(steps, tiles * size), local(2, packed), MEMBER, local(packed, 1))
+            other = (warps[0], local(tiles, size), local(self.n_dim // 8, self._b_registers * packed), GROUP)
+            along = (local(steps, tiles * size), local(self._b_registers, packed), MEMBER, local(packed, 1))
         dims = (along, other) if k_axis == 0 else (other, along)
         return Fragment(shape, tuple(kept(d) for d in dims), kept((warps[1],))).compacted()
 
@@ -204,15 +209,22 @@ class TensorCoreIntrinEmitter(WarpTiles):
         """One instruction tile of an operand, `rows` along m or n: by ldmatrix, or element by element where it cannot."""
         lane = self.extract_thread_binding(self.get_thread_binding())[0]
         if k_outer and self.bits != 16:
-            array, place = self._array(target, letter, what), a_place if letter == "A" else b_place
-            for e in range(self.packed * rows // 4):
-                r, c = place(lane, e, self.packed)
+            array = self._array(target, letter, what)
+            for e in range(self.local_size_a if letter == "A" else self.local_size_b):
+                r, c = a_place(lane, e, self.packed) if letter == "A" else b_place(lane, e, self.packed, self._b_registers)
                 array[at + e] = matrix_at(shared, k + c, row + r, what) if k_outer else matrix_at(shared, row + r, k + c, what)
             return
+        if letter == "B" and rows == 16 and self._b_registers == 4:
+            for n in range(2):
+                self._load(letter, target, at + n * self.local_size_b // 2, shared, row + n * 8, k, 8, k_outer, what)
+            return
         half, index, within = 128 // self.bits, lane // 8, lane % 8
-        count = rows // 8 * 2
+        count = rows // 8 * (2 if letter == "A" else self._b_registers)
         # Matrices in the order of the registers: of A the two halves of rows first, of B the two halves of k.
-        upper, later = (index % 2, index // 2) if letter == "A" else (index // 2 if count == 4 else 0, index % 2)
+        if letter == "A":
+            upper, later = index % 2, index // 2
+        else:
+            upper, later = (index // self._b_registers if rows == 16 else 0), index % self._b_registers
         if k_outer:
             source = matrix_at(shared, k + later * 8 + within, row + upper * 8, what)
         else:

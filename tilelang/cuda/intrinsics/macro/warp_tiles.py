@@ -105,7 +105,7 @@ class WarpTiles:
             for name, value, step in (
                 ("warp_row_tiles", self.warp_row_tiles, self.M_DIM),
                 ("warp_col_tiles", self.warp_col_tiles, self.n_dim),
-                ("chunk", self.chunk, self.micro_size_k),
+                ("chunk" if self.SPARSE_FACTOR == 1 else "warp_k", self.chunk, self.micro_size_k),
             )
             if value < 1 or value % step
         ]

@@ -119,27 +119,32 @@ class TensorCoreIntrinEmitter(warp.TensorCoreIntrinEmitter):
         return self.wgmma_num_inst_m * self.wgmma_num_inst_n * self._sums * self.accum_dtype.bits // 32
 
     @property
+    def _a_step(self) -> int:
+        """Stored elements of A of a step along k."""
+        return self.micro_size_k // self.SPARSE_FACTOR
+
+    @property
     def _sums(self) -> int:
         """Accumulators of one instruction, per thread."""
         return self.wgmma_inst_n // 2
 
     # ------------------------------------------------------------------ descriptors
 
-    def _params(self, operand: Any, layout: Any, transposed: bool) -> WGMMADescriptorParams:
+    def _params(self, operand: Any, layout: Any, transposed: bool, step: int) -> WGMMADescriptorParams:
         buffer = whole(operand, "the operand").buffer
         layout = layout or getattr(buffer, "annotated", None)
         if layout is None:
             layout = make_wgmma_swizzled_layout(buffer)
             annotate_layout({buffer: layout})
-        return compute_gmma_descriptor(layout, operand, transposed, self.micro_size_k)
+        return compute_gmma_descriptor(layout, operand, transposed, step)
 
     def compute_wgmma_a_desc_params(self, A_region: Any) -> WGMMADescriptorParams:
         """What A's descriptor says; a tile without a layout is given one."""
-        return self._params(A_region, self.a_shared_layout, self.a_transposed)
+        return self._params(A_region, self.a_shared_layout, self.a_transposed, self._a_step)
 
     def compute_wgmma_b_desc_params(self, B_region: Any) -> WGMMADescriptorParams:
         """What B's descriptor says; a tile without a layout is given one."""
-        return self._params(B_region, self.b_shared_layout, not self.b_transposed)
+        return self._params(B_region, self.b_shared_layout, not self.b_transposed, self.micro_size_k)
 
     def init_wgmma_a_desc(self, desc_a: Any, A_region: Any, a_params: WGMMADescriptorParams) -> None:
         """Fill a descriptor of T.alloc_wgmma_desc."""
@@ -186,7 +191,7 @@ class TensorCoreIntrinEmitter(warp.TensorCoreIntrinEmitter):
         clear_accum: Any = False,
     ) -> None:
         """One instruction, of tile (inst_m_idx, inst_n_idx) and step `ki` along k; `clear_accum`: step 0 starts from zero."""
-        a_at = a_params.byte_offset(self._row(inst_m_idx), ki * self.micro_size_k) // 16
+        a_at = a_params.byte_offset(self._row(inst_m_idx), ki * self._a_step) // 16
         b_at = b_params.byte_offset(self._column(inst_n_idx), ki * self.micro_size_k) // 16
         majors = (a_params.is_k_major, b_params.is_k_major)
         c, names = self._c(C_buf, inst_m_idx, inst_n_idx), self._names
@@ -265,8 +270,9 @@ class TensorCoreIntrinEmitter(warp.TensorCoreIntrinEmitter):
         if matrix != "A":
             raise SemanticError(f"matrix={matrix!r}: wgmma reads B from shared memory", fix='"A"')
         shape, k_axis = self._fragment_shape(local_buf, "A")
-        if k_axis == 0 or shape[1] != self.chunk:
-            raise ShapeError(f"A {local_buf.name} is {shape}", fix=f"{self.chunk} elements along k, its second dimension")
+        if k_axis == 0 or shape[1] != self.chunk // self.SPARSE_FACTOR:
+            fix = f"{self.chunk // self.SPARSE_FACTOR} elements along k, its second dimension"
+            raise ShapeError(f"A {local_buf.name} is {shape}", fix=fix)
         rows = self._rows_of(self.wgmma_num_k_atoms * self.local_size_a, self.packed)
         along = (local(self.wgmma_num_k_atoms, self.local_size_a), local(2, 2 * self.packed), warp.MEMBER, local(self.packed, 1))
         return Fragment(shape, (warp.kept(rows), warp.kept(along)), warp.kept((self._warps_n,))).compacted()
