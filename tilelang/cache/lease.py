@@ -14,7 +14,6 @@ import fcntl
 import functools
 import json
 import os
-import socket
 import threading
 import time
 from pathlib import Path
@@ -55,7 +54,7 @@ class Lease:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._token = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(6).hex()}"
+        self._token = f"{os.uname().nodename}-{os.getpid()}-{os.urandom(6).hex()}"
         self._released = threading.Event()
         self._depth = 0
 
@@ -101,7 +100,7 @@ class Lease:
         self.release()
 
     def _take(self) -> bool:
-        record = json.dumps({"token": self._token, "host": socket.gethostname(), "pid": os.getpid()}).encode()
+        record = json.dumps({"token": self._token, "host": os.uname().nodename, "pid": os.getpid()}).encode()
         try:
             handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         except FileExistsError:
@@ -126,7 +125,7 @@ class Lease:
 
     def _is_stale(self) -> bool:
         owner = self._owner()
-        if owner.get("host") == socket.gethostname() and isinstance(owner.get("pid"), int) and not _is_alive(owner["pid"]):
+        if owner.get("host") == os.uname().nodename and isinstance(owner.get("pid"), int) and not _is_alive(owner["pid"]):
             return True
         mine = self.path.with_name(f"{self.path.name}.{self._token}")
         try:
