@@ -39,8 +39,14 @@ $(VENV)/.torch: $(VENV)/.created
 	$(BIN)/python -m pip install --quiet $(TORCH)
 	touch $@
 
+# The editable install lists the modules that there were: it is made again when modules come or go.
+MODULES := $(VENV)/.modules-$(shell find tilelang -name '*.py' | LC_ALL=C sort | cksum | cut -d ' ' -f 1)
+$(MODULES): $(VENV)/.created
+	rm -f $(VENV)/.modules-*
+	touch $@
+
 # Editable: Python comes from the checkout, and the libraries are built into tilelang/lib.
-$(VENV)/.installed: pyproject.toml $(VENV)/.torch
+$(VENV)/.installed: pyproject.toml $(VENV)/.torch $(MODULES)
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ $(VENV)/.native
 

@@ -44,7 +44,7 @@ def test_every_pass_can_be_seen():
     from tilelang.engine import compile_prim_func
 
     names = [name for name, _ in compile_prim_func(copy_program(), resolve_target("c")).passes]
-    assert names[:3] == ["trace", "expand_reducers", "check_semantics"] and names[-1] == "flatten_buffers"
+    assert names[:4] == ["trace", "drop_schedule", "expand_reducers", "check_semantics"] and names[-1] == "flatten_buffers"
 
 
 def test_flags_reach_the_compiler_and_its_errors_the_user():
