@@ -192,7 +192,7 @@ def test_layouts_that_do_not_agree():
 
         compile_prim_func(main.get(), resolve_target(target))
 
-    with pytest.raises(Exception, match="swizzle"):
+    with pytest.raises(UnsupportedError, match="swizzle"):
         compiled()
     with pytest.raises(UnsupportedError, match="sm_90"):
         compiled({"kind": "cuda", "arch": "sm_80"})

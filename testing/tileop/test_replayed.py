@@ -134,6 +134,7 @@ def test_blocks_that_a_mask_leaves_out():
         ("thread", "group"),  # depends on the thread
         ("tensor", "group"),  # on a tensor that the launch writes
         ("bind", "group"),  # on a scalar of the thread
+        ("atomic", "group"),  # on what happens once, not twice
     ],
 )
 def test_what_only_the_consumers_know_is_left_to_them(spoil, reason):
@@ -154,6 +155,8 @@ def test_what_only_the_consumers_know_is_left_to_them(spoil, reason):
             if spoil == "bind":
                 own = T.get_thread_binding() // 128
                 group = group + own
+            if spoil == "atomic":
+                group = 1 + T.atomic_add(S[bx], 1, return_prev=True) // 1000
             if spoil == "tensor":
                 S[bx] = 1
                 group = S[bx]
