@@ -8,6 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
+# Below this many milliseconds events around a call time the host's launch too; such calls are measured in a CUDA graph.
+SHORT_MS = 0.25
+ROTATED_BYTES = 2 * 50 * 2**20  # inputs rotate through twice a Hopper's L2 cache
+
 
 def block_ms(call: Callable, inputs: Sequence[Sequence[torch.Tensor]], repeats: int) -> float:
     """The median time of a call in milliseconds, over rotating inputs."""
@@ -25,21 +29,55 @@ def block_ms(call: Callable, inputs: Sequence[Sequence[torch.Tensor]], repeats: 
     return statistics.median(times)
 
 
+class GraphCalls:
+    """`count` calls on rotating inputs as one CUDA graph, what else a call launches (clearing its output) included."""
+
+    def __init__(self, call: Callable, inputs: Sequence[Sequence[torch.Tensor]], count: int = 24) -> None:
+        self.count = max(count, len(inputs))
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # what a library sets up at its first call stays out of the graph
+            call(*inputs[0])
+        torch.cuda.synchronize()
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            for i in range(self.count):
+                call(*inputs[i % len(inputs)])
+
+    def ms(self, repeats: int) -> float:
+        """The median time of a call in milliseconds: the GPU's alone."""
+        return block_ms(self.graph.replay, [()], repeats) / self.count
+
+
 def in_turns(
     calls: Mapping[str, Callable],
     inputs: Sequence[Sequence[torch.Tensor]],
     rounds: int = 4,
     repeats: int = 20,
     base: str = "torch",
+    graphs: bool = False,
 ) -> dict[str, dict[str, float]]:
-    """For each name: `ms`, the median over rounds, and `ratio`, the base's median over it. Each round has an order of its own."""
+    """For each name: `ms`, the median over rounds, and `ratio`, the base's median over it. Each round has an order of its own.
+
+    `graphs`: every call is timed in a CUDA graph; RuntimeError where one cannot be captured.
+    """
     rows: dict[str, list[float]] = {name: [] for name in calls}
     shuffle = random.Random(0).shuffle
-    block_ms(calls[base], inputs, 2 * repeats)  # none of them is measured on a rested card
+    captured = {name: GraphCalls(call, inputs) for name, call in calls.items()} if graphs else {}
+
+    def measured(name: str, repeats: int) -> float:
+        return captured[name].ms(max(3, repeats // 2)) if graphs else block_ms(calls[name], inputs, repeats)
+
+    measured(base, 2 * repeats)  # none of them is measured on a rested card
     for _ in range(rounds):
         order = list(calls)
         shuffle(order)
         for name in order:
-            rows[name].append(block_ms(calls[name], inputs, repeats))
+            rows[name].append(measured(name, repeats))
     medians = {name: statistics.median(times) for name, times in rows.items()}
     return {name: {"ms": ms, "ratio": medians[base] / ms} for name, ms in medians.items()}
+
+
+def sets_to_rotate(bytes_of_a_call: float) -> int:
+    """How many sets of inputs outgrow the L2 cache, three at least."""
+    return max(3, -(-ROTATED_BYTES // max(1, int(bytes_of_a_call))))

@@ -4,8 +4,9 @@
     python -m sweep --report FILE --markdown FILE         anywhere: the table, and a plot a family (SVG) beside it
     python -m sweep [PATTERN] --compile [--json FILE]     anywhere: registers, spills and compile times for sm_90a
 
-Every result is compared with torch's before it is measured. Kernels, torch and Triton are measured in turns, on inputs of their
-own each; ratios are torch's time over ours.
+Every result is compared with torch's before it is measured. Kernels, torch and Triton are measured in turns, on inputs that
+outgrow the L2 cache; ratios are torch's time over ours. Where one of them takes less than a quarter of a millisecond all of them
+are measured in CUDA graphs, without the host's launches ("timing": "graph"; otherwise "events").
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measure import in_turns
+from measure import SHORT_MS, block_ms, in_turns, sets_to_rotate
 
 import tilelang
 
@@ -52,7 +53,7 @@ def compiled(case: Case) -> dict[str, Any]:
 def measured(case: Case, rounds: int) -> dict[str, Any]:
     """The times of a case and its rivals; raises AssertionError where the results differ."""
     row: dict[str, Any] = {"family": case.family, "case": case.name, "flops": case.flops, "bytes": case.bytes}
-    inputs = [case.inputs("cuda") for _ in range(3 if case.bytes < 2**30 else 1)]
+    inputs = [case.inputs("cuda") for _ in range(sets_to_rotate(case.bytes) if case.bytes < 2**30 else 1)]
     outputs = case.allocate("cuda")
     start = time.perf_counter()
     kernel = tilelang.compile(case.program(), pass_configs=case.configs)
@@ -63,8 +64,9 @@ def measured(case: Case, rounds: int) -> dict[str, Any]:
     calls = {"torch": case.torch, "tilelang": lambda *x: case.result(kernel, list(x), outputs)}
     if case.triton is not None:
         calls["triton"] = case.triton
-    times = in_turns(calls, inputs, rounds, repeats=10)
-    return row | {name: found["ms"] for name, found in times.items()}
+    graphs = case.captures and min(block_ms(call, inputs, 5) for call in calls.values()) < SHORT_MS
+    times = in_turns(calls, inputs, rounds, repeats=10, graphs=graphs)
+    return row | {"timing": "graph" if graphs else "events"} | {name: found["ms"] for name, found in times.items()}
 
 
 def main() -> None:
@@ -88,7 +90,7 @@ def main() -> None:
             break
         try:
             row = compiled(case) if args.compile else measured(case, args.rounds)
-        except (tilelang.errors.TileLangError, AssertionError, torch.OutOfMemoryError) as error:
+        except (tilelang.errors.TileLangError, AssertionError, RuntimeError) as error:
             row = {"family": case.family, "case": case.name, "error": str(error).splitlines()[0]}
         rows.append(row)
         print(json.dumps(row), flush=True)

@@ -28,6 +28,7 @@ class Case:
     configs: dict[str, Any] = field(default_factory=dict)
     clears: bool = False  # the last output is added to, so that a call starts from zeros
     arguments: Callable[[list[Any]], list[Any]] = list  # of the kernel, made from the inputs
+    captures: bool = True  # False: a rival asks the GPU for something on its way, which no CUDA graph can hold
 
     def result(self, kernel: Callable, inputs: list[Any], outputs: list[torch.Tensor]) -> torch.Tensor:
         """Call the kernel on outputs that the caller owns; the last one is the result."""

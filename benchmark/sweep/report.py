@@ -13,7 +13,7 @@ def write_report(found: dict[str, Any], path: Path) -> None:
     """Write a Markdown table a family, and `<path>-<family>.svg` with the ratios to torch where matplotlib is installed."""
     rows = [r for r in found["rows"] if "tilelang" in r]
     failed = [r for r in found["rows"] if "error" in r]
-    lines = [f"# Sweep\n\n{found['device']}, torch {found['torch']}. Ratios: their time over ours.\n"]
+    lines = [f"# Sweep\n\n{found['device']}, torch {found['torch']}. Ratios: their time over ours. g: timed in CUDA graphs.\n"]
     for family in dict.fromkeys(r["family"] for r in rows):
         chosen = [r for r in rows if r["family"] == family]
         lines += [
@@ -50,7 +50,8 @@ def _summary(rows: list[dict[str, Any]]) -> list[str]:
 def _row(row: dict[str, Any]) -> str:
     ms = row["tilelang"]
     ratios = ["" if (x := _ratio(row, rival)) is None else f"{x:.2f}" for rival in RIVALS]
-    cells = [row["case"], f"{ms:.4f}", f"{row['flops'] / ms / 1e9:.0f}", f"{row['bytes'] / ms / 1e6:.0f}", *ratios]
+    time = f"{ms:.4f}" + (" g" if row.get("timing") == "graph" else "")
+    cells = [row["case"], time, f"{row['flops'] / ms / 1e9:.0f}", f"{row['bytes'] / ms / 1e6:.0f}", *ratios]
     return "| " + " | ".join(cells) + " |"
 
 
