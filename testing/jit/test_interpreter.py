@@ -218,7 +218,8 @@ def test_no_tool_is_needed(tmp_path):
         "a = torch.randn(8, 8).half()\nprint(kernel(a, a).shape, tilelang.cache.stats.builds)\n"
     )
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    environment = {**os.environ, "PATH": str(tmp_path), "PYTHONPATH": root}
+    search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PATH": str(tmp_path), "PYTHONPATH": search}
     done = subprocess.run([sys.executable, str(program)], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[-2] == "torch.Size([8, 8]) 0"
 

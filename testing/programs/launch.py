@@ -27,17 +27,25 @@ def run(
     inout : tuple of int
         Inputs that the program changes; all others must keep every byte.
     **options
-        For `tilelang.compile`.
+        For `tilelang.compile`. A GPU runs no code of another architecture: there a `target` of another one gives way to the GPU's own.
 
     Returns
     -------
     The output, or a tuple of several, or None.
     """
+    if device == "cuda" and "target" in options and not _is_of_gpu(options["target"]):
+        options["target"] = "auto"
     kernel = program if isinstance(program, tilelang.JITKernel) else tilelang.compile(program, **options)
     results = [poisoned(shape, dtype, device) for shape, dtype in outputs]
     unchanged(kernel, inputs, results, inout)
     tensors = tuple(r.tensor for r in results)
     return tensors[0] if len(tensors) == 1 else tensors or None
+
+
+def _is_of_gpu(target: Any) -> bool:
+    arch = target.get("arch", "") if isinstance(target, dict) else ""
+    major, minor = torch.cuda.get_device_capability()
+    return arch.rstrip("af") == f"sm_{major}{minor}"
 
 
 def unchanged(call: Callable[..., Any], inputs: list[Any], results: list[Poisoned], inout: tuple[int, ...] = ()) -> Any:
