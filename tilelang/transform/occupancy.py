@@ -76,6 +76,14 @@ def rotation_pays(program: KernelProgram) -> bool:
     return program.persistent or blocks_with_producer(program, rotated=True) == blocks_with_producer(program)
 
 
+def registers_pay(program: KernelProgram, more: int) -> bool:
+    """True if so many registers more, for tiles, fit a thread, and leave two blocks side by side where there were two or more."""
+    tiles, threads = tile_registers(program) + more, program.ctx.num_threads
+    if tiles + LEAST_OVERHEAD > consumer_registers(threads):
+        return False
+    return program.persistent or _blocks(program, threads + WARP, tiles + OVERHEAD) >= min(2, blocks_with_producer(program))
+
+
 def _registers(body: ir.Stmt, fragments: set[ir.Var], size: Callable[[ir.Var], int], rotated: bool = False) -> int:
     ops = [op for s in ir.collect(body, ir.Evaluate) if (op := as_tile_op(s)) is not None]
     copies = [op for op in ops if isinstance(op, Copy)]
