@@ -10,6 +10,7 @@ import pytest
 import tilelang
 import tilelang.language as T
 from tilelang.cache import Artifact
+from tilelang.cache.files import CorruptEntryError
 from tilelang.remarks import Remark, Remarks
 from tilelang.resources import blocks_per_multiprocessor
 from tilelang.target.arch import find_arch
@@ -52,11 +53,22 @@ def test_remarks_say_which_instructions_a_line_became(kernel):
 
 
 def test_remarks_survive_the_cache_and_json(kernel, tmp_path):
-    for name, content in kernel.artifact.files().items():
+    files = kernel.artifact.files()
+    for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     again = Artifact.read(tmp_path)
     assert again.remarks == kernel.remarks and again.shared == kernel.artifact.shared
+    assert Artifact.from_files(files) == again
     assert Remarks(Remark(**fields) for fields in json.loads(kernel.remarks.to_json())) == kernel.remarks
+
+
+@pytest.mark.parametrize("name", ["entry.json", "plan.json", "kernel.cu"])
+def test_files_of_another_process_are_verified(kernel, name):
+    files = kernel.artifact.files()
+    cut, changed = {**files, name: files[name][:-1]}, {**files, name: b"x" + files[name][1:]}
+    for spoiled in (cut, changed, {other: data for other, data in files.items() if other != name}):
+        with pytest.raises(CorruptEntryError):
+            Artifact.from_files(spoiled)
 
 
 def test_resources(kernel):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tilelang.cache.files import CorruptEntryError, read_checked, with_manifest
+from tilelang.cache.files import CorruptEntryError, checked, read_checked, with_manifest
 from tilelang.codegen.launch_plan import LaunchPlan
 from tilelang.remarks import Remarks
 
@@ -99,19 +100,33 @@ class Artifact:
         CorruptEntryError
             When a file is missing, changed or cannot be understood.
         """
-        manifest, data = read_checked(directory)
-        try:
-            kind = manifest["kind"]
-            plan = LaunchPlan.from_json(data["plan.json"].decode())
-            remarks = Remarks.from_json(data["remarks.json"].decode())
-            build = json.loads(data["build.json"])
-            resources = _resources(build["resources"])
-            shared = {name: _shared_buffers(buffers) for name, buffers in build["shared"].items()}
-            text, payload = data["kernel.cu"].decode(), data[_BINARY_NAMES[kind]]
-            options, meta = tuple(build["options"]), manifest["meta"]
-            return Artifact(kind, plan, text, payload, remarks, options, resources, shared, directory, meta)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CorruptEntryError(f"{directory}: {error}") from error
+        return _artifact(*read_checked(directory), directory)
+
+    @staticmethod
+    def from_files(files: Mapping[str, bytes]) -> Artifact:
+        """What `files` of another process returned, verified.
+
+        Raises
+        ------
+        CorruptEntryError
+            Like `read`.
+        """
+        return _artifact(*checked(files), None)
+
+
+def _artifact(manifest: dict[str, Any], data: dict[str, bytes], directory: Path | None) -> Artifact:
+    try:
+        kind = manifest["kind"]
+        plan = LaunchPlan.from_json(data["plan.json"].decode())
+        remarks = Remarks.from_json(data["remarks.json"].decode())
+        build = json.loads(data["build.json"])
+        resources = _resources(build["resources"])
+        shared = {name: _shared_buffers(buffers) for name, buffers in build["shared"].items()}
+        text, payload = data["kernel.cu"].decode(), data[_BINARY_NAMES[kind]]
+        options, meta = tuple(build["options"]), manifest["meta"]
+        return Artifact(kind, plan, text, payload, remarks, options, resources, shared, directory, meta)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptEntryError(f"{directory or 'an entry'}: {error}") from error
 
 
 # A GPU's entry has resources, most have shared buffers; what an entry has none of is not imported for it.

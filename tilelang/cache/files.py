@@ -47,14 +47,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         if not os.path.lexists(directory):
             raise FileNotFoundError(error.errno, error.strerror, str(directory)) from None
         raise CorruptEntryError(f"{directory / MANIFEST} cannot be read ({error.strerror})") from error
-    try:
-        manifest = json.loads(raw)
-        checksum = manifest.pop("sha256")
-        if checksum != _checksum(manifest) or manifest["schema"] != SCHEMA:
-            raise CorruptEntryError(f"{directory / MANIFEST} has changed")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptEntryError(f"{directory / MANIFEST} cannot be understood ({error})") from error
-    return manifest
+    return _understood(raw, directory / MANIFEST)
 
 
 def read_checked(directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -72,9 +65,40 @@ def read_checked(directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
             data[name] = (directory / name).read_bytes()
         except OSError as error:
             raise CorruptEntryError(f"{directory / name} cannot be read ({error.strerror})") from error
-        if len(data[name]) != expected["size"] or hashlib.sha256(data[name]).hexdigest() != expected["sha256"]:
-            raise CorruptEntryError(f"{directory / name} has changed")
+        _check(data[name], expected, directory / name)
     return manifest, data
+
+
+def checked(files: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """As `read_checked`, of the files that `with_manifest` returned, in memory.
+
+    Raises
+    ------
+    CorruptEntryError
+        When one is missing or changed.
+    """
+    manifest = _understood(files.get(MANIFEST, b""), MANIFEST)
+    for name, expected in manifest["files"].items():
+        if name not in files:
+            raise CorruptEntryError(f"{name} is missing")
+        _check(files[name], expected, name)
+    return manifest, {name: files[name] for name in manifest["files"]}
+
+
+def _understood(raw: bytes, where: Path | str) -> dict[str, Any]:
+    try:
+        manifest = json.loads(raw)
+        checksum = manifest.pop("sha256")
+        if checksum != _checksum(manifest) or manifest["schema"] != SCHEMA:
+            raise CorruptEntryError(f"{where} has changed")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptEntryError(f"{where} cannot be understood ({error})") from error
+    return manifest
+
+
+def _check(data: bytes, expected: Mapping[str, Any], where: Path | str) -> None:
+    if len(data) != expected["size"] or hashlib.sha256(data).hexdigest() != expected["sha256"]:
+        raise CorruptEntryError(f"{where} has changed")
 
 
 def _checksum(manifest: Mapping[str, Any]) -> str:

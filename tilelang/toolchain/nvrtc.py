@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Sequence
 
@@ -19,6 +20,12 @@ def _bindings():
     except ImportError as error:
         raise UnavailableError(f"cuda-bindings is not installed ({error})", fix="pip install 'cuda-bindings==13.*'") from None
     return nvrtc
+
+
+def load() -> None:
+    """Load the library, where there is one: for a process from which others are forked that will need it."""
+    with contextlib.suppress(UnavailableError, RuntimeError):
+        _bindings().nvrtcVersion()
 
 
 def identity() -> str:

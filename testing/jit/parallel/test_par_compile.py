@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import redirect_stderr
 
 import pytest
@@ -15,7 +17,9 @@ import tilelang.language as T
 import tilelang.testing
 from tilelang.env import env
 from tilelang.errors import ArgumentTypeError, CompilationError, ResourceError
+from tilelang.jit.options import resolve_options
 from tilelang.jit.parallel import WorkerTimeoutError
+from tilelang.jit.parallel.batch import Batch, Program
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 HOPPER = {"kind": "cuda", "arch": "sm_90a"}
@@ -89,6 +93,38 @@ def test_a_generator_of_programs_and_per_item_errors():
     assert isinstance(kernels.errors[1], CompilationError) and "no_such_function" in kernels.errors[1].log
     assert "Compiling" not in out.getvalue()  # no bar where nobody watches
     torch.testing.assert_close(kernels[2](torch.zeros(24, device=DEVICE)), torch.ones(24, device=DEVICE))
+
+
+class HeldExecutor(Executor):
+    """Its jobs end when the test says so."""
+
+    def __init__(self):
+        self.jobs = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.jobs.append(Future())
+        return self.jobs[-1]
+
+
+def test_programs_are_traced_ahead_of_free_workers_and_not_further(monkeypatch):
+    monkeypatch.setitem(env.forced, "TILELANG_DISABLE_CACHE", True)
+    options, executor, made = resolve_options(None, None, None, None, None), HeldExecutor(), []
+
+    def make(n):
+        made.append(n)
+        return Program(program(n), options)
+
+    outcomes = Batch(executor, window=2).run(functools.partial(make, n) for n in range(500, 510))
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(next, outcomes)
+        while len(made) < 4:
+            time.sleep(0.001)
+        assert len(executor.jobs) == 2
+        executor.jobs[0].set_exception(RuntimeError("stop"))
+        assert isinstance(first.result(10).error, RuntimeError)
+    assert len(executor.jobs) == 3 and len(made) == 4  # the worker had its next program before the result was looked at
+    outcomes.close()
+    assert executor.jobs[1].cancelled() and executor.jobs[2].cancelled()
 
 
 def test_the_first_failure_is_raised_with_its_place():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ class Batch:
     executor : Executor
         Where compilations run.
     window : int
-        How many at a time.
+        How many at a time. Up to as many again are traced meanwhile.
     timeout : float, optional
         Seconds of one compilation; a `WorkerPool` kills it then, with any other executor its result is given up.
     """
@@ -84,6 +85,7 @@ class Batch:
     def __init__(self, executor: Executor, window: int, timeout: float | None = None) -> None:
         self.executor, self.window, self.timeout = executor, max(1, window), timeout
         self._surroundings = Surroundings.here()
+        self._ready: deque[tuple[CompileTask, _Compilation]] = deque()  # traced ahead, for whoever is free next
         self._running: dict[Future, _Compilation] = {}
         self._by_key: dict[str, _Compilation] = {}
 
@@ -98,7 +100,8 @@ class Batch:
         try:
             for index, make in enumerate(programs):
                 yield from self._begin(index, make)
-                while len(self._running) >= self.window:
+                self._feed()
+                while len(self._ready) >= self.window or any(future.done() for future in self._running):
                     yield from self._finish()
             while self._running:
                 yield from self._finish()
@@ -132,9 +135,15 @@ class Batch:
             compiler = compiler_identity(program.options)
             task = CompileTask(data, program.options, program.out_idx, request, self._surroundings, compiler)
             self._by_key[key] = compilation = _Compilation(program.label, [(index, program)])
-            self._running[self._submit(task, compilation)] = compilation
+            self._ready.append((task, compilation))
         except Exception as error:
             yield Outcome(index, error=error)
+
+    def _feed(self) -> None:
+        """Start what is ready, as far as the window allows."""
+        while self._ready and len(self._running) < self.window:
+            task, compilation = self._ready.popleft()
+            self._running[self._submit(task, compilation)] = compilation
 
     def _submit(self, task: CompileTask, compilation: _Compilation) -> Future:
         if isinstance(self.executor, WorkerPool):
@@ -147,12 +156,17 @@ class Batch:
     def _finish(self) -> Iterator[Outcome]:
         nearest = min((c.deadline for c in self._running.values()), default=float("inf")) - time.monotonic()
         done, _ = wait(self._running, timeout=None if nearest == float("inf") else max(0.0, nearest), return_when=FIRST_COMPLETED)
-        for future in done:
-            yield from self._running.pop(future).finish(future)
+        ended = [(self._running.pop(future), future) for future in done]
         now = time.monotonic()
-        for future in [f for f, c in self._running.items() if c.deadline <= now]:
+        late = [future for future, compilation in self._running.items() if compilation.deadline <= now]
+        for future in late:
             future.cancel()
-            yield from self._running.pop(future).give_up(self.timeout or 0.0)
+        given_up = [self._running.pop(future) for future in late]
+        self._feed()  # before the results are looked at: a worker is waiting
+        for compilation, future in ended:
+            yield from compilation.finish(future)
+        for compilation in given_up:
+            yield from compilation.give_up(self.timeout or 0.0)
 
 
 class _Compilation:

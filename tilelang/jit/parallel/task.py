@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import resource
-import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +67,7 @@ class CompiledTask:
         """The artifact, verified; in the worker's directory if that is visible here."""
         if self.directory is not None and (self.directory / "entry.json").is_file():
             return Artifact.read(self.directory)
-        with tempfile.TemporaryDirectory(prefix="tilelang-") as scratch:
-            for name, data in self.files.items():
-                Path(scratch, name).write_bytes(data)
-            return replace(Artifact.read(Path(scratch)), directory=None)
+        return Artifact.from_files(self.files)
 
 
 def compiler_identity(options: CompileOptions) -> str | None:

@@ -24,16 +24,25 @@ import sys
 PRELOAD: dict[str, tuple[str, ...]] = {
     "plain": (),
     "compile": (
+        "tilelang.engine.callback",
         "tilelang.engine.driver",
         "tilelang.ir.transport",
         "tilelang.jit.compiler",
+        "tilelang.jit.compilers.cuda",
+        "tilelang.jit.launch_grid",
+        "tilelang.jit.lowered",
+        "tilelang.jit.param",
         "tilelang.jit.parallel.task",
+        "tilelang.runtime.launcher",
         "tilelang.simulator.compiler",
+        "tilelang.toolchain.resources",
     ),
     "measure": ("torch", "tilelang.autotuner.measure", "tilelang.jit.adapter", "tilelang.testing.compare"),
 }
 # A compiler does not need torch, which tvm-ffi imports for 3 seconds where it finds it.
 BLOCKED = {"compile": ("torch",)}
+# What else it does once for all: (module, function).
+PREPARE = {"compile": ("tilelang.toolchain.nvrtc", "load")}
 _PR_SET_PDEATHSIG = 1
 
 
@@ -52,6 +61,9 @@ def main(descriptor: int, kind: str) -> None:
         sys.modules[name] = None  # type: ignore[assignment]
     for name in PRELOAD[kind]:
         importlib.import_module(name)
+    if kind in PREPARE:
+        module, function = PREPARE[kind]
+        getattr(importlib.import_module(module), function)()
     gc.collect()
     gc.freeze()  # collections in the workers leave the shared pages alone
     wake_read, wake_write = os.pipe()
