@@ -117,8 +117,10 @@ class LoopNest:
             body = ir.IfThenElse(conjunction(padding), body, None, span)
         for var, extent in reversed(self.loops):
             body = ir.For(var, ir.const(0), ir.const(extent), ir.ForKind.UNROLLED, body, span=span)
-        if before:
-            body = ir.seq([*before, body])
+        return self.without_idle(ir.seq([*before, body]) if before else body, span)
+
+    def without_idle(self, body: ir.Stmt, span: Any = None) -> ir.Stmt:
+        """`body` in the threads that have a part of the tile."""
         idle = self.idle_conditions()
         if idle:
             body = ir.IfThenElse(conjunction(idle), body, None, span)

@@ -11,6 +11,7 @@ from .guards import GuardMemory
 from .load_runs import load_runs
 from .loop_nest import LoopNest, conjunction
 from .parallel_nest import ParallelNest
+from .unpack_runs import unpack_runs
 from .vector_width import MAX_VECTOR_ITERATIONS, nest_vector_width
 from .vectorize import vectorize
 
@@ -82,7 +83,10 @@ def lower_nest(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> ir
     if replica:
         body = _OneReplica(conjunction(replica)).visit(body)
     body = ir.substitute(body, dict(zip(nest.vars, loops.indices)))
-    before, body = load_runs(body, loops, ctx)
+    before, rest = unpack_runs(*load_runs(body, loops, ctx), loops, ctx)
+    if rest is None:
+        return loops.without_idle(ir.seq(before), nest.span)
+    body = rest
     if loops.vector_var is not None:
         body = vectorize(body, loops.vector_var, loops.vector, ctx, loops.ranges)
     return loops.wrap(body, nest.span, before)

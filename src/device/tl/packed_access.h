@@ -8,6 +8,13 @@ namespace tl::detail {
 // Byte i of the result is byte (selector >> 4 i) & 7 of the eight bytes of `high:low`.
 TL_FUNC uint32_t permute_bytes(uint32_t low, uint32_t high, uint32_t selector) { return __byte_perm(low, high, selector); }
 
+// (a & b) ^ c in one instruction: of two constants one is then kept in a register (PTX ISA 9.7.8.6 "lop3").
+TL_FUNC uint32_t and_xor(uint32_t a, uint32_t b, uint32_t c) {
+  uint32_t r;
+  asm("lop3.b32 %0, %1, %2, %3, 0x6a;" : "=r"(r) : "r"(a), "r"(b), "r"(c));
+  return r;
+}
+
 template <class Format>
 TL_FUNC uint32_t fma_pair(uint32_t a, uint32_t b, uint32_t c) {
   uint32_t r;

@@ -44,8 +44,8 @@ TL_FUNC uint32_t unpack_pair(uint32_t word) {
   if constexpr (!half && Bits == 8) {  // a bit more than the mantissa has: it becomes a float of its own, 0x4300 or 0x4380
     constexpr uint32_t offset = integer_bits<Format>(Bias - 2 * unit) * 0x10001u;
     uint32_t x = permute_bytes(word, 0, 0x4040u | Low / 8 | High / 8 << 8);
-    uint32_t rest = (x & 0x007f007fu) ^ (exponents | (Flip & 0x7fu) * 0x10001u);
-    uint32_t top = (x & 0x00800080u) ^ (exponents | (Flip & 0x80u) * 0x10001u);
+    uint32_t rest = and_xor(x, 0x007f007fu, exponents | (Flip & 0x7fu) * 0x10001u);
+    uint32_t top = and_xor(x, 0x00800080u, exponents | (Flip & 0x80u) * 0x10001u);
     return fma_pair<Format>(top, one, fma_pair<Format>(rest, one, offset));
   } else {
     constexpr int reach = half ? 8 : 4;  // bfloat16: the upper half of a byte is moved down first
@@ -54,7 +54,7 @@ TL_FUNC uint32_t unpack_pair(uint32_t word) {
     constexpr uint32_t flips = Flip << low | Flip << (16 + high);
     uint32_t a = Low % 8 < reach ? word : word >> 4, b = High % 8 < reach ? word : word >> 4;
     uint32_t x = permute_bytes(a, b, 0x4040u | Low / 8 | (4 + High / 8) << 8);
-    x = (x & kept) ^ (exponents | flips);
+    x = and_xor(x, kept, exponents | flips);
     constexpr uint32_t scale = (one - (low << mantissa_bits<Format>)) - (high << mantissa_bits<Format> << 16);
     constexpr uint32_t offset =
         integer_bits<Format>(Bias - (unit >> low)) | integer_bits<Format>(Bias - (unit >> high)) << 16;

@@ -12,6 +12,8 @@ __attribute__((noinline)) inline uint32_t permute_bytes(uint32_t low, uint32_t h
   return result;
 }
 
+TL_FUNC uint32_t and_xor(uint32_t a, uint32_t b, uint32_t c) { return (a & b) ^ c; }
+
 template <class Format>
 __attribute__((noinline)) uint32_t fma_pair(uint32_t a, uint32_t b, uint32_t c) {
   uint16_t low = Format::fma(static_cast<uint16_t>(a), static_cast<uint16_t>(b), static_cast<uint16_t>(c));
