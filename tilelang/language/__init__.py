@@ -93,6 +93,7 @@ from .dtypes import dtype
 from .expr import Expr as _Expr
 from .extern import access_ptr, address_of, call_extern, import_source
 from .fill import clear, fill
+from .fixed_point import q_multiply_shift, q_multiply_shift_per_axis
 from .gather import c2d_im2col, dp4a, im2col, transpose
 from .gemm import GemmWarpPolicy, gemm
 from .gemm_sp import gemm_sp, wgmma_gemm_sp
