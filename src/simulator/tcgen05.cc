@@ -81,25 +81,27 @@ void gather(Block& block, const TensorOperation& operation, uint64_t bits, int r
 }
 
 // Where D has its elements: the lane of a row of one block's part, and the column at which column 0 lies (9.7.16.10.5 "Data path layout
-// organization": layouts A and D with a row in each lane; B with the columns' second half in the upper lanes; F with 16 rows in each
-// quarter).
+// organization"). Layouts A and D have a row in each lane; F has 16 rows in each quarter; B (a pair) and E (.ws, M of 64) the columns'
+// second half in the upper lanes; G (.ws, M of 32) a quarter of the columns in each quarter of the lanes.
 struct Places {
-  int rows;  // of one block
-  bool split;
+  int rows;   // of one block
+  int parts;  // of the columns, side by side in the lanes
+  bool spread;  // 16 rows in each quarter
   uint32_t lane0;
   int n;
+  int part(int column) const { return column / (n / parts); }
   uint32_t lane(int row, int column) const {
-    if (rows == 128) return static_cast<uint32_t>(row);
-    if (split) return static_cast<uint32_t>(row + (column >= n / 2 ? 64 : 0));
-    return lane0 + static_cast<uint32_t>(row / 16 * 32 + row % 16);
+    if (spread) return lane0 + static_cast<uint32_t>(row / 16 * 32 + row % 16);
+    return static_cast<uint32_t>(row + part(column) * rows);
   }
-  uint32_t column(int column) const { return static_cast<uint32_t>(split && column >= n / 2 ? column - n / 2 : column); }
-  uint32_t columns() const { return static_cast<uint32_t>(split ? n / 2 : n); }
+  uint32_t column(int column) const { return static_cast<uint32_t>(column % (n / parts)); }
+  uint32_t columns() const { return static_cast<uint32_t>(n / parts); }
 };
 
 Places places_of(const tl_sim_tcgen05_product& mma, const Instruction& in) {
   const int rows = in.m / mma.group;
-  return {rows, mma.group == 2 && rows == 64, mma.d >> 16, in.n};
+  const bool beside = mma.wide || (mma.group == 2 && rows == 64);
+  return {rows, beside ? static_cast<int>(tensor_lanes) / rows : 1, !beside && rows == 64, mma.d >> 16, in.n};
 }
 
 // 64 rows of D, through the registers that a warpgroup would have for wgmma.
@@ -141,6 +143,11 @@ void multiply_scaled(Block& block, const TensorOperation& operation, const Instr
 }
 
 void multiply(Block& block, const TensorOperation& operation, const Instruction& in, const Places& places, int first_row, Half& half) {
+  auto keeps = [&](int row, int column) {  // a row that the instruction has not, or a lane that it must not change
+    if (first_row + row >= places.rows) return true;
+    const uint32_t lane = places.lane(first_row + row, column);
+    return (operation.mma.kept[lane / 32] >> lane % 32 & 1) != 0;
+  };
   uint32_t(*cell)[tensor_columns] = block.tensor->cell;
   const uint32_t d = operation.mma.d & 0xffff;
   if (in.scaled) return multiply_scaled(block, operation, in, places, first_row, half);
@@ -148,6 +155,7 @@ void multiply(Block& block, const TensorOperation& operation, const Instruction&
   auto at = [&](int row, int column) -> uint32_t& { return cell[places.lane(first_row + row, column)][d + places.column(column)]; };
   if (operation.mma.accumulate) {
     each_accumulator(in.n, [&](int thread, int i, int row, int column) {
+      if (keeps(row, column)) return;
       if (packed) reinterpret_cast<uint16_t*>(half.c[thread])[i] = static_cast<uint16_t>(at(row, column));
       else half.c[thread][i] = at(row, column);
     });
@@ -157,6 +165,7 @@ void multiply(Block& block, const TensorOperation& operation, const Instruction&
   const WgmmaOperands operands{half.a, half.b, nullptr, c, in.n, operation.mma.accumulate != 0, in.negate_a, in.negate_b};
   wgmma_kernel(block.team->options.numerics, arithmetic_of(operation.mma.kind, in))(operands);
   each_accumulator(in.n, [&](int thread, int i, int row, int column) {
+    if (keeps(row, column)) return;
     at(row, column) = packed ? reinterpret_cast<uint16_t*>(half.c[thread])[i] : half.c[thread][i];
   });
 }
@@ -180,7 +189,7 @@ void execute_product(const TensorOperation& operation) {
     gather(*blocks[i], operation, operation.mma.b, share, in.transposed_b, 'B', space->b + static_cast<int>(i) * share * operand_row_bytes);
   }
   for (Block* block : blocks) {
-    alignas(64) char a[2 * half_rows * operand_row_bytes];
+    alignas(64) char a[2 * half_rows * operand_row_bytes] = {};
     if (!operation.mma.a_in_tensor_memory) {
       gather(*block, operation, operation.mma.a, places.rows, in.transposed_a, 'A', a);
     } else {
@@ -211,14 +220,15 @@ void check(const tl_sim_tcgen05_product& mma, const Instruction& in, Block& bloc
   if (in.illegal || arithmetic_of(mma.kind, in) < 0) refuse("an instruction descriptor of types that its kind does not have", site);
   if (mma.group == 2 && (!partner_of(block) || !partner_of(block)->live)) refuse("a pair of blocks needs a cluster of two that both run", site);
   if (tensor_memory(block).group && block.tensor->group != mma.group) refuse("another .cta_group than tensor memory was allocated with", site);
-  const int rows = in.m / mma.group, step = mma.group == 2 || rows == 128 ? 16 : 8;
-  if ((rows != 64 && rows != 128) || in.n < step || in.n > most_n || in.n % step) refuse("a shape that it does not have", site);
+  const int rows = in.m / mma.group, step = mma.wide ? 64 : mma.group == 2 || rows == 128 ? 16 : 8;
+  const bool fits = rows == 64 || rows == 128 || (mma.wide && rows == 32);
+  if (!fits || in.n < step || in.n > most_n || in.n % step || (mma.wide && in.n == 192)) refuse("a shape that it does not have", site);
   if (in.scaled && rows != 128) refuse("block scales with other than 128 rows of each block", site);
   if (in.scaled && (mma.scale_a >> 16 || mma.scale_b >> 16)) refuse("scales that do not start at lane 0", site);
   if (mma.kind == TL_SIM_TCGEN05_TF32 && (in.transposed_a || in.transposed_b)) refuse("32-bit operands are K-major", site);
   if (mma.a_in_tensor_memory && (rows != 128 || in.transposed_a || mma.a >> 16)) refuse("A in tensor memory has 128 rows from lane 0, K-major", site);
   const uint32_t lane = mma.d >> 16;
-  if (lane && !(rows == 64 && mma.group == 1 && lane == 16)) refuse("D starts at lane 0, or at lane 16 where M is 64", site);
+  if (lane && !(rows == 64 && mma.group == 1 && !mma.wide && lane == 16)) refuse("D starts at lane 0, or at lane 16 where M is 64", site);
   for (uint64_t bits : {mma.a_in_tensor_memory ? mma.b : mma.a, mma.b}) {
     if ((bits >> 46 & 7) != 1) refuse("a shared memory descriptor whose bits 46 to 48 are not 0b001", site);
     if (bits >> 61 & 1) refuse("a shared memory descriptor with a swizzle mode that does not exist, or that the simulator has not", site);

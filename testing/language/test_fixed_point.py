@@ -45,7 +45,10 @@ def test_one_shift(q, s, device):
 
 @T.prim_func
 def by_channel(
-    X: T.Tensor((2, COUNT), "int32"), Y: T.Tensor((2,), "int32"), S: T.Tensor((2, 2), "int32"), Z: T.Tensor((3, 2, COUNT), "int32")
+    X: T.Tensor((2, COUNT), "int32"),
+    Y: T.Tensor((2,), "int32"),
+    S: T.Tensor((2, 2), "int32"),
+    Z: T.Tensor((3, 2, COUNT), "int32"),
 ):
     with T.Kernel(1, threads=COUNT):
         for c, i in T.Parallel(2, COUNT):

@@ -29,7 +29,8 @@ _FAMILIES = {
     "wgmma": "wgmma_ss wgmma_rs wgmma_ss_steps wgmma_rs_steps wgmma_fence wgmma_commit wgmma_wait wgmma_pin wgmma_descriptor",
     "tcgen05": "tcgen05_alloc tcgen05_dealloc tcgen05_relinquish tcgen05_fence_before tcgen05_fence_after tcgen05_ld tcgen05_st"
     " tcgen05_wait_ld tcgen05_wait_st tcgen05_pin tcgen05_descriptor tcgen05_mma_ss tcgen05_mma_ts tcgen05_commit"
-    " tcgen05_commit_pair tcgen05_mma_scaled tcgen05_cp_warpx4",
+    " tcgen05_commit_pair tcgen05_mma_scaled tcgen05_cp_warpx4"
+    " tcgen05_issue_ss tcgen05_issue_ts tcgen05_issue_masked_ss tcgen05_issue_masked_ts",
     "tma_rows": "tma_gather4 tma_gather4_hint tma_scatter4 tma_scatter4_hint",
     "clc": "clc_try_cancel clc_try_cancel_multicast clc_is_canceled clc_first_ctaid_x clc_first_ctaid_y clc_first_ctaid_z",
     "unpack": "unpack look_up",

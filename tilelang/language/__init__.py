@@ -193,11 +193,13 @@ from .scan import cummax, cumsum
 from .scheduler import BaseTileScheduler, Persistent, PersistentTileScheduler
 from .select import Select, align_up, cdiv, ceildiv, clamp, floordiv, floormod, if_then_else, max, min, truncdiv, truncmod
 from .source_kernel import CUDASourceCodeKernel
-from .tcgen05_descriptor import alloc_tcgen05_smem_desc, initialize_tcgen05_descriptor
+from .tcgen05_descriptor import alloc_tcgen05_instr_desc, alloc_tcgen05_smem_desc, initialize_tcgen05_descriptor
+from .tcgen05_mma import ptx_tcgen05_mma_ss, ptx_tcgen05_mma_ts
 from .tensor import StridedTensor, Tensor, const, dynamic, empty, symbolic
 from .tensor_memory import (
     alloc_tmem,
     deallocate_tmem,
+    gemm_blockscaled,
     tcgen05_after_thread_sync,
     tcgen05_before_thread_sync,
     tcgen05_cp_warpx4,
@@ -354,6 +356,7 @@ from .ws_schedule import (
 )
 
 broadcast, ramp = Broadcast, Ramp
+alloc_tcgen05_instruction_desc = alloc_tcgen05_instr_desc
 Var = SizeVar = var
 PrimExpr, break_loop = _Expr, loop_break
 KernelLaunchFrame, WarpSpecializeFrame = Kernel, ws
@@ -368,7 +371,8 @@ _ELSEWHERE = {  # names of other packages, imported when they are asked for
     **dict.fromkeys(
         "make_mma_swizzle_layout get_swizzle_layout get_ldmatrix_offset get_mma_micro_size TensorCoreIntrinEmitter"
         " TensorCoreIntrinEmitterWithLadderTransform WGMMATensorCoreIntrinEmitter WGMMADescriptorParams"
-        " compute_gmma_descriptor SparseTensorCoreIntrinEmitter WGSparseTensorCoreIntrinEmitter".split(),
+        " compute_gmma_descriptor TCGEN05TensorCoreIntrinEmitter TCGEN05DescriptorParams compute_umma_descriptor"
+        " SparseTensorCoreIntrinEmitter WGSparseTensorCoreIntrinEmitter".split(),
         "tilelang.cuda.intrinsics",
     ),
 }

@@ -34,9 +34,7 @@ def q_multiply_shift(x: Any, y: Any, q: int, s: Any) -> Expr:
     return convert(_rounded(_product(x, y, what), _fraction(q, what), s, what), of)
 
 
-def q_multiply_shift_per_axis(
-    x: Any, y: Any, ls: Any, rs: Any, q: int, is_lshift_required: Any, is_rshift_required: Any
-) -> Expr:
+def q_multiply_shift_per_axis(x: Any, y: Any, ls: Any, rs: Any, q: int, is_lshift_required: Any, is_rshift_required: Any) -> Expr:
     """T.q_multiply_shift where each channel has its own shifts: `round((x << ls) * y * 2**-(q + rs))`.
 
     Parameters

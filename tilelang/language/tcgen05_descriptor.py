@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from .._lazy import ir
-from ..errors import SemanticError, UnsupportedError
+from ..errors import DTypeError, SemanticError, UnsupportedError
 from ..frontend.builder import require
 from .buffer import Buffer
 from .descriptor import _descriptor, alloc_descriptor
 from .dtypes import dtype as _dtype
+from .emit import alloc
 from .expr import Expr, convert
 from .pointers import SHARED, pointer
 
@@ -24,6 +25,18 @@ def alloc_tcgen05_smem_desc(dtype: Any = "uint64") -> Buffer:
     >>> desc = T.alloc_tcgen05_smem_desc()
     """
     return alloc_descriptor("wgmma", dtype)
+
+
+def alloc_tcgen05_instr_desc(dtype: Any = "uint32") -> Buffer:
+    """An instruction descriptor of the thread's own, one word: `instr[0] = bits` (PTX ISA, "Instruction descriptor").
+
+    Examples
+    --------
+    >>> instr = T.alloc_tcgen05_instr_desc()
+    """
+    if _dtype(dtype) != _dtype("uint32"):
+        raise DTypeError(f"an instruction descriptor of {_dtype(dtype)}", fix="uint32")
+    return alloc("instr", (1,), _dtype("uint32"), "local", "T.alloc_tcgen05_instr_desc")
 
 
 def initialize_tcgen05_descriptor(

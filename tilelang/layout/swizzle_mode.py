@@ -37,6 +37,10 @@ class SwizzleMode(IntEnum):
         """The layout type of a wgmma descriptor."""
         return int(self)
 
+    def tcgen05_layout_type(self) -> int:
+        """The swizzle mode of a tcgen05 descriptor."""
+        return 0 if self.is_none() else int(self) * 2
+
     @staticmethod
     def of_bytes(width: int) -> SwizzleMode:
         """The mode whose rows have so many bytes; 0 is none."""

@@ -60,3 +60,27 @@ def find_tensor_instruction(a: str, b: str, c: str) -> TensorInstruction | None:
         if a in a_types and b in b_types and c in c_types:
             return instruction
     return None
+
+
+_KINDS = (("float16", "bfloat16"), ("float32",), _FLOAT8, _INT8)  # of operands, in the order of the device library's numbers
+# Of operands, within a kind.
+_NUMBER = {"float16": 0, "bfloat16": 1, "float32": 2, "float8_e4m3fn": 0, "float8_e5m2": 1, "uint8": 0, "int8": 1}
+_RESULT = {"float16": 0, "float32": 1, "int32": 2}
+
+
+def kind_number(dtype: str) -> int | None:
+    """The number of the kind of instruction that multiplies elements of `dtype`, or None."""
+    return next((i for i, types in enumerate(_KINDS) if dtype in types), None)
+
+
+def instruction_descriptor(types: tuple[str, str, str], m: int, n: int, mn_major: tuple[bool, bool]) -> int:
+    """The 32 bits of PTX ISA, "Instruction descriptor", for dtypes of A, B and C that `find_tensor_instruction` knows.
+
+    Examples
+    --------
+    >>> hex(instruction_descriptor(("float16", "float16", "float32"), 128, 64, (False, False)))
+    '0x8100010'
+    """
+    a, b, c = types
+    majors = int(mn_major[0]) << 15 | int(mn_major[1]) << 16
+    return _RESULT[c] << 4 | _NUMBER[a] << 7 | _NUMBER[b] << 10 | majors | n // 8 << 17 | m // 16 << 24

@@ -19,7 +19,7 @@ from .. import ir
 from ..errors import ResourceError, UnsupportedError
 from ..target.tcgen05 import COLUMNS
 from ..tileop.base import as_tile_op
-from ..tileop.tcgen05 import SCOPE, DeallocateTensorMemory, TensorGemm, TensorTile
+from ..tileop.tcgen05 import SCOPE, DeallocateTensorMemory, ProductByHand, TensorGemm, TensorTile
 from ..tileop.tcgen05.tile import check_target
 from .kernel_program import KernelProgram
 from .ring import BARRIER_SCOPE
@@ -36,7 +36,7 @@ def allocate_tensor_memory(program: KernelProgram) -> KernelProgram:
         return program
     check_target(program.ctx.target, "T.alloc_tmem", ir.span_to_source(take.allocations[0].span))
     ops = [unit.op for unit in units_of(body) if unit.op is not None]
-    into = {op.C.source for op in ops if isinstance(op, TensorGemm)}
+    into = {op.C.source for op in ops if isinstance(op, (TensorGemm, ProductByHand))}
     freed = {op.tile.source for op in ops if isinstance(op, DeallocateTensorMemory)}
     tiles = {}
     for node in take.allocations:

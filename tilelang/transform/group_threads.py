@@ -15,7 +15,7 @@ import numpy as np
 from .. import ir
 from ..errors import SemanticError
 from ..tileop.base import as_tile_op
-from ..tileop.tcgen05 import ProductsArrive, ScaleCopy, TensorGemm
+from ..tileop.tcgen05 import ProductByHand, ProductsArrive, ScaleCopy, TensorGemm
 from ..tileop.tma import ExplicitTensorCopy, RowsCopy
 from .effects import is_collective, is_unit, ordering_call, unit_accesses
 from .kernel_program import KernelProgram
@@ -25,7 +25,8 @@ from .thread_group import ThreadGroup, group_of
 from .uniformity import Uniformity
 
 WARP = 32
-_FOR_ONE_THREAD = (ExplicitTensorCopy, RowsCopy, TensorGemm, ProductsArrive, ScaleCopy)  # operators that a single thread may run
+# Operators that a single thread may run.
+_FOR_ONE_THREAD = (ExplicitTensorCopy, RowsCopy, TensorGemm, ProductByHand, ProductsArrive, ScaleCopy)
 _OPERATIONS: dict[type, Any] = {
     ir.Add: np.add,
     ir.Sub: np.subtract,
@@ -51,14 +52,14 @@ def group_threads(program: KernelProgram) -> KernelProgram:
     body = finder.walk(program.body, np.ones(program.ctx.num_threads, bool))
     scheduled = any(map(group_of, ir.collect(program.body, ir.IfThenElse)))  # a schedule's roles are groups already
     if not finder.groups and not scheduled:
-        return program
+        return replace(program, body=body) if finder.marked else program
     body = _Distribute(body, program).body(body)
     return replace(program, body=MergeGroups(program.ctx.views).body(body) if scheduled else body)
 
 
 class _Find:
     def __init__(self, program: KernelProgram) -> None:
-        self.program, self.groups = program, 0
+        self.program, self.groups, self.marked = program, 0, False
         self.alone = False  # in a branch that threads take separately
         self.uniform = Uniformity(program.body, {program.ctx.tid, *program.thread_vars})
         self.manual = has_manual_barriers(program.body)
@@ -69,6 +70,7 @@ class _Find:
     def walk(self, stmt: ir.Stmt, active: Any) -> ir.Stmt:
         """The statement, run by the threads `active`, with groups in it marked."""
         if isinstance(stmt, ir.Evaluate) and self.alone and isinstance(op := as_tile_op(stmt), _FOR_ONE_THREAD):
+            self.marked = True
             return ir.evaluate(replace(op, alone=True).to_call(), stmt.span)
         if isinstance(stmt, ir.SeqStmt):
             return ir.seq([self.walk(s, active) for s in stmt.seq])

@@ -74,6 +74,37 @@ TL_FUNC void tcgen05_mma_ts(uint32_t d, uint32_t a, uint64_t b, bool accumulate 
                                                              accumulate TL_SITE_ARGUMENT);
 }
 
+// The same by an instruction descriptor made by hand; Kind is a number of tcgen05_kind. Lanes whose bits are set keep their D. Wide: .ws, of
+// M 32, 64 or 128 and N 64, 128 or 256, where M of 64 has D's second half of columns in lanes 64 to 127, M of 32 a quarter in each 32 lanes.
+template <int Kind, bool Wide = false, int Group = 1>
+TL_FUNC void tcgen05_issue_ss(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, bool accumulate TL_SITE_PARAMETER) {
+  detail::check_tcgen05_issue<Kind, Wide, Group>();
+  constexpr auto kind = static_cast<detail::tcgen05_kind>(Kind);
+  if constexpr (Wide) detail::tcgen05_mma_wide_ss<kind>(d, a, b, instruction, accumulate TL_SITE_ARGUMENT);
+  else detail::tcgen05_mma_ss<kind, Group>(d, a, b, instruction, accumulate TL_SITE_ARGUMENT);
+}
+template <int Kind, bool Wide = false, int Group = 1>
+TL_FUNC void tcgen05_issue_ts(uint32_t d, uint32_t a, uint64_t b, uint32_t instruction, bool accumulate TL_SITE_PARAMETER) {
+  detail::check_tcgen05_issue<Kind, Wide, Group>();
+  constexpr auto kind = static_cast<detail::tcgen05_kind>(Kind);
+  if constexpr (Wide) detail::tcgen05_mma_wide_ts<kind>(d, a, b, instruction, accumulate TL_SITE_ARGUMENT);
+  else detail::tcgen05_mma_ts<kind, Group>(d, a, b, instruction, accumulate TL_SITE_ARGUMENT);
+}
+template <int Kind>
+TL_FUNC void tcgen05_issue_masked_ss(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, bool accumulate, uint32_t lanes0,
+                                     uint32_t lanes1, uint32_t lanes2, uint32_t lanes3 TL_SITE_PARAMETER) {
+  detail::check_tcgen05_issue<Kind, false, 1>();
+  const uint32_t kept[4] = {lanes0, lanes1, lanes2, lanes3};
+  detail::tcgen05_mma_masked_ss<static_cast<detail::tcgen05_kind>(Kind)>(d, a, b, instruction, accumulate, kept TL_SITE_ARGUMENT);
+}
+template <int Kind>
+TL_FUNC void tcgen05_issue_masked_ts(uint32_t d, uint32_t a, uint64_t b, uint32_t instruction, bool accumulate, uint32_t lanes0,
+                                     uint32_t lanes1, uint32_t lanes2, uint32_t lanes3 TL_SITE_PARAMETER) {
+  detail::check_tcgen05_issue<Kind, false, 1>();
+  const uint32_t kept[4] = {lanes0, lanes1, lanes2, lanes3};
+  detail::tcgen05_mma_masked_ts<static_cast<detail::tcgen05_kind>(Kind)>(d, a, b, instruction, accumulate, kept TL_SITE_ARGUMENT);
+}
+
 // Block scales: D += (A * scale_A) (B * scale_B) of 8-bit floats, M of 128 for each block. A scale is a power of two (float8_e8m0fnu)
 // for 32 elements along k. Row r of A, or column r of B, has its scales in lane r % 32 of column r / 32 from `scale` on, once for each
 // quarter of the lanes; four of them are in a column, of which `id` picks one (PTX ISA 9.7.16.10.7 "Block scaling").

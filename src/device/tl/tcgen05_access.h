@@ -46,24 +46,49 @@ TL_FUNC void tcgen05_st(uint32_t address, const T* registers) {
 #define TL_TCGEN05_MMA(kind, a, type)                                                                                         \
   TL_TCGEN05_GROUP(Group, "{\n .reg .pred p;\n setp.ne.b32 p, %4, 0;\n tcgen05.mma", ".kind::" kind " [%0], " a ", %2, %3, p;\n}", \
                    ::"r"(d), type(left), "l"(b), "r"(instruction), "r"(static_cast<int>(accumulate)) : "memory")
-#define TL_TCGEN05_KINDS(a, type)                                         \
+#define TL_TCGEN05_KINDS(instruction, a, type)                            \
   if constexpr (Kind == tcgen05_f16) {                                    \
-    TL_TCGEN05_MMA("f16", a, type);                                       \
+    instruction("f16", a, type);                                          \
   } else if constexpr (Kind == tcgen05_tf32) {                            \
-    TL_TCGEN05_MMA("tf32", a, type);                                      \
+    instruction("tf32", a, type);                                         \
   } else if constexpr (Kind == tcgen05_f8f6f4) {                          \
-    TL_TCGEN05_MMA("f8f6f4", a, type);                                    \
+    instruction("f8f6f4", a, type);                                       \
   } else {                                                                \
-    TL_TCGEN05_MMA("i8", a, type);                                        \
+    instruction("i8", a, type);                                           \
   }
 
 template <tcgen05_kind Kind, int Group>
 TL_FUNC void tcgen05_mma_ss(uint32_t d, uint64_t left, uint64_t b, uint32_t instruction, bool accumulate) {
-  TL_TCGEN05_KINDS("%1", "l")
+  TL_TCGEN05_KINDS(TL_TCGEN05_MMA, "%1", "l")
 }
 template <tcgen05_kind Kind, int Group>
 TL_FUNC void tcgen05_mma_ts(uint32_t d, uint32_t left, uint64_t b, uint32_t instruction, bool accumulate) {
-  TL_TCGEN05_KINDS("[%1]", "r")
+  TL_TCGEN05_KINDS(TL_TCGEN05_MMA, "[%1]", "r")
+}
+
+#define TL_TCGEN05_MASKED(kind, a, type)                                                                                                \
+  asm volatile("{\n .reg .pred p;\n setp.ne.b32 p, %4, 0;\n tcgen05.mma.cta_group::1.kind::" kind " [%0], " a ", %2, %3, {%5, %6, %7, %8}, p;\n}" \
+               ::"r"(d), type(left), "l"(b), "r"(instruction), "r"(static_cast<int>(accumulate)), "r"(kept[0]), "r"(kept[1]), "r"(kept[2]),  \
+               "r"(kept[3]) : "memory")
+#define TL_TCGEN05_WIDE(kind, a, type)                                                                                                  \
+  asm volatile("{\n .reg .pred p;\n setp.ne.b32 p, %4, 0;\n tcgen05.mma.ws.cta_group::1.kind::" kind " [%0], " a ", %2, %3, p;\n}"         \
+               ::"r"(d), type(left), "l"(b), "r"(instruction), "r"(static_cast<int>(accumulate)) : "memory")
+
+template <tcgen05_kind Kind>
+TL_FUNC void tcgen05_mma_masked_ss(uint32_t d, uint64_t left, uint64_t b, uint32_t instruction, bool accumulate, const uint32_t* kept) {
+  TL_TCGEN05_KINDS(TL_TCGEN05_MASKED, "%1", "l")
+}
+template <tcgen05_kind Kind>
+TL_FUNC void tcgen05_mma_masked_ts(uint32_t d, uint32_t left, uint64_t b, uint32_t instruction, bool accumulate, const uint32_t* kept) {
+  TL_TCGEN05_KINDS(TL_TCGEN05_MASKED, "[%1]", "r")
+}
+template <tcgen05_kind Kind>
+TL_FUNC void tcgen05_mma_wide_ss(uint32_t d, uint64_t left, uint64_t b, uint32_t instruction, bool accumulate) {
+  TL_TCGEN05_KINDS(TL_TCGEN05_WIDE, "%1", "l")
+}
+template <tcgen05_kind Kind>
+TL_FUNC void tcgen05_mma_wide_ts(uint32_t d, uint32_t left, uint64_t b, uint32_t instruction, bool accumulate) {
+  TL_TCGEN05_KINDS(TL_TCGEN05_WIDE, "[%1]", "r")
 }
 
 template <int Group>
@@ -82,6 +107,8 @@ TL_FUNC void tcgen05_commit(uint64_t* barrier) {
 }
 
 #undef TL_TCGEN05_KINDS
+#undef TL_TCGEN05_WIDE
+#undef TL_TCGEN05_MASKED
 #undef TL_TCGEN05_MMA
 #undef TL_TCGEN05_GROUP
 

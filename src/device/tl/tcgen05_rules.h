@@ -47,6 +47,12 @@ TL_FUNC constexpr uint32_t tcgen05_instruction() {
          uint32_t{N / 8} << 17 | uint32_t{M / 16} << 24;
 }
 
+template <int Kind, bool Wide, int Group>
+TL_FUNC constexpr void check_tcgen05_issue() {
+  static_assert(Kind >= tcgen05_f16 && Kind <= tcgen05_i8, "kinds without block scales: 0 f16, 1 tf32, 2 f8f6f4, 3 i8");
+  static_assert(Group == 1 || (Group == 2 && !Wide), "one block, or a pair of blocks without .ws");
+}
+
 // With block scales: the descriptor of .kind::mxf8f6f4, beside the numbers of the scales' bytes (bits 4 and 5 of B, 29 and 30 of A).
 template <class A, class B, int M, int N, bool TransA, bool TransB>
 TL_FUNC constexpr uint32_t tcgen05_scaled_instruction() {

@@ -201,6 +201,8 @@ struct tl_sim_tcgen05_product {
   uint32_t d, instruction; /* address; instruction descriptor */
   uint64_t a, b;           /* descriptors, or the address of A */
   uint32_t scale_a, scale_b; /* addresses, of MXF8F6F4 */
+  uint32_t kept[4];          /* lanes whose D stays, a bit each */
+  int32_t wide;              /* .ws */
 };
 void tl_sim_tcgen05_alloc(uint32_t* slot, uint32_t columns, int group, int site);
 void tl_sim_tcgen05_dealloc(uint32_t address, uint32_t columns, int group, int site);

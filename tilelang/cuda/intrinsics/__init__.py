@@ -9,18 +9,23 @@ from tilelang.cuda.intrinsics.macro.mma_macro_generator import (
     TensorCoreIntrinEmitterWithLadderTransform,
 )
 from tilelang.cuda.intrinsics.macro.mma_sp_macro_generator import SparseTensorCoreIntrinEmitter
+from tilelang.cuda.intrinsics.macro.tcgen05_macro_generator import TensorCoreIntrinEmitter as TCGEN05TensorCoreIntrinEmitter
+from tilelang.cuda.intrinsics.macro.umma_descriptor import TCGEN05DescriptorParams, compute_umma_descriptor
 from tilelang.cuda.intrinsics.macro.wgmma_macro_generator import TensorCoreIntrinEmitter as WGMMATensorCoreIntrinEmitter
 from tilelang.cuda.intrinsics.macro.wgmma_macro_generator import WGMMADescriptorParams, compute_gmma_descriptor
 from tilelang.cuda.intrinsics.macro.wgmma_sp_macro_generator import WGSparseTensorCoreIntrinEmitter
 
 __all__ = [
     "SparseTensorCoreIntrinEmitter",
+    "TCGEN05DescriptorParams",
+    "TCGEN05TensorCoreIntrinEmitter",
     "TensorCoreIntrinEmitter",
     "TensorCoreIntrinEmitterWithLadderTransform",
     "WGMMADescriptorParams",
     "WGMMATensorCoreIntrinEmitter",
     "WGSparseTensorCoreIntrinEmitter",
     "compute_gmma_descriptor",
+    "compute_umma_descriptor",
     "get_ldmatrix_offset",
     "get_mma_micro_size",
     "get_swizzle_layout",

@@ -1,6 +1,7 @@
 """Tensor memory (sm_100a): copies to and from it, and T.gemm into it."""
 
 from .arrive import ProductsArrive
+from .by_hand import ProductByHand
 from .copy import TensorCopy
 from .deallocate import DeallocateTensorMemory
 from .gemm import TensorGemm
@@ -11,6 +12,7 @@ from .tile import SCOPE, TensorTile
 __all__ = [
     "SCOPE",
     "DeallocateTensorMemory",
+    "ProductByHand",
     "ProductsArrive",
     "ScaleCopy",
     "ScaleTranspose",

@@ -33,18 +33,38 @@ inline void tcgen05_st(uint32_t address, const T* registers, int site) {
 
 template <tcgen05_kind Kind, int Group>
 inline void tcgen05_mma_ss(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, bool accumulate, int site) {
-  const tl_sim_tcgen05_product product{Kind, Group, accumulate, 0, d, instruction, a, b, 0, 0};
+  const tl_sim_tcgen05_product product{Kind, Group, accumulate, 0, d, instruction, a, b, 0, 0, {}, 0};
   tl_sim_tcgen05_mma(&product, site);
 }
 template <tcgen05_kind Kind, int Group>
 inline void tcgen05_mma_ts(uint32_t d, uint32_t a, uint64_t b, uint32_t instruction, bool accumulate, int site) {
-  const tl_sim_tcgen05_product product{Kind, Group, accumulate, 1, d, instruction, a, b, 0, 0};
+  const tl_sim_tcgen05_product product{Kind, Group, accumulate, 1, d, instruction, a, b, 0, 0, {}, 0};
+  tl_sim_tcgen05_mma(&product, site);
+}
+template <tcgen05_kind Kind>
+inline void tcgen05_mma_masked_ss(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, bool accumulate, const uint32_t* kept, int site) {
+  const tl_sim_tcgen05_product product{Kind, 1, accumulate, 0, d, instruction, a, b, 0, 0, {kept[0], kept[1], kept[2], kept[3]}, 0};
+  tl_sim_tcgen05_mma(&product, site);
+}
+template <tcgen05_kind Kind>
+inline void tcgen05_mma_masked_ts(uint32_t d, uint32_t a, uint64_t b, uint32_t instruction, bool accumulate, const uint32_t* kept, int site) {
+  const tl_sim_tcgen05_product product{Kind, 1, accumulate, 1, d, instruction, a, b, 0, 0, {kept[0], kept[1], kept[2], kept[3]}, 0};
+  tl_sim_tcgen05_mma(&product, site);
+}
+template <tcgen05_kind Kind>
+inline void tcgen05_mma_wide_ss(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, bool accumulate, int site) {
+  const tl_sim_tcgen05_product product{Kind, 1, accumulate, 0, d, instruction, a, b, 0, 0, {}, 1};
+  tl_sim_tcgen05_mma(&product, site);
+}
+template <tcgen05_kind Kind>
+inline void tcgen05_mma_wide_ts(uint32_t d, uint32_t a, uint64_t b, uint32_t instruction, bool accumulate, int site) {
+  const tl_sim_tcgen05_product product{Kind, 1, accumulate, 1, d, instruction, a, b, 0, 0, {}, 1};
   tl_sim_tcgen05_mma(&product, site);
 }
 template <int Group>
 inline void tcgen05_mma_scaled(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, uint32_t scale_a, uint32_t scale_b, bool accumulate,
                                int site) {
-  const tl_sim_tcgen05_product product{tcgen05_mxf8f6f4, Group, accumulate, 0, d, instruction, a, b, scale_a, scale_b};
+  const tl_sim_tcgen05_product product{tcgen05_mxf8f6f4, Group, accumulate, 0, d, instruction, a, b, scale_a, scale_b, {}, 0};
   tl_sim_tcgen05_mma(&product, site);
 }
 template <int Group>

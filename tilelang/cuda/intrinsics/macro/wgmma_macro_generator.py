@@ -195,7 +195,7 @@ class TensorCoreIntrinEmitter(warp.TensorCoreIntrinEmitter):
         b_at = b_params.byte_offset(self._column(inst_n_idx), ki * self.micro_size_k) // 16
         majors = (a_params.is_k_major, b_params.is_k_major)
         c, names = self._c(C_buf, inst_m_idx, inst_n_idx), self._names
-        keep = _keep(clear_accum, ki)
+        keep = keeps(clear_accum, ki)
         ptx_wgmma_ss(self.accum_dtype, self.wgmma_prefix, *majors, *names, desc_a, a_at, desc_b, b_at, c, 0, keep, 1, 1)
 
     def wgmma_rs_atom(
@@ -214,7 +214,7 @@ class TensorCoreIntrinEmitter(warp.TensorCoreIntrinEmitter):
         a = self._registers(A_buf, offset, "A")
         b_at = b_params.byte_offset(self._column(inst_n_idx), ki * self.micro_size_k) // 16
         c, names = self._c(C_buf, inst_m_idx, inst_n_idx), self._names
-        keep = _keep(clear_accum, ki)
+        keep = keeps(clear_accum, ki)
         ptx_wgmma_rs(self.accum_dtype, self.wgmma_prefix, b_params.is_k_major, *names, a, 0, desc_b, b_at, c, 0, keep, 1, 1)
 
     def wgmma(self, A_region: Any, B_region: Any, C_region: Any, clear_accum: Any = False, wg_wait: int = 0) -> None:
@@ -294,7 +294,7 @@ def _initialize(descriptor: Any, operand: Any, params: WGMMADescriptorParams) ->
         increase_descriptor_offset(descriptor, params.slice_byte_offset)
 
 
-def _keep(clear: Any, ki: Any) -> Any:
+def keeps(clear: Any, ki: Any) -> Any:
     """Whether an instruction adds to what C holds."""
     if isinstance(clear, bool):
         return True if not clear else (ki != 0 if isinstance(ki, int) else ki > 0)

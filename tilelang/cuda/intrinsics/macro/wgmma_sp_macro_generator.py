@@ -79,7 +79,7 @@ class WGSparseTensorCoreIntrinEmitter(SparseTensorCoreIntrinEmitter, dense.Tenso
 
         def one(i: Any, j: Any, ki: Any) -> None:
             b_at = b_params.byte_offset(self._column(j), ki * self.micro_size_k) // 16
-            atom((b_params, desc_b, b_at), self._c(C, i, j), (registers, ki * tiles + i), i, ki, dense._keep(clear, ki))
+            atom((b_params, desc_b, b_at), self._c(C, i, j), (registers, ki * tiles + i), i, ki, dense.keeps(clear, ki))
 
         self._group(one, wg_wait)
 
