@@ -25,6 +25,7 @@ SCALARS = "n M N K lda".split()
 INTEGERS = "i j k p row col g block".split()
 DECLARATIONS = {
     "x y z a b c": '{} = T.alloc_var("float32", init=1.0)',
+    "multiplier": '{} = T.alloc_var("int32", init=1)',
     "m key": '{} = T.alloc_var("int32", init=1)',
     "low high pair": "{} = T.Broadcast(T.float16(1), 2)",
     "v4": "{} = T.Broadcast(T.float16(1), 4)",
@@ -60,6 +61,8 @@ _SUMS = 'c = T.alloc_local((8,), "float32")'
 _HALVES = "\n".join(f'{v} = T.alloc_local((8,), "float16")' for v in "ab")
 _DESC = "desc = T.alloc_wgmma_desc()"
 _WGMMA = f'{_HALVES}\nc = T.alloc_local((32,), "float32")\ne = T.alloc_local((1,), "uint32")'
+_TCGEN05 = "desc_a, desc_b = T.alloc_tcgen05_smem_desc(), T.alloc_tcgen05_smem_desc()\n"
+_TCGEN05 += 'instr = T.alloc_tcgen05_instr_desc()\nA_tmem = T.alloc_tmem((128, 64), "float16")'
 _WGMMA += "\nda, db = T.alloc_wgmma_desc(), T.alloc_wgmma_desc()"
 BEFORE = {
     "Mod": 'a = T.alloc_var("int32", init=5)\nb = T.alloc_var("int32", init=3)',
@@ -93,6 +96,8 @@ BEFORE = {
     "increase_descriptor_offset": _DESC,
     "initialize_wgmma_descriptor": _DESC,
     **dict.fromkeys(("ptx_wgmma_ss", "ptx_wgmma_rs", "ptx_wgmma_sp_ss", "ptx_wgmma_sp_rs"), _WGMMA),
+    **dict.fromkeys(("ptx_tcgen05_mma_ss", "ptx_tcgen05_mma_ts"), _TCGEN05),
+    **dict.fromkeys(("q_multiply_shift", "q_multiply_shift_per_axis"), 'x = T.alloc_var("int32", init=1)'),
     "ptx_ldmatrix": f"{_HALVES}\ntx = T.get_thread_binding()",
     "ptx_mma": f"{_HALVES}\n{_SUMS}",
     "ptx_mma_sp": f'{_HALVES}\n{_SUMS}\ne = T.alloc_local((1,), "uint32")',
@@ -102,7 +107,7 @@ AFTER = {"reducer_update": 'T.finalize_reducer(acc, T.alloc_fragment((128,), "fl
 # They stand in signatures, are made by another name's call, or are part of another name's example.
 ELSEWHERE = set(
     "BaseTileScheduler Buffer BufferLoad buffer_var CommReducer Else FragmentBuffer LocalBuffer PrimExpr PrimFunc Ptr Ref"
-    " SharedBuffer StridedTensor Tensor Then WGMMADescriptorParams axis buffer handle macro make_mma_swizzle_layout prim_func"
+    " SharedBuffer StridedTensor TCGEN05DescriptorParams Tensor Then WGMMADescriptorParams axis buffer handle macro make_mma_swizzle_layout prim_func"
     " ptr void where".split()
 )
 PARAMETERS = {

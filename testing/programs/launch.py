@@ -27,7 +27,8 @@ def run(
     inout : tuple of int
         Inputs that the program changes; all others must keep every byte.
     **options
-        For `tilelang.compile`. A GPU runs no code of another architecture: there a `target` of another one gives way to the GPU's own.
+        For `tilelang.compile`. A GPU runs no code of another architecture: there a `target` of another one gives way to the
+        GPU's own.
 
     Returns
     -------

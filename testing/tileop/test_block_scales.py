@@ -1,4 +1,4 @@
-"""T.tcgen05_gemm_blockscaled (sm_100a) against float64, in the simulator and through NVRTC and ptxas. No such GPU was at hand."""
+"""Products of sm_100a with block scales against float64, in the simulator and through NVRTC and ptxas. No such GPU was at hand."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def scaled(shape, tiles, types, granularity=(128, 128), trans_b=True, waits="its
                 T.tcgen05_sf_warp_transpose(SB_s)
                 T.tcgen05_cp_warpx4(SA_s, SA_t)
                 T.tcgen05_cp_warpx4(SB_s, SB_t)
-                T.tcgen05_gemm_blockscaled(
+                multiply = T.tcgen05_gemm_blockscaled if waits == "author" else T.gemm_blockscaled
+                multiply(
                     A_s, B_s, C_t, SA_t, SB_t, transpose_B=trans_b, clear_accum=i == 0, wg_wait=0 if waits == "itself" else -1,
                     mbar=done, k_start=i * bk, sf_a_granularity_k=per_a, sf_b_granularity_k=per_b,
                 )  # fmt: skip

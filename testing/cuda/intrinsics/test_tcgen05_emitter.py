@@ -113,7 +113,7 @@ def test_atoms_assemble_and_are_clean(form):
 
 
 def by_hand(m, n, how):
-    """One instruction of float16, k 16; `how` of it: plain, with masks, or .ws. D shows all 128 lanes."""
+    """One instruction of float16, k 16; `how` of it: plain, A in tensor memory, with masks, or .ws. D shows all 128 lanes."""
     wide = how == "wide"
     columns = n * m // 128 if wide else n
 
@@ -122,6 +122,7 @@ def by_hand(m, n, how):
         with T.Kernel(1, threads=128):
             A_s, B_s = T.alloc_shared((m, 16), HALF), T.alloc_shared((n, 16), HALF)
             T.annotate_layout({A_s: make_tcgen05mma_swizzled_layout(A_s), B_s: make_tcgen05mma_swizzled_layout(B_s)})
+            A_t = T.alloc_tmem((128, 16), HALF) if how == "moved" else None
             D_t, D_f = T.alloc_tmem((128, columns), FLOAT), T.alloc_fragment((128, columns), FLOAT)
             done = T.alloc_barrier(1)
             da, db = T.alloc_tcgen05_smem_desc(), T.alloc_tcgen05_smem_desc()
@@ -129,14 +130,20 @@ def by_hand(m, n, how):
             T.copy(A, A_s)
             T.copy(B, B_s)
             T.fill(D_t, 3.0)
+            if how == "moved":
+                T.copy(A_s, A_t)
             T.initialize_tcgen05_descriptor(da, T.address_of(A_s[0, 0]), 1, 16, swizzle_mode=6)
-            T.initialize_tcgen05_descriptor(db, T.address_of(B_s[0, 0]), 1, 16, swizzle_mode=6)
+            found = T.compute_umma_descriptor(make_tcgen05mma_swizzled_layout(B_s), B_s, False)
+            offsets = found.leading_byte_offset, found.stride_byte_offset
+            T.initialize_tcgen05_descriptor(db, T.address_of(B_s[0, 0]), *offsets, swizzle_mode=found.swizzle_mode)
             instr[0] = instruction_descriptor(HALVES, m, n, (False, False))
             T.tcgen05_before_thread_sync()
             T.sync_threads()
             if T.get_thread_binding() == 64:
                 if how == "masked":
                     T.ptx_tcgen05_mma_ss(HALF, da, 0, db, 0, D_t, 0, instr, False, 0, 0xFFFF, 0x80000001, 0)
+                elif how == "moved":
+                    T.ptx_tcgen05_mma_ts(HALF, A_t, 0, db, 0, D_t, 0, instr, False)
                 else:
                     T.ptx_tcgen05_mma_ss(HALF, da.data, 0, db.data, 0, D_t.data, 0, instr[0], how == "added", enable_ws=wide)
                 T.tcgen05_mma_arrive(done[0])
@@ -149,7 +156,15 @@ def by_hand(m, n, how):
 
 @pytest.mark.parametrize(
     "m, n, how",
-    [(128, 64, "plain"), (128, 64, "added"), (128, 64, "masked"), (128, 64, "wide"), (64, 128, "wide"), (32, 256, "wide")],
+    [
+        (128, 64, "plain"),
+        (128, 64, "added"),
+        (128, 64, "moved"),
+        (128, 64, "masked"),
+        (128, 64, "wide"),
+        (64, 128, "wide"),
+        (32, 256, "wide"),
+    ],
 )
 def test_one_instruction(m, n, how):
     """Where D is, by PTX ISA, "Data path layout organization": .ws of 64 rows is layout E, of 32 rows layout G."""

@@ -70,7 +70,7 @@ def compute_umma_descriptor(
 
     Examples
     --------
-    >>> params = T.compute_umma_descriptor(tilelang.layout.make_tcgen05mma_swizzled_layout(A_s), A_s, False)
+    >>> params = T.compute_umma_descriptor(T.make_mma_swizzle_layout(A_s), A_s, False)
     """
     found = compute_gmma_descriptor(tl_layout, buffer, transposed, micro_size_k, region)
     return TCGEN05DescriptorParams(
