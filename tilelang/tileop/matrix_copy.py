@@ -1,5 +1,7 @@
 """Copies between shared tiles and matrix-instruction fragments by ldmatrix and stmatrix: 8x8 blocks of 16-bit elements.
 
+Where the shared tile is the fragment's transpose, so is each block: the instruction's .trans form.
+
 PTX ISA, "Warp-level matrix load/store": row r of block b comes from the address that lane 8 b + r passes; in each block lane
 l holds elements (l / 4, 2 (l % 4)) and the next one, which is what a fragment whose two last dimensions end in the digits
 thread(8, 4) and thread(4, 1) local(2, 1) says.
@@ -7,11 +9,12 @@ thread(8, 4) and thread(4, 1) local(2, 1) says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import ir
 from ..layout import Factor, Fragment, local, piece_factors, thread
+from ..transform.guards import GuardMemory
 from ..transform.loop_nest import LoopNest
 from ..transform.parallel_nest import ParallelNest
 from ..transform.vector_width import is_aligned
@@ -27,7 +30,7 @@ class MatrixCopy:
 
     `blocks` are the register digits (dimension, position) that one instruction covers, most significant first; their
     extents multiply to 1, 2 or 4 and their registers are adjacent. `first_register` is where the part of the fragment that
-    the copy touches begins.
+    the copy touches begins. `transposed`: rows of a block are columns of the shared tile.
     """
 
     nest: ParallelNest
@@ -38,12 +41,17 @@ class MatrixCopy:
     blocks: tuple[tuple[int, int], ...]
     load: bool
     first_register: Any = 0
+    transposed: bool = False
 
     @staticmethod
     def of(nest: ParallelNest, layout: Fragment, ctx: LoweringContext) -> MatrixCopy | None:
-        """The copy as a matrix copy, or None where the instruction cannot do it."""
+        """The copy as a matrix copy, or None where the instruction cannot do it; `layout` is of the nest's iterations."""
         store = nest.body
+        if not isinstance(store, ir.BufferStore):
+            return None
         value = store.value.value if isinstance(store.value, ir.Cast) else store.value
+        if not isinstance(value, ir.BufferLoad):
+            return None
         scopes = ir.scope_of(value.source), ir.scope_of(store.buffer)
         load = scopes[1] == "local.fragment"
         shared, indices = (value.source, value.indices) if load else (store.buffer, store.indices)
@@ -56,16 +64,26 @@ class MatrixCopy:
         index = use.index or ()
         if len(nest.extents) < 2 or not use.plain or any(kind not in ("loop", "piece") for kind, _ in index):
             return None
-        if [v if kind == "loop" else v[0] for kind, v in index] != list(range(len(nest.extents))):
+        order = [v if kind == "loop" else v[0] for kind, v in index]
+        if sorted(order) != list(range(len(nest.extents))):
             return None
+        if order != sorted(order):  # the nest counts in the shared tile's order
+            nest = replace(nest, vars=tuple(nest.vars[d] for d in order), extents=tuple(nest.extents[d] for d in order))
+            layout = Fragment(nest.extents, tuple(layout.dims[d] for d in order), layout.replication)
+            index = nest.uses[fragment].index or ()
         rows, columns = layout.dims[-2], layout.dims[-1]
         if not rows or rows[-1] != _ROW or columns[-2:] != _COLUMN or ctx.num_threads % 32 or layout.num_threads % 32:
             return None
         if any(layout.is_padded(d) for d in range(len(nest.extents))) or _partial_warps(layout, ctx):
             return None
         analyzer = ctx.analyzer(nest.ranges)
-        start = [ir.substitute(i, {nest.vars[-1]: 0}) for i in indices]
-        if not is_aligned(shared, start, 8, nest.extents[-1], analyzer, ctx) or not _steps_by_one(nest, indices, analyzer):
+        transposed = ir.uses_var(indices[-1], {nest.vars[-2]})
+        along = -2 if transposed else -1
+        start = [ir.substitute(i, {nest.vars[along]: 0}) for i in indices]
+        aligned = is_aligned(shared, start, 8, nest.extents[along], analyzer, ctx)
+        if not aligned or not _steps_by_one(nest.vars[along], indices, analyzer):
+            return None
+        if GuardMemory(analyzer).bounds(shared, indices):
             return None
         touched = _touched(ctx.fragments[fragment], index, nest.extents)
         if touched is None:
@@ -74,7 +92,7 @@ class MatrixCopy:
         if layout.dims not in (registers.dims, registers.compacted().dims):
             return None
         layout = _split_blocks(registers)
-        return MatrixCopy(nest, layout, fragment, shared, tuple(indices), _adjacent_blocks(layout), load, touched[1])
+        return MatrixCopy(nest, layout, fragment, shared, tuple(indices), _adjacent_blocks(layout), load, touched[1], transposed)
 
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
         """One instruction for every combination of the remaining register digits."""
@@ -92,7 +110,7 @@ class MatrixCopy:
             ir.load(self.shared, [ir.simplify(ir.substitute(i, at), analyzer) for i in self.shared_indices], self.nest.span)
         )
         array = ctx.registers_of(self.fragment)
-        name = f"{'ldmatrix' if self.load else 'stmatrix'}_x{count}"
+        name = f"{'ldmatrix' if self.load else 'stmatrix'}_x{count}{'_trans' if self.transposed else ''}"
         if self.load:
             body = self._call(f"tl.{name}", [ir.address_of(ir.load(array, [registers])), address])
         elif ir.buffer_dtype(self.shared) == ir.buffer_dtype(self.fragment):
@@ -133,9 +151,9 @@ class MatrixCopy:
             for k in reversed(range(len(factors))):
                 if (d, k) in digit:
                     value = digit[d, k]
-                elif d == last - 1 and k == len(factors) - 1:
+                elif d == (last if self.transposed else last - 1) and k == len(factors) - 1:
                     value = lane % 8
-                elif d == last and k >= len(factors) - 2:
+                elif d == last and k >= len(factors) - 2 or d == last - 1 and k == len(factors) - 1:
                     value = 0
                 else:
                     value = outer.digit(d, k)
@@ -216,8 +234,7 @@ def _partial_warps(layout: Fragment, ctx: LoweringContext) -> bool:
     return position % 32 != 0
 
 
-def _steps_by_one(nest: ParallelNest, indices: Any, analyzer: ir.Analyzer) -> bool:
-    """True if the last index counts with the last loop variable, and no other index uses it."""
-    last = nest.vars[-1]
-    rest = ir.simplify(indices[-1] - last, analyzer)
-    return not ir.uses_var(rest, {last}) and not any(ir.uses_var(i, {last}) for i in indices[:-1])
+def _steps_by_one(var: ir.Var, indices: Any, analyzer: ir.Analyzer) -> bool:
+    """True if the last index counts with the variable, and no other index uses it."""
+    rest = ir.simplify(indices[-1] - var, analyzer)
+    return not ir.uses_var(rest, {var}) and not any(ir.uses_var(i, {var}) for i in indices[:-1])

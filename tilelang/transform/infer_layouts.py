@@ -14,9 +14,11 @@ from .. import ir
 from ..layout import Fragment, SharedLayout, view_fragment, view_layout
 from ..tileop.base import LoweringContext, dtype_bits
 from ..tileop.elementwise import default_for_nest, derive_from_nest
+from ..tileop.matrix_copy import MatrixCopy
 from .annotations import apply_annotations
 from .convert_fragments import convert_uses
 from .kernel_program import KernelProgram
+from .loop_layout import covering_layout
 from .units import Unit, units_of
 
 
@@ -35,6 +37,7 @@ def infer_body(body: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
     _shared_layouts(units, ctx)
     _fragments(units, body, ctx)
     _shared_layouts(units, ctx)
+    _layouts_of_matrix_nests(units, ctx)
     return convert_uses(body, ctx)
 
 
@@ -44,6 +47,20 @@ def _shared_layouts(units: list[Unit], ctx: LoweringContext) -> None:
             with unit.within(ctx):
                 for buf, layout in unit.op.shared_layouts(ctx).items():
                     _ask_shared(buf, layout, ctx)
+
+
+def _layouts_of_matrix_nests(units: list[Unit], ctx: LoweringContext) -> None:
+    """A swizzle for tiles that nests copy to or from matrix fragments: the rows of a block would share banks."""
+    for unit in units:
+        if unit.nest is None or not isinstance(unit.nest.body, ir.BufferStore):
+            continue
+        with unit.within(ctx):
+            layout = covering_layout(unit.nest, ctx.fragments)
+            matrix = None if layout is None else MatrixCopy.of(unit.nest, layout, ctx)
+        if matrix is not None:
+            shape, bits = ir.static_shape(matrix.shared), dtype_bits(ir.buffer_dtype(matrix.shared))
+            if len(shape) >= 2:
+                _ask_shared(matrix.shared, SharedLayout.for_matrix(shape, bits), ctx)
 
 
 def _ask_shared(buf: ir.Var, layout: SharedLayout, ctx: LoweringContext) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ir
 from ..tileop.base import LoweringContext, as_tile_op
+from ..tileop.matrix_copy import MatrixCopy
 from .bind_views import alias
 from .group_barriers import GroupBarriers
 from .guards import GuardMemory
@@ -61,7 +62,11 @@ class _Lower(ir.Mutator):
             nest = ParallelNest.of(node)
             load = NestLoad.of(node) if ASYNC in nest.annotations else None
             asynchronous = None if load is None else load.lower(self.ctx)
-            return asynchronous or lower_nest(nest, loop_layout(nest, self.ctx), self.ctx)
+            if asynchronous is not None:
+                return asynchronous
+            layout = loop_layout(nest, self.ctx)
+            matrix = MatrixCopy.of(nest, layout, self.ctx)
+            return lower_nest(nest, layout, self.ctx) if matrix is None else matrix.lower(self.ctx)
         saved = self.ctx.ranges
         self.ctx.ranges = {**saved, node.loop_var: (node.min, loop_span(node))}
         new = self.descend(node)
