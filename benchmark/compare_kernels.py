@@ -60,7 +60,8 @@ def dump_commit(commit: str, folder: Path, arguments: list[str]) -> None:
 
 def dump_tree(tree: Path, folder: Path, arguments: list[str]) -> None:
     """Dump with the compiler in a directory."""
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
+    path = os.pathsep.join(filter(None, [str(tree), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
     subprocess.run(
         [sys.executable, str(Path(__file__).resolve()), "--dump", str(folder), *arguments], env=environment, check=True, cwd=tree
     )

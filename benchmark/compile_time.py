@@ -179,7 +179,8 @@ def frozen_copy(folder: Path) -> Path:
 
 
 def in_process(what: str, package: Path, cache: str) -> dict[str, float]:
-    environment = {**os.environ, "TILELANG_CACHE_DIR": cache, "PYTHONPATH": str(package)}
+    path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "TILELANG_CACHE_DIR": cache, "PYTHONPATH": path}
     command = [sys.executable, __file__, "--measure", what]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:

@@ -24,10 +24,13 @@ PRELUDE = """
 #else
 #define SWEEP_DEVICE
 #endif
-SWEEP_DEVICE inline float hang(float x) { volatile int on = 1; while (on) {} return x; }
 SWEEP_DEVICE inline float corrupt(float x) { *(volatile float*)0x10 = x; return x; }
 #ifdef __CUDA_ARCH__
+// Reads a clock: a loop over a local volatile variable is dropped, since no other thread can change that variable.
+SWEEP_DEVICE inline float hang(float x) { while (clock64() >= 0) {} return x; }
 SWEEP_DEVICE inline float refuse(float x) { asm volatile("no.such.instruction;"); return x; }
+#else
+SWEEP_DEVICE inline float hang(float x) { volatile int on = 1; while (on) {} return x; }
 #endif
 """
 BAD = {"hang": "timeout", "corrupt": "crashed", "greedy": "out of memory", "refuse": "compile failed", "wrong": "wrong result"}

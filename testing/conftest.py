@@ -22,6 +22,14 @@ def cache_directory(tmp_path_factory):
     return os.environ["TILELANG_CACHE_DIR"]
 
 
+@pytest.fixture(scope="session")
+def device() -> str:
+    """Where a kernel's tensors live by default: "cuda" if there is a GPU, else "cpu" for the simulator."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 @pytest.fixture(autouse=True)
 def seeded(request):
     """Inputs are random but repeatable: the seed is the test's name."""

@@ -3,8 +3,10 @@
 
 #include <tvm/ffi/error.h>
 
-#include <sstream>
+#include <cstdio>
 #include <string>
+#include <string_view>
+#include <type_traits>
 
 namespace tilelang::runtime {
 
@@ -25,12 +27,28 @@ inline constexpr const char* kDefect = "defect";            // a launch plan tha
   throw tvm::ffi::Error("tilelang.runtime.NativeError", record, "");
 }
 
+// What Text() is made of. Streams are left out on purpose: their integers go through a locale's facets, which a process that
+// holds two copies of the C++ library can look up in the wrong copy, and an error message must not end the process.
+inline void Append(std::string* text, std::string_view part) { text->append(part); }
+inline void Append(std::string* text, char part) { text->push_back(part); }
+
+template <typename Number, std::enable_if_t<std::is_arithmetic_v<Number>, int> = 0>
+void Append(std::string* text, Number number) {
+  if constexpr (std::is_floating_point_v<Number>) {
+    char digits[32];
+    snprintf(digits, sizeof digits, "%g", static_cast<double>(number));
+    text->append(digits);
+  } else {
+    text->append(std::to_string(number));
+  }
+}
+
 // Joins its arguments into one string: Text("grid y = ", 70000).
 template <typename... Parts>
 std::string Text(const Parts&... parts) {
-  std::ostringstream stream;
-  (stream << ... << parts);
-  return stream.str();
+  std::string text;
+  (Append(&text, parts), ...);
+  return text;
 }
 
 }  // namespace tilelang::runtime

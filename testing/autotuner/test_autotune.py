@@ -66,14 +66,14 @@ def copy_shifted(a, b):
     b.copy_(a + 1)
 
 
-def test_a_lazy_function_returns_its_best_kernel():
+def test_a_lazy_function_returns_its_best_kernel(device):
     kernel = triple(200)
     assert kernel.config in CONFIGS and kernel.latency > 0 and kernel.ref_latency > 0
     assert triple(200) is kernel
     result = next(iter(triple.results.values()))
     assert isinstance(result, AutotuneResult) and result.kernel is kernel and len(result.ranking()) == 2
     assert result.libcode == kernel.get_kernel_source() and result.func.script()
-    a = torch.randn(200)
+    a = torch.randn(200, device=device)
     torch.testing.assert_close(kernel(a), a * 3)
 
 
@@ -81,8 +81,8 @@ def test_given_parameters_are_not_tuned():
     assert triple(200, block=128).config is None
 
 
-def test_an_eager_function_runs_the_best():
-    a, b = torch.randn(100), torch.randn(100)
+def test_an_eager_function_runs_the_best(device):
+    a, b = torch.randn(100, device=device), torch.randn(100, device=device)
     torch.testing.assert_close(add(a, b), a + b)
     (result,) = add.results.values()
     assert result.config in ({"block": 32}, {"block": 64})
@@ -131,11 +131,13 @@ def test_configurations_that_differ_in_passes_are_traced_once():
     assert [r.status for r in result.records] == ["measured"] * 6 and traced.count(16) == traced.count(32) == 1
 
 
-def test_pages_and_records(tmp_path):
+def test_pages_and_records(tmp_path, device):
     result = triple.tune(96)
     page = tmp_path / "sweep.html"
     result.plot(page)
-    assert "CPU simulator" in page.read_text() and "block=32" in page.read_text()
+    text = page.read_text()
+    assert result.device in text and "block=32" in text
+    assert ("CPU simulator" in text) is (device == "cpu")  # whose times say nothing of a GPU
     data = json.loads(json.dumps([record.to_dict() for record in result.records]))
     assert data[1]["config"]["pass_configs"] == {"tl.enable_fast_math": True} and data[0]["status"] == "measured"
 

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+
+from testing.subprocesses import ROOT, module_path
 
 PROGRAM = '''
 import json, sys
@@ -52,7 +53,7 @@ def test_cold_and_warm(tmp_path):
         **os.environ,
         "CXX": str(compiler),
         "TILELANG_CACHE_DIR": str(tmp_path / "cache"),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": module_path(ROOT),
     }
 
     def start(how: str) -> subprocess.Popen:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from testing.subprocesses import ROOT, module_path
 from tilelang.cache.directory_store import DirectoryStore
 from tilelang.cache.inventory import entries
 from tilelang.cache.prune import prune
@@ -36,7 +37,7 @@ class Run:
 
 def hammer(tmp_path: Path, **task) -> Run:
     task = {"root": str(tmp_path / "root"), "log": str(tmp_path / "log"), "seed": 0, **task}
-    environment = {**os.environ, "TILELANG_TMP_DIR": str(tmp_path / "tmp"), "PYTHONPATH": f"{HERE.parents[1]}{os.pathsep}{HERE}"}
+    environment = {**os.environ, "TILELANG_TMP_DIR": str(tmp_path / "tmp"), "PYTHONPATH": module_path(ROOT, HERE)}
     command = [sys.executable, str(HERE / "hammer.py"), json.dumps(task)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from testing.subprocesses import module_path
 from tilelang.cache import (
     CacheKey,
     KernelCache,
@@ -303,7 +304,7 @@ def test_our_own_sources_are_in_the_key(tmp_path):
         "import sys; sys.meta_path = [f for f in sys.meta_path if isinstance(f, type)]\n"
         "import tilelang.cache.fingerprint as f; print(f.__file__, f.compiler_fingerprint())"
     )
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TILELANG_CACHE_DIR": str(tmp_path / "cache")}
+    environment = {**os.environ, "PYTHONPATH": module_path(tmp_path), "TILELANG_CACHE_DIR": str(tmp_path / "cache")}
 
     def fingerprint():
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=tmp_path)

@@ -58,8 +58,8 @@ def test_large_multiplies_get_large_tiles_and_small_ones_enough_blocks():
     assert any(hint.block == [128, 256] for hint in MatmulTemplate(4096, 4096, 4096).with_arch(H100).recommend_hints(10))
 
 
-def test_plain_programs_compute_the_same():
-    a, b = torch.randn(70, 40).half(), torch.randn(50, 40).half()
+def test_plain_programs_compute_the_same(device):
+    a, b = torch.randn(70, 40, device=device).half(), torch.randn(50, 40, device=device).half()
     kernel = tilelang.compile(MatmulTemplate(70, 50, 40, out_dtype="float32").equivalent_function(), out_idx=-1)
     torch.testing.assert_close(kernel(a, b), a.float() @ b.float().T, rtol=1e-3, atol=1e-3)
     kernel = tilelang.compile(GEMVTemplate(50, 40, out_dtype="float32").equivalent_function(), out_idx=-1)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from testing.subprocesses import ROOT, module_path
 from tilelang.cli.app import app
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cache"))
 from samples import sample  # noqa: E402
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import tilelang
 import tilelang.language as T
@@ -109,7 +109,7 @@ def test_light_commands_import_nothing_heavy(tmp_path):
         "except SystemExit as e:\n    assert not e.code, e.code\n"
         "print([m for m in ('tvm', 'tvm_ffi', 'torch', 'numpy') if m in sys.modules])\n"
     )
-    environment = {**os.environ, "TILELANG_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "TILELANG_CACHE_DIR": str(tmp_path), "PYTHONPATH": module_path(ROOT)}
     for words in (["cache", "list"], ["config", "show"], ["version"], ["cache", "verify", "--json"]):
         command = [sys.executable, "-c", code.replace("import sys, runpy", f"import sys, runpy; sys.argv[1:] = {words!r}")]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -184,7 +184,7 @@ def test_binding_needs_no_tvm():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_tensors_that_may_be_left_out():
+def test_tensors_that_may_be_left_out(device):
     @tilelang.jit
     def affine(A, scale, bias=None, act: str = "none"):
         N = T.const("N")
@@ -201,7 +201,7 @@ def test_tensors_that_may_be_left_out():
                 O[b * 64 + i] = T.max(y, 0.0) if act == "relu" else y
         return O
 
-    a, s, b = (torch.randn(100) for _ in range(3))
+    a, s, b = (torch.randn(100, device=device) for _ in range(3))
     for _ in range(2):  # the second time by the shortest way
         assert torch.equal(affine(a, None), a)
         assert torch.equal(affine(a, s), a * s)

@@ -12,11 +12,6 @@ import tilelang.language as T
 from tilelang.errors import ArgumentError, SemanticError
 
 
-@pytest.fixture(scope="module")
-def device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def ragged_vector(N, dynamic):
     n = T.dynamic("n") if dynamic else N
 

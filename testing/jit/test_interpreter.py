@@ -12,6 +12,7 @@ import torch
 
 import tilelang
 import tilelang.language as T
+from testing.subprocesses import ROOT, module_path
 from tilelang.errors import ArgumentError, SimulationError, UnsupportedError
 from tilelang.jit import InterpreterJit, LoweredKernel
 
@@ -217,9 +218,7 @@ def test_no_tool_is_needed(tmp_path):
         "kernel = tilelang.compile(matmul(8, 8, 8, 'float16'), out_idx=-1, jit=False)\n"
         "a = torch.randn(8, 8).half()\nprint(kernel(a, a).shape, tilelang.cache.stats.builds)\n"
     )
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "PATH": str(tmp_path), "PYTHONPATH": search}
+    environment = {**os.environ, "PATH": str(tmp_path), "PYTHONPATH": module_path(ROOT)}
     done = subprocess.run([sys.executable, str(program)], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[-2] == "torch.Size([8, 8]) 0"
 

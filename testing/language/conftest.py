@@ -1,3 +1,3 @@
-"""Fixtures of the language tests: the device that programs run on, and inputs that differ from run to run."""
+"""The language tests draw inputs that differ from run to run."""
 
-from testing.programs.conftest import device, fresh_inputs  # noqa: F401
+from testing.programs.conftest import fresh_inputs  # noqa: F401

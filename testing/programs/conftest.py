@@ -1,4 +1,4 @@
-"""Fixtures of the whole-program tests: the device, and which part of the matrix runs.
+"""Fixtures of the whole-program tests: their inputs, and which part of the matrix runs.
 
 Programs run on a GPU where there is one, else in the simulator on CPU tensors. A matrix of parameters is covered pairwise by
 default; its extension (marked `gpu_matrix`) runs on a GPU, or anywhere with TILELANG_TEST_FULL=1.
@@ -24,14 +24,6 @@ def pytest_collection_modifyitems(config, items):
         return
     config.hook.pytest_deselected(items=extended)
     items[:] = [item for item in items if not item.get_closest_marker("gpu_matrix")]
-
-
-@pytest.fixture(scope="session")
-def device() -> str:
-    """Where tensors live: "cuda" if there is a GPU, else "cpu" for the simulator."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @pytest.fixture(autouse=True)

@@ -27,15 +27,14 @@ def run(
     inout : tuple of int
         Inputs that the program changes; all others must keep every byte.
     **options
-        For `tilelang.compile`. A GPU runs no code of another architecture: there a `target` of another one gives way to the
-        GPU's own.
+        For `tilelang.compile`; a `target` that the device cannot run gives way, see `runnable`.
 
     Returns
     -------
     The output, or a tuple of several, or None.
     """
-    if device == "cuda" and "target" in options and not _is_of_gpu(options["target"]):
-        options["target"] = "auto"
+    if "target" in options:
+        options["target"] = runnable(options["target"], device)
     kernel = program if isinstance(program, tilelang.JITKernel) else tilelang.compile(program, **options)
     results = [poisoned(shape, dtype, device) for shape, dtype in outputs]
     unchanged(kernel, inputs, results, inout)
@@ -43,10 +42,13 @@ def run(
     return tensors[0] if len(tensors) == 1 else tensors or None
 
 
-def _is_of_gpu(target: Any) -> bool:
+def runnable(target: Any, device: str) -> Any:
+    """The target itself, or "auto" in place of another architecture than the GPU's, whose code a GPU cannot run."""
+    if device != "cuda":
+        return target
     arch = target.get("arch", "") if isinstance(target, dict) else ""
     major, minor = torch.cuda.get_device_capability()
-    return arch.rstrip("af") == f"sm_{major}{minor}"
+    return target if arch.rstrip("af") == f"sm_{major}{minor}" else "auto"
 
 
 def unchanged(call: Callable[..., Any], inputs: list[Any], results: list[Poisoned], inout: tuple[int, ...] = ()) -> Any:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 import tilelang
 import tilelang.language as T
-from testing.programs.launch import run
+from testing.programs.launch import run, runnable
 from testing.programs.reference import assert_close, random
 
 TARGETS = [{"kind": "cuda", "arch": "sm_80"}, {"kind": "cuda", "arch": "sm_90a"}]
@@ -44,9 +44,9 @@ def test_rows_of_a_table(target, stages, dtype, device):
     S, N, D, top, H = 3, 100, 64, 72, 64
     q, k = random((S, H, D), dtype, device), random((N, D), dtype, device)
     rows = torch.randint(-1, N, (S, top), dtype=torch.int32, device=device)
-    kernel = tilelang.compile(gathered_scores(S, N, D, top, 32, H, stages, dtype), target=target)
-    assert "copies K_s from K by cp.async, 16 bytes at a time" in str(kernel.remarks)
-    out = run(kernel, [q, k, rows], ((S, H, top), "float32"), device=device)
+    program = gathered_scores(S, N, D, top, 32, H, stages, dtype)
+    assert "copies K_s from K by cp.async, 16 bytes at a time" in str(tilelang.compile(program, target=target).remarks)
+    out = run(program, [q, k, rows], ((S, H, top), "float32"), device=device, target=target)
     gathered = k.double()[rows.clamp(min=0).long()] * (rows >= 0).unsqueeze(-1)
     expected, scale = (torch.einsum("shd,std->sht", f(q.double()), f(gathered)) for f in (torch.clone, torch.abs))
     assert_close(out, expected, terms=D, scale=scale)
@@ -88,14 +88,14 @@ def convolution(N, C, H, W, filters, kernel, stride, pad, bm, bn, bk, stages, th
 def test_convolution(C, kernel, stride, pad, stages, target, device):
     N, H, W, filters = 2, 9, 7, 64
     x, w = random((N, H, W, C), "float16", device), random((kernel, kernel, C, filters), "float16", device)
-    program = tilelang.compile(convolution(N, C, H, W, filters, kernel, stride, pad, 64, 64, 32, stages), target=target)
-    assert "copies data_s from data by cp.async" in str(program.remarks)
+    program = convolution(N, C, H, W, filters, kernel, stride, pad, 64, 64, 32, stages)
+    assert "copies data_s from data by cp.async" in str(tilelang.compile(program, target=target).remarks)
     operands = x.double().permute(0, 3, 1, 2), w.double().permute(3, 2, 0, 1)
     convolve = [
         F.conv2d(*(f(o) for o in operands), stride=stride, padding=pad).permute(0, 2, 3, 1) for f in (torch.clone, torch.abs)
     ]
     expected, scale = convolve
-    out = run(program, [x, w], (tuple(expected.shape), "float16"), device=device)
+    out = run(program, [x, w], (tuple(expected.shape), "float16"), device=device, target=target)
     assert_close(out, expected, terms=C * kernel * kernel, scale=scale)
 
 
@@ -133,9 +133,9 @@ def grouped_rows(T_, K, N, block, stages, change=False):
 def test_rows_in_shared_memory(change, target, device):
     x, w = random((50, 144), "float16", device), random((96, 144), "float16", device)
     rows = torch.randint(0, 50, (64,), dtype=torch.int32, device=device)
-    kernel = tilelang.compile(grouped_rows(50, 144, 96, 32, 3, change), target=target)
-    assert ("copies X_s from X by cp.async" in str(kernel.remarks)) is not change
-    out = run(kernel, [x, w, rows], ((64, 96), "float32"), device=device)
+    program = grouped_rows(50, 144, 96, 32, 3, change)
+    assert ("copies X_s from X by cp.async" in str(tilelang.compile(program, target=target).remarks)) is not change
+    out = run(program, [x, w, rows], ((64, 96), "float32"), device=device, target=target)
     picked = x.double()[rows.long()]
     assert_close(out, picked @ w.double().T, terms=144, scale=picked.abs() @ w.double().abs().T)
 
@@ -173,10 +173,11 @@ def ragged_keys(S, D, block, stages):
 def test_ragged_rows_with_else(stages, target, device):
     q, k = random((64, 96), "float16", device), random((160, 96), "float16", device)
     ends = torch.tensor([0, 90, 160], dtype=torch.int32, device=device)
-    kernel = tilelang.compile(ragged_keys(160, 96, 64, stages), target=target)
-    assert ("copies K_s from K by cp.async, 16 bytes" if stages else "writes K_s, 16 bytes") in str(kernel.remarks)
+    program = ragged_keys(160, 96, 64, stages)
+    remarks = str(tilelang.compile(program, target=target).remarks)
+    assert ("copies K_s from K by cp.async, 16 bytes" if stages else "writes K_s, 16 bytes") in remarks
     out = torch.zeros((2, 64, 160), device=device)
-    kernel(q, k, ends, out)
+    tilelang.compile(program, target=runnable(target, device))(q, k, ends, out)
     for sequence, (first, end) in enumerate([(0, 90), (90, 160)]):
         expected = q.double() @ k.double()[first:end].T
         torch.testing.assert_close(out[sequence, :, : end - first].double(), expected, rtol=1e-3, atol=1e-2)
@@ -186,7 +187,8 @@ def test_ragged_rows_with_else(stages, target, device):
 
 @pytest.mark.parametrize("target", TARGETS, ids=["sm_80", "sm_90a"])
 def test_no_races(target):
-    kernel = tilelang.compile(gathered_scores(2, 40, 64, 72, 32, 64, 3, "float16"), target=target)
+    program = gathered_scores(2, 40, 64, 72, 32, 64, 3, "float16")
+    kernel = tilelang.compile(program, target=target, execution_backend="simulator")
     rows = torch.randint(-1, 40, (2, 72), dtype=torch.int32)
     report = kernel.check(torch.ones(2, 64, 64).half(), torch.ones(40, 64).half(), rows, torch.zeros(2, 64, 72), schedules=3)
     assert not report.findings, str(report)

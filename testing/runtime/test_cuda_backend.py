@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from testing.runtime.fake_cuda import DRIVER
+from testing.subprocesses import ROOT, module_path
 
 PROGRAM = """
 import ctypes
@@ -56,10 +57,9 @@ def run(fake_driver, tmp_path):
 
     def execute(lines: str) -> tuple[list[str], list[str]]:
         log = tmp_path / "log"
-        path = os.pathsep.join([str(fake_driver), os.environ.get("LD_LIBRARY_PATH", "")])
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        modules = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
-        environment = {**os.environ, "LD_LIBRARY_PATH": path, "FAKE_CUDA_LOG": str(log), "PYTHONPATH": modules}
+        # An empty entry would mean the current directory.
+        path = os.pathsep.join(filter(None, [str(fake_driver), os.environ.get("LD_LIBRARY_PATH")]))
+        environment = {**os.environ, "LD_LIBRARY_PATH": path, "FAKE_CUDA_LOG": str(log), "PYTHONPATH": module_path(ROOT)}
         done = subprocess.run([sys.executable, "-c", PROGRAM + lines], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines(), log.read_text().splitlines() if log.exists() else []
@@ -177,8 +177,7 @@ def test_a_missing_driver_is_named(tmp_path):
         "try:\n    Launcher(plan(), Binary.cuda(b'cubin'))(CudaTensor(1), None)\n"
         "except TileLangError as error:\n    print(type(error).__name__, error.tool, '|', error.fix)\n"
     )
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     (tmp_path / "libcuda.so.1").write_text("no library")  # found first, and refused
-    environment = {**os.environ, "PYTHONPATH": root, "LD_LIBRARY_PATH": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": module_path(ROOT), "LD_LIBRARY_PATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", PROGRAM + lines], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("UnavailableError CUDA driver | install an NVIDIA driver")
