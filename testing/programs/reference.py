@@ -16,6 +16,7 @@ finite differs.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,33 @@ def eps(name: str) -> float:
 
 def is_float(name: str) -> bool:
     return name in FLOATS
+
+
+def product_rounding(out: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> dict[str, Any]:
+    """How far `out` may be from a @ b: the arguments `terms`, `scale` and `arithmetic` of `assert_close`.
+
+    The sums of float8 products are coarse on a GPU, and in the simulator with TILELANG_SIMULATOR_NUMERICS=hardware. The rule of
+    Hopper's wgmma (arXiv 2511.10909 and arXiv 2512.07004; src/simulator/hardware_sum.h): the 32 products of a block and the sum
+    so far are aligned to the largest of their exponents, cut off (towards zero) at 13 fractional bits and added exactly, and the
+    new sum is cut off at 13 fractional bits. So a block makes 34 errors, each of the sign of what is cut off and uniform below
+    2^-13 * largest, of variance (2^-13 * largest)^2 / 3, where `largest` is the largest product or sum.
+
+    Parameters
+    ----------
+    out : torch.Tensor
+        (M, N).
+    a, b : torch.Tensor
+        (M, K) and (K, N), of the dtypes that are multiplied.
+    """
+    terms = a.shape[1]
+    narrow = out.is_cuda or os.environ.get("TILELANG_SIMULATOR_NUMERICS") == "hardware"
+    if a.dtype.itemsize > 1 or not narrow:
+        return dict(terms=terms, scale=a.double().abs() @ b.double().abs())
+    # A product's exponent is the sum of its operands', which subnormal numbers do not lower.
+    x, y = (torch.where(o.double() == 0, 0, o.double().abs().clamp(min=torch.finfo(o.dtype).smallest_normal)) for o in (a, b))
+    sums = (a.double().unsqueeze(-1) * b.double()).cumsum(1).abs().amax(1)
+    largest = torch.maximum(sums, (x.unsqueeze(-1) * y).amax(1))
+    return dict(terms=(terms + 2 * -(-terms // 32)) / 3, scale=largest, arithmetic="fp8_accumulator")
 
 
 def random(shape: Any, dtype: str, device: str, low: float | None = None, high: float | None = None) -> torch.Tensor:
@@ -108,7 +136,7 @@ def assert_close(
     expected: torch.Tensor,
     dtype: str | None = None,
     *,
-    terms: int | None = None,
+    terms: float | None = None,
     scale: torch.Tensor | float | None = None,
     arithmetic: str | None = None,
     ulps: float = 2.0,
@@ -123,8 +151,8 @@ def assert_close(
         The reference, float64 for floats.
     dtype : str, optional
         The precision of the result where it is coarser than the dtype of `out`.
-    terms : int, optional
-        How many numbers were added for one element; 1 with `scale`, else 0: only the last rounding counts.
+    terms : float, optional
+        How many numbers were added for one element, or how many roundings of full variance the sum amounts to; 1 with `scale`, else 0: only the last rounding counts.
     scale : torch.Tensor or float, optional
         The sum of their magnitudes.
     arithmetic : str, optional

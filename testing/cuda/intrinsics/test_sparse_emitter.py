@@ -7,7 +7,7 @@ import torch
 
 import tilelang.language as T
 from testing.programs.launch import run
-from testing.programs.reference import assert_close
+from testing.programs.reference import assert_close, product_rounding
 from tilelang.errors import DTypeError, ShapeError, UnsupportedError
 from tilelang.intrinsics.mma_sp_macro_generator import SparseTensorCoreIntrinEmitter
 from tilelang.intrinsics.wgmma_sp_macro_generator import WGSparseTensorCoreIntrinEmitter
@@ -145,7 +145,7 @@ def _check(out, a, b, dtype):
     elif dtype == "float32":
         torch.testing.assert_close(out.double(), exact, rtol=1e-2, atol=1e-1)
     else:
-        assert_close(out, exact, terms=a.shape[1], scale=a.double().abs() @ b.double().abs().t())
+        assert_close(out, exact, **product_rounding(out, a, b.t()))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 import tilelang
 import tilelang.language as T
 from testing.programs.launch import run
-from testing.programs.reference import assert_close
+from testing.programs.reference import assert_close, product_rounding
 from tilelang.errors import DTypeError, LayoutError, SemanticError, ShapeError, UnsupportedError
 from tilelang.layout import SharedLayout, make_wgmma_swizzled_layout
 
@@ -68,7 +68,7 @@ def _check(out, a, b, dtype):
     elif dtype == "float32":
         torch.testing.assert_close(out.double(), exact, rtol=1e-2, atol=1e-1)
     else:
-        assert_close(out, exact, terms=a.shape[1], scale=a.double().abs() @ b.double().abs().t())
+        assert_close(out, exact, **product_rounding(out, a, b.t()))
 
 
 CASES = [
