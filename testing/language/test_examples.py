@@ -63,6 +63,12 @@ _DESC = "desc = T.alloc_wgmma_desc()"
 _WGMMA = f'{_HALVES}\nc = T.alloc_local((32,), "float32")\ne = T.alloc_local((1,), "uint32")'
 _TCGEN05 = "desc_a, desc_b = T.alloc_tcgen05_smem_desc(), T.alloc_tcgen05_smem_desc()\n"
 _TCGEN05 += 'instr = T.alloc_tcgen05_instr_desc()\nA_tmem = T.alloc_tmem((128, 64), "float16")'
+_MATRICES = "\n".join(
+    f'wmma_{v} = T.alloc_buffer((256,), "{of}", scope="wmma.{scope}")'
+    for v, of, scope in (("a", "float16", "matrix_a"), ("b", "float16", "matrix_b"), ("c", "float32", "accumulator"))
+)
+_MATRICES += '\nC_s = T.alloc_shared((64, 64), "float32")\n'
+_MATRICES += "\n".join(f"T.tvm_fill_fragment(wmma_{v}.data, 16, 16, 16, 0, 0.0)" for v in "abc")
 _WGMMA += "\nda, db = T.alloc_wgmma_desc(), T.alloc_wgmma_desc()"
 BEFORE = {
     "Mod": 'a = T.alloc_var("int32", init=5)\nb = T.alloc_var("int32", init=3)',
@@ -98,6 +104,7 @@ BEFORE = {
     **dict.fromkeys(("ptx_wgmma_ss", "ptx_wgmma_rs", "ptx_wgmma_sp_ss", "ptx_wgmma_sp_rs"), _WGMMA),
     **dict.fromkeys(("ptx_tcgen05_mma_ss", "ptx_tcgen05_mma_ts"), _TCGEN05),
     **dict.fromkeys(("q_multiply_shift", "q_multiply_shift_per_axis"), 'x = T.alloc_var("int32", init=1)'),
+    **dict.fromkeys(("tvm_fill_fragment", "tvm_load_matrix_sync", "tvm_mma_sync", "tvm_store_matrix_sync"), _MATRICES),
     "ptx_ldmatrix": f"{_HALVES}\ntx = T.get_thread_binding()",
     "ptx_mma": f"{_HALVES}\n{_SUMS}",
     "ptx_mma_sp": f'{_HALVES}\n{_SUMS}\ne = T.alloc_local((1,), "uint32")',
@@ -107,8 +114,8 @@ AFTER = {"reducer_update": 'T.finalize_reducer(acc, T.alloc_fragment((128,), "fl
 # They stand in signatures, are made by another name's call, or are part of another name's example.
 ELSEWHERE = set(
     "BaseTileScheduler Buffer BufferLoad buffer_var CommReducer Else FragmentBuffer LocalBuffer PrimExpr PrimFunc Ptr Ref"
-    " SharedBuffer StridedTensor TCGEN05DescriptorParams Tensor Then WGMMADescriptorParams axis buffer handle macro make_mma_swizzle_layout prim_func"
-    " ptr void where".split()
+    " SharedBuffer StridedTensor TCGEN05DescriptorParams Tensor Then WGMMADescriptorParams axis buffer handle macro"
+    " make_mma_swizzle_layout prim_func ptr void where".split()
 )
 PARAMETERS = {
     "im2col": ['data: T.Tensor((2, 16, 16, 32), "float16")'],

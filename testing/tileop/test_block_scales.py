@@ -1,4 +1,4 @@
-"""Products of sm_100a with block scales against float64, in the simulator and through NVRTC and ptxas. No such GPU was at hand."""
+"""Block scales of sm_100a against float64, in the simulator and through NVRTC and ptxas. No such GPU was at hand."""
 
 from __future__ import annotations
 

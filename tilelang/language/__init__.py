@@ -322,6 +322,7 @@ from .warp_group import (
     set_max_nreg,
     ws,
 )
+from .warp_matrix import tvm_fill_fragment, tvm_load_matrix_sync, tvm_mma_sync, tvm_store_matrix_sync
 from .wgmma import wait_wgmma, warpgroup_arrive, warpgroup_commit_batch, warpgroup_wait, wgmma_gemm
 from .wide_access import (
     ldg32,

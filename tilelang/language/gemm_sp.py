@@ -39,7 +39,9 @@ def gemm_sp(
     E : buffer or region of integers, shape (M, K / f), or transposed with transpose_E
         Where they were: four bits for each four elements along K (two for 32-bit ones), lowest first: the index of the first kept
         element in bits 0 and 1, of the second in bits 2 and 3. One of two 32-bit elements: 0b0100 the first, 0b1110 the second.
-        An element of E of `w` bits says it for f = w elements along K, w / 2 of 32 bits. Words in another order have a layout:
+        An element of E of `w` bits says it for f = w elements along K, w / 2 of 32 bits. Words are taken row-major: element
+        (i, j) of E is of row i. Words in another order (torch's and CUTLASS's compressors, `compress` with `arch`) have the same
+        dtype, shape and codes, so that nothing tells them apart and the product would be wrong: they need a layout, by
         T.annotate_layout with `tilelang.layout.make_cutlass_metadata_layout`.
     B : buffer or region, shape (K, N), or (N, K) with transpose_B
     C : buffer or region, shape (M, N)

@@ -103,7 +103,8 @@ def alloc_buffer(
     Parameters
     ----------
     scope : str
-        global (a workspace, outside T.Kernel), shared, shared.dyn, local.fragment, local or local.var.
+        global (a workspace, outside T.Kernel), shared, shared.dyn, local.fragment, local or local.var; wmma.matrix_a,
+        wmma.matrix_b or wmma.accumulator for matrices of a warp (T.tvm_mma_sync).
 
     Examples
     --------
@@ -111,8 +112,13 @@ def alloc_buffer(
     """
     if scope == "local.var":
         return alloc_var(dtype)
+    from .warp_matrix import SCOPES, alloc_matrices
+
+    if scope in SCOPES:
+        return alloc_matrices(shape, dtype, scope)
     if scope not in _ALLOCATORS:
-        raise SemanticError(f"T.alloc_buffer with scope {scope!r}", fix="one of " + ", ".join(s for s in _ALLOCATORS if s))
+        known = ", ".join([*(s for s in _ALLOCATORS if s), *SCOPES])
+        raise SemanticError(f"T.alloc_buffer with scope {scope!r}", fix=f"one of {known}")
     return _ALLOCATORS[scope](shape, dtype)
 
 
