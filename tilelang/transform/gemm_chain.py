@@ -12,20 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import ir
-from ..tileop.base import LoweringContext, as_tile_op, dtype_bits
-from ..tileop.copy import Copy
-from ..tileop.fill import Fill
+from ..tileop.base import LoweringContext, dtype_bits
 from ..tileop.gemm import FRAGMENT
 from ..tileop.ring import RingRelease, RingWait
-from .effects import accesses_within
 from .kernel_program import KernelProgram
 from .occupancy import VERSIONS, registers_pay
-from .parallel_nest import ParallelNest
 from .pipelining.loops import add_version, loop_with, versioned
 from .pipelining.replayed import Rename
-from .region import covers, ranges_of
-from .ring_body import Part, RingBody, at_iteration, runs_at_all, under_way, wait_for
-from .units import is_parallel
+from .ring_body import RingBody, at_iteration, runs_at_all, under_way, wait_for
+from .temporaries import fills, lives_within
 
 
 @dataclass(frozen=True)
@@ -103,7 +98,7 @@ class GemmChain:
         dtype = ir.dtype_of(k)
         two, pair = ir.const(2, dtype), ir.var(str(k.name), dtype)
         first = ir.simplify(loop.min + pair * 2)
-        steps = [*at_iteration([step], loop, first), *at_iteration([_Twins(self.twins).visit(step)], loop, first + 1)]
+        steps = [*at_iteration([step], loop, first), *at_iteration([Rename(self.twins).visit(step)], loop, first + 1)]
         pairs = ir.For(
             pair, ir.const(0, dtype), ir.simplify(ir.FloorDiv(loop.extent, two)), loop.kind, ir.seq(steps),
             annotations=loop.annotations, span=loop.span,
@@ -113,15 +108,6 @@ class GemmChain:
             return pairs
         rest = ir.seq(at_iteration([step], loop, loop.min + loop.extent - 1))
         return ir.seq([pairs, rest if ir.const_int(odd) == 1 else ir.IfThenElse(ir.as_expr(odd > 0), rest, None, loop.span)])
-
-
-class _Twins(Rename):
-    """Register tiles replaced by their twins, regions of operators included."""
-
-    def visit_BufferRegion(self, node: ir.BufferRegion) -> ir.BufferRegion:
-        new = self.descend(node)
-        target = self.names.get(node.source)
-        return new if target is None else ir.region(target, [(r.min, r.extent) for r in new.region])
 
 
 def _has_room(tiles: set[ir.Var], program: KernelProgram) -> bool:
@@ -153,32 +139,6 @@ def _is_temporary(buf: ir.Var, body: RingBody, program: KernelProgram) -> bool:
         return False
     users = [p for p in body.parts if buf in p.buffers]
     written = max(i for i, p in enumerate(users) if buf in p.written)
-    if not _fills(users[0], buf) or any(p.is_gemm for p in users[:written]):
+    if not fills(users[0].stmt, buf) or any(p.is_gemm for p in users[:written]):
         return False
-    return _mentions(body.loop.body, buf) == _mentions(program.body, buf)
-
-
-def _fills(part: Part, buf: ir.Var) -> bool:
-    """True if a statement writes all of a tile and reads nothing of it."""
-    op = as_tile_op(part.stmt)
-    if isinstance(op, (Copy, Fill)):
-        return (
-            op.dst.source.same_as(buf)
-            and covers(buf, ranges_of(op.dst))
-            and all(not a.buffer.same_as(buf) for a in accesses_within(part.stmt) if not a.write)
-        )
-    if not is_parallel(part.stmt):
-        return False
-    nest = ParallelNest.of(part.stmt)
-    *scalars, store = ir.statements(nest.body)
-    plain = isinstance(store, ir.BufferStore) and store.buffer.same_as(buf) and tuple(nest.extents) == ir.static_shape(buf)
-    if not plain or not all(isinstance(s, ir.Bind) for s in scalars):
-        return False
-    if any(load.source.same_as(buf) for load in ir.collect(nest.body, ir.BufferLoad)):
-        return False
-    return all(i.same_as(v) for i, v in zip(store.indices, nest.vars))
-
-
-def _mentions(stmt: ir.Stmt, buf: ir.Var) -> int:
-    nodes = ir.collect(stmt, (ir.BufferLoad, ir.BufferStore, ir.BufferRegion))
-    return sum((n.buffer if isinstance(n, ir.BufferStore) else n.source).same_as(buf) for n in nodes)
+    return lives_within(body.loop, buf, program.body)

@@ -10,6 +10,7 @@ from math import prod
 from .. import ir
 from ..errors import UnsupportedError
 from ..tileop.tma import ExplicitTensorCopy, TensorLoad
+from .join_steps import join_steps
 from .kernel_program import KernelProgram
 from .manual_barriers import has_manual_barriers
 from .persist_blocks import persistent
@@ -35,7 +36,7 @@ def specialize_warps(program: KernelProgram) -> KernelProgram:
                 return _specialized(several)
             except NotSpecialized as refusal:
                 program.ctx.remark(refusal.span or program.span, f"no persistent blocks: {refusal.reason}")
-        return _specialized(program)
+        return _specialized(join_steps(program))
     except NotSpecialized as refusal:
         program.ctx.remark(refusal.span or program.span, f"no producer warp: {refusal.reason}")
         return program

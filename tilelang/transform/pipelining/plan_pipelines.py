@@ -21,7 +21,8 @@ from .body_units import BodyUnit, LoopBody
 MAX_GROUPS = 2
 IsLive = Callable[[ir.Var], bool]
 Engine = Callable[["TileOp | NestLoad", LoweringContext], "str | None"]
-PIPELINE_KEYS = ("tl.num_stages", "tl.order", "tl.stage", "tl.sync", "tl.group")
+TOGETHER = "tl.stages_together"  # all tiles of an iteration are waited for at once
+PIPELINE_KEYS = ("tl.num_stages", "tl.order", "tl.stage", "tl.sync", "tl.group", TOGETHER)
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,12 @@ def cp_async_obstacle(op: TileOp | NestLoad, ctx: LoweringContext) -> str | None
 
 
 def plan_pipeline(
-    loop: ir.For, stages: int, is_live: IsLive, ctx: LoweringContext, engine: Engine = cp_async_obstacle
+    loop: ir.For,
+    stages: int,
+    is_live: IsLive,
+    ctx: LoweringContext,
+    engine: Engine = cp_async_obstacle,
+    groups: int = MAX_GROUPS,
 ) -> PipelinePlan | None:
     """The plan of one loop, or None if nothing can be staged (remarks say why).
 
@@ -108,6 +114,8 @@ def plan_pipeline(
         Whether a buffer's content may be read after the loop.
     engine : callable
         Why the engine that is to bring the tiles cannot do a copy, or None.
+    groups : int
+        The most groups of copies that are waited for on their own.
     """
     body = LoopBody(loop)
     candidates = [(u, op) for u in body.units if (op := global_load(u.stmt)) is not None]
@@ -134,7 +142,7 @@ def plan_pipeline(
             ctx.remark(unit.stmt.span, f"this copy is not pipelined: {found}")
         else:
             staged.append(found)
-    return PipelinePlan(versions, _group(staged, body), step) if staged else None
+    return PipelinePlan(versions, _group(staged, body, groups), step) if staged else None
 
 
 def global_load(stmt: ir.Stmt) -> TileOp | NestLoad | None:
@@ -202,11 +210,11 @@ def _implies(conditions: tuple[Any, ...], wanted: tuple[Any, ...]) -> bool:
     return all(any(ir.structural_equal(c, w) for c in conditions) for w in wanted)
 
 
-def _group(staged: list[StagedCopy], body: LoopBody) -> tuple[CopyGroup, ...]:
-    """Copies by first consumer; a later consumer waits on its own only if real work lies between."""
+def _group(staged: list[StagedCopy], body: LoopBody, most: int) -> tuple[CopyGroup, ...]:
+    """Copies by first consumer, in `most` groups; a later consumer waits on its own only if real work lies between."""
     groups: list[CopyGroup] = []
     for copy in sorted(staged, key=lambda c: c.consumer):
-        if groups and (len(groups) == MAX_GROUPS or not _accumulates(body, groups[-1].position, copy.consumer)):
+        if groups and (len(groups) == most or not _accumulates(body, groups[-1].position, copy.consumer)):
             groups[-1] = CopyGroup(groups[-1].position, (*groups[-1].copies, copy))
         else:
             groups.append(CopyGroup(copy.consumer, (copy,)))

@@ -129,7 +129,7 @@ def _is_empty(stmt: ir.Stmt | None) -> bool:
 
 
 class Rename(ir.Mutator):
-    """Arrays under other names: a role has registers of its own."""
+    """Buffers under other names: a role has registers of its own."""
 
     def __init__(self, names: dict[ir.Var, ir.Var]) -> None:
         super().__init__()
@@ -144,3 +144,8 @@ class Rename(ir.Mutator):
         new = self.descend(node)
         target = self.names.get(node.buffer)
         return new if target is None else ir.BufferStore(target, new.value, list(new.indices), node.span)
+
+    def visit_BufferRegion(self, node: ir.BufferRegion) -> Any:
+        new = self.descend(node)
+        target = self.names.get(node.source)
+        return new if target is None else ir.region(target, [(r.min, r.extent) for r in new.region])

@@ -33,7 +33,16 @@ from .body_units import LoopBody, may_order_blocks
 from .exposure import Continuation, is_live_after
 from .held_tiles import HeldRing, held_tiles
 from .loops import AddVersion, Remove, drop_unused, iteration_range, loop_with, versioned, versioned_layout
-from .plan_pipelines import PIPELINE_KEYS, CopyGroup, PipelinePlan, global_load, plan_pipeline, stage_count
+from .plan_pipelines import (
+    MAX_GROUPS,
+    PIPELINE_KEYS,
+    TOGETHER,
+    CopyGroup,
+    PipelinePlan,
+    global_load,
+    plan_pipeline,
+    stage_count,
+)
 from .replayed import Rename, drop_unread, replayed_arrays
 
 # The pass configuration that keeps num_stages as it is written.
@@ -188,7 +197,8 @@ class _Specialize:
         if stages >= 1 and nested:
             self.ctx.remark(loop.span, "num_stages has no effect here: a producer warp runs the pipelined loop inside")
         elif stages >= 1:
-            plan = plan_pipeline(plain, stages, lambda buf: is_live_after(buf, loop, after), self.ctx, self.tma_obstacle)
+            groups = 1 if TOGETHER in loop.annotations else MAX_GROUPS
+            plan = plan_pipeline(plain, stages, lambda buf: is_live_after(buf, loop, after), self.ctx, self.tma_obstacle, groups)
             if plan is not None:
                 self.check_rest(plain, plan)
                 return self.ring_loop(plain, plan, repeated)
