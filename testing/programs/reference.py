@@ -152,7 +152,8 @@ def assert_close(
     dtype : str, optional
         The precision of the result where it is coarser than the dtype of `out`.
     terms : float, optional
-        How many numbers were added for one element, or how many roundings of full variance the sum amounts to; 1 with `scale`, else 0: only the last rounding counts.
+        How many numbers were added for one element, or how many roundings of full variance the sum amounts to; 1 with `scale`,
+        else 0: only the last rounding counts.
     scale : torch.Tensor or float, optional
         The sum of their magnitudes.
     arithmetic : str, optional

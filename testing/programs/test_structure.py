@@ -348,6 +348,7 @@ def far_row(M, N):
     return main
 
 
+@pytest.mark.usefixtures("much_memory")
 def test_indices_beyond_32_bits(device):
     """More than 2**31 elements; all but two rows are never touched, so they take no memory on a CPU."""
     M, N = 70000, 32768
