@@ -1,13 +1,14 @@
-// The C math library under the names that <tl/math.h> uses. Approximate functions are the accurate ones.
+// The functions that <tl/math.h> uses: the commonest of float are our own (<tl/elementary.h>), the others the C library's.
+// Approximate functions are the accurate ones.
 //
-// In vector loops g++ calls the variants of glibc's libmvec, which are within 4 units in the last place ("libmvec" in glibc's wiki;
-// CUDA's own functions are within 2). glibc declares them under -ffast-math alone, which would take NaN and infinity away; so they are
-// declared here. clang finds them with -fveclib=libmvec.
+// In vector loops g++ calls the variants of glibc's libmvec, which are within 4 units in the last place ("libmvec" in glibc's wiki).
+// glibc declares them under -ffast-math alone, which would take NaN and infinity away; so they are declared here. clang finds them
+// with -fveclib=libmvec.
 #pragma once
 #define _GLIBCXX_INCLUDE_NEXT_C_HEADERS  // libstdc++: the C header alone, a tenth of the text
 #include <math.h>
 #undef _GLIBCXX_INCLUDE_NEXT_C_HEADERS
-#include <tl/traits.h>
+#include <tl/elementary.h>
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
 #define TL_VECTOR_UNARY(name)                                                      \
@@ -46,7 +47,12 @@ TL_VECTOR_BINARY(hypot)
 #undef TL_VECTOR_BINARY
 #endif
 
-#define TL_LIBRARY_FLOAT(name) ::name##f
+namespace tl::elementary {
+using ::acosf, ::acoshf, ::asinf, ::asinhf, ::atan2f, ::atanf, ::atanhf, ::ceilf, ::copysignf, ::cosf, ::coshf, ::expm1f, ::floorf;
+using ::fmaf, ::fmodf, ::hypotf, ::ldexpf, ::log1pf, ::nearbyintf, ::powf, ::roundf, ::sinf, ::sinhf, ::sqrtf, ::tanf, ::truncf;
+}  // namespace tl::elementary
+
+#define TL_LIBRARY_FLOAT(name) ::tl::elementary::name##f
 #define TL_LIBRARY_DOUBLE(name) ::name
 
 namespace tl::detail {
@@ -59,7 +65,7 @@ TL_FUNC int library_clz(uint32_t x) { return x ? __builtin_clz(x) : 32; }
 TL_FUNC int library_clz(uint64_t x) { return x ? __builtin_clzll(x) : 64; }
 
 #define TL_ACCURATE(name) \
-  TL_FUNC float fast_##name(float x) { return ::name##f(x); }
+  TL_FUNC float fast_##name(float x) { return elementary::name##f(x); }
 TL_ACCURATE(exp)
 TL_ACCURATE(exp2)
 TL_ACCURATE(exp10)

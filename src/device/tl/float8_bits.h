@@ -35,19 +35,17 @@ template <int Mantissa, int Bias, unsigned Largest>
 TL_FUNC uint8_t encode_float8(float f) {
   uint32_t bits = reinterpret<uint32_t>(f);
   uint32_t sign = bits >> 24 & 0x80u, magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) return 0x7f;
   constexpr int shift = 23 - Mantissa;
   constexpr uint32_t least_normal = static_cast<uint32_t>(127 - Bias + 1) << 23;
-  uint32_t code;
-  if (magnitude < least_normal) {
-    // Adding 2^k, k chosen so that a unit in the last place of the sum is the smallest subnormal, rounds correctly.
-    constexpr uint32_t magic = static_cast<uint32_t>(127 - Bias + 1 + shift) << 23;
-    code = reinterpret<uint32_t>(reinterpret<float>(magnitude) + reinterpret<float>(magic)) - magic;
-  } else {
-    uint32_t rounded = magnitude + ((1u << (shift - 1)) - 1u) + (magnitude >> shift & 1u);
-    code = (rounded >> shift) - (static_cast<uint32_t>(127 - Bias) << Mantissa);
-  }
-  return static_cast<uint8_t>(sign | (code < Largest ? code : Largest));
+  // All cases are computed and one is chosen: no branches on a GPU, vector code on a CPU. Adding 2^k, k chosen so that a unit in the
+  // last place of the sum is the smallest subnormal, rounds correctly.
+  constexpr uint32_t magic = static_cast<uint32_t>(127 - Bias + 1 + shift) << 23;
+  const uint32_t subnormal = reinterpret<uint32_t>(reinterpret<float>(magnitude) + reinterpret<float>(magic)) - magic;
+  const uint32_t rounded = magnitude + ((1u << (shift - 1)) - 1u) + (magnitude >> shift & 1u);
+  const uint32_t normal = (rounded >> shift) - (static_cast<uint32_t>(127 - Bias) << Mantissa);
+  uint32_t code = magnitude < least_normal ? subnormal : normal;
+  code = code < Largest ? code : Largest;
+  return static_cast<uint8_t>(magnitude > 0x7f800000u ? 0x7fu : sign | code);
 }
 
 struct float8_e4m3_software : through_float<float8_e4m3_software> {
@@ -55,9 +53,8 @@ struct float8_e4m3_software : through_float<float8_e4m3_software> {
   static TL_FUNC storage encode(float f) { return encode_float8<3, 7, 0x7e>(f); }
   static TL_FUNC float decode(storage x) {
     uint32_t magnitude = x & 0x7fu, sign = static_cast<uint32_t>(x & 0x80u) << 24;
-    if (magnitude == 0x7fu) return reinterpret<float>(sign | 0x7fc00000u);
-    float scaled = reinterpret<float>(magnitude << 20) * 0x1p120f;  // exponent bias 7 -> 127, subnormals included
-    return reinterpret<float>(sign | reinterpret<uint32_t>(scaled));
+    uint32_t scaled = reinterpret<uint32_t>(reinterpret<float>(magnitude << 20) * 0x1p120f);  // bias 7 -> 127, subnormals included
+    return reinterpret<float>(sign | (magnitude == 0x7fu ? 0x7fc00000u : scaled));
   }
 };
 
@@ -66,9 +63,8 @@ struct float8_e5m2_software : through_float<float8_e5m2_software> {
   static TL_FUNC storage encode(float f) { return encode_float8<2, 15, 0x7b>(f); }
   static TL_FUNC float decode(storage x) {
     uint32_t magnitude = x & 0x7fu, sign = static_cast<uint32_t>(x & 0x80u) << 24;
-    if (magnitude >= 0x7cu) return reinterpret<float>(sign | 0x7f800000u | (magnitude & 3u) << 21);
-    float scaled = reinterpret<float>(magnitude << 21) * 0x1p112f;
-    return reinterpret<float>(sign | reinterpret<uint32_t>(scaled));
+    uint32_t scaled = reinterpret<uint32_t>(reinterpret<float>(magnitude << 21) * 0x1p112f);
+    return reinterpret<float>(sign | (magnitude >= 0x7cu ? 0x7f800000u | (magnitude & 3u) << 21 : scaled));
   }
 };
 

@@ -11,23 +11,19 @@ struct half_format {
   static TL_FUNC float decode(storage h) {
     uint32_t magnitude = static_cast<uint32_t>(h & 0x7fffu) << 13, sign = static_cast<uint32_t>(h & 0x8000u) << 16;
     uint32_t bits = reinterpret<uint32_t>(reinterpret<float>(magnitude) * 0x1p112f);  // exponent bias 15 -> 127
-    if (magnitude >= 0x0f800000u) bits = magnitude | 0x7f800000u;                     // infinity, NaN
+    bits = magnitude >= 0x0f800000u ? magnitude | 0x7f800000u : bits;                 // infinity, NaN
     return reinterpret<float>(sign | bits);
   }
   static TL_FUNC storage encode(float f) {
     uint32_t bits = reinterpret<uint32_t>(f);
-    uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu, code;
-    if (magnitude > 0x7f800000u) {
-      return 0x7fff;  // the GPU's NaN
-    } else if (magnitude >= 0x477ff000u) {  // 65520 and above
-      code = 0x7c00u;
-    } else if (magnitude < 0x38800000u) {
-      // 0.5 has 2^-24, the smallest subnormal, as its last place: the addition rounds.
-      code = reinterpret<uint32_t>(reinterpret<float>(magnitude) + 0.5f) - 0x3f000000u;
-    } else {
-      code = (magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
-    }
-    return static_cast<storage>(sign | code);
+    uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+    // All cases are computed and one is chosen: loops of conversions become vector code.
+    // 0.5 has 2^-24, the smallest subnormal, as its last place: the addition rounds.
+    uint32_t subnormal = reinterpret<uint32_t>(reinterpret<float>(magnitude) + 0.5f) - 0x3f000000u;
+    uint32_t normal = (magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
+    uint32_t code = magnitude < 0x38800000u ? subnormal : normal;
+    code = code < 0x7c00u ? code : 0x7c00u;
+    return static_cast<storage>(magnitude > 0x7f800000u ? 0x7fffu : sign | code);  // the GPU's NaN
   }
   // A float result of two half operands has more than 2*11+2 bits: rounding it again is as good as rounding once.
   static TL_FUNC storage add(storage a, storage b) { return encode(decode(a) + decode(b)); }
@@ -44,8 +40,7 @@ struct bfloat16_format {
   static TL_FUNC float decode(storage h) { return reinterpret<float>(static_cast<uint32_t>(h) << 16); }
   static TL_FUNC storage encode(float f) {
     uint32_t bits = reinterpret<uint32_t>(f);
-    if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fff;
-    return static_cast<storage>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+    return static_cast<storage>((bits & 0x7fffffffu) > 0x7f800000u ? 0x7fffu : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
   }
   static TL_FUNC storage add(storage a, storage b) { return encode(decode(a) + decode(b)); }
   static TL_FUNC storage sub(storage a, storage b) { return encode(decode(a) - decode(b)); }
@@ -70,14 +65,18 @@ TL_FUNC float to_float_odd(double x) {
 template <class T>
 TL_FUNC float to_float_odd(T x) {
   static_assert(is_integer<T>, "doubles and integers");
-  uint64_t magnitude = is_signed<T> && x < 0 ? 0 - static_cast<uint64_t>(x) : static_cast<uint64_t>(x);
-  int excess = magnitude ? 64 - __builtin_clzll(magnitude) - 24 : 0;
-  if (excess > 0) {
-    uint64_t lost = magnitude & ((1ull << excess) - 1);
-    magnitude = (magnitude >> excess | (lost != 0)) << excess;
+  if constexpr (sizeof(T) <= 4) {
+    return to_float_odd(static_cast<double>(x));  // exact
+  } else {
+    uint64_t magnitude = is_signed<T> && x < 0 ? 0 - static_cast<uint64_t>(x) : static_cast<uint64_t>(x);
+    int excess = magnitude ? 64 - __builtin_clzll(magnitude) - 24 : 0;
+    if (excess > 0) {
+      uint64_t lost = magnitude & ((1ull << excess) - 1);
+      magnitude = (magnitude >> excess | (lost != 0)) << excess;
+    }
+    float f = static_cast<float>(magnitude);  // exact: 24 significant bits
+    return is_signed<T> && x < 0 ? -f : f;
   }
-  float f = static_cast<float>(magnitude);  // exact: 24 significant bits
-  return is_signed<T> && x < 0 ? -f : f;
 }
 
 // a*b + c to double, rounded to odd; exact products of two 11-bit significands make one error term enough.
@@ -108,24 +107,21 @@ TL_FUNC bfloat16_format::storage bfloat16_format::fma(storage a, storage b, stor
 template <class To, class From>
 TL_FUNC To truncate(From x) {
   constexpr To low = lowest_integer<To>, high = highest_integer<To>;
-  if (x != x) return To(0);
-  if (x >= From(high)) return high;  // From(high) may round up to 2^n: nothing representable lies between
-  if (x <= From(low)) return low;
-  return static_cast<To>(x);
+  // From(high) may round up to 2^n: nothing representable lies between.
+  const To inside = static_cast<To>(x > From(low) && x < From(high) ? x : From(0));
+  return x >= From(high) ? high : x <= From(low) ? low : inside;
 }
 
 // fmin and fmax: a NaN yields the other operand, -0 is less than +0.
 template <class T>
 TL_FUNC T float_min(T a, T b) {
-  if (a != a) return b;
-  if (a == b) return __builtin_signbit(a) ? a : b;
-  return b < a ? b : a;
+  const T less = b < a ? b : a, either = __builtin_signbit(a) ? a : b;
+  return a != a ? b : a == b ? either : less;
 }
 template <class T>
 TL_FUNC T float_max(T a, T b) {
-  if (a != a) return b;
-  if (a == b) return __builtin_signbit(a) ? b : a;
-  return a < b ? b : a;
+  const T greater = a < b ? b : a, either = __builtin_signbit(a) ? b : a;
+  return a != a ? b : a == b ? either : greater;
 }
 
 TL_FUNC half_format::storage half_format::min(storage a, storage b) { return encode(float_min(decode(a), decode(b))); }
