@@ -53,6 +53,7 @@ class PassConfigKey(str, Enum):
     TL_DISABLE_BLOCK_REORDERING = "tl.disable_block_reordering"
     TL_ENABLE_PERSISTENT_BLOCKS = "tl.enable_persistent_blocks"
     TL_ENABLE_STAGED_STORES = "tl.enable_staged_stores"
+    TL_DISABLE_GROUP_STORES = "tl.disable_group_stores"
     TL_ENABLE_PING_PONG = "tl.enable_ping_pong"
     TL_JOINED_STEPS = "tl.joined_steps"
     TL_EXACT_NUM_STAGES = "tl.exact_num_stages"

@@ -167,6 +167,11 @@ class TileOp:
         return False
 
     @property
+    def own_buffers(self) -> tuple[ir.Var, ...]:
+        """Buffers that nothing else touches, and whose accesses it orders itself."""
+        return ()
+
+    @property
     def reads_late(self) -> bool:
         """True if it may still read its operands when the next statement runs, until its author waits."""
         return False

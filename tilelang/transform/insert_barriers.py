@@ -192,6 +192,8 @@ class _Walker:
             counted = op is not None and op.is_counted
             if path not in self.touched:
                 accesses = self.relevant(unit_accesses(stmt, self.binds))
+                own = () if op is None else op.own_buffers
+                accesses = [a for a in accesses if a.buffer not in own]
                 self.touched[path] = [replace(a, asynchronous=False) for a in accesses] if counted else accesses
             after = self.touch(self.touched[path], path, state)
             if not counted:

@@ -79,7 +79,7 @@ class _Overlap(ir.Mutator):
     def take_turns(self, loop: ir.For) -> tuple[int, ...]:
         """The barriers of the block's warpgroups, or none where they need no turns in this loop."""
         groups, rest = divmod(self.ctx.num_threads, WARPGROUP)
-        if groups < 2 or rest or not self.program.config(PING_PONG, not self.is_long(loop)):
+        if groups < 2 or rest or not self.program.config(PING_PONG, False):
             return ()
         if not self.turns:
             taken = taken_barriers(self.program.body)
@@ -130,7 +130,6 @@ class _Overlap(ir.Mutator):
             # than that block: it loads the first tiles of the next one.
             if self.is_long(loop):
                 raise NotSpecialized("without one, twice as many blocks share a multiprocessor and overlap each other", loop.span)
-            return loop
         if not rotation_pays(self.program):
             text = "products are not left under way: the tiles that are alive meanwhile would cost a block, or spill"
             self.ctx.remark(loop.span, text, rule="pipeline")

@@ -35,7 +35,7 @@ from .step_clocks import step_clocks
 
 # False switches it off.
 ENABLE = "tl.enable_persistent_blocks"
-PIECES = (1, 2, 4)
+PIECES = (1, 2, 3, 4)
 # From the request to the arrival of a tile while all multiprocessors load: what the slots that wait must last.
 LOAD_CLOCKS = 2500
 

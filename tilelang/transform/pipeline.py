@@ -48,6 +48,7 @@ from .simplify import simplify
 from .specialize_warps import DISABLE as DISABLE_WARP_SPECIALIZED
 from .specialize_warps import ScheduledCopyRefused, both_roles, check_tensor_loads, ring_tiles, specialize_warps
 from .stage_stores import stage_stores
+from .store_by_warpgroups import store_by_warpgroups
 from .uniform_branches import uniform_branches
 from .vectorize_loops import vectorize_loops
 from .widen_indices import widen_indices
@@ -102,6 +103,7 @@ CUDA: tuple[Pass, ...] = (
     clear_accumulators,
     finish_products,
     overlap_gemms,
+    store_by_warpgroups,
     plan_shared_memory,
     insert_barriers,
     fence_async_proxy,

@@ -7,7 +7,7 @@ block. A tile without swizzle is one block of all columns.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ... import ir
@@ -32,7 +32,8 @@ class BoxCopy:
     """A copy between a tensor and a shared tile as boxes of one tensor map.
 
     `spec` is the map; `tensor_start` and `tile_start` are the first elements of the regions; `walks` lead from box to box;
-    `bytes` counts what all boxes bring (parts outside the tensor included).
+    `bytes` counts what all boxes bring (parts outside the tensor included); `row_dim` is the tensor's dimension along the tile's
+    rows, where there is one.
     """
 
     spec: TensorMapSpec
@@ -41,6 +42,7 @@ class BoxCopy:
     tile_start: tuple[Any, ...]
     walks: tuple[Walk, ...]
     bytes: int
+    row_dim: int | None = None
 
     @staticmethod
     def of(
@@ -113,7 +115,30 @@ class BoxCopy:
             total *= ir.const_int(r.extent) or 0
         spec = TensorMapSpec(source, tuple(reversed(box)), layout.swizzle)
         starts = tuple(r.min for r in tensor.region), tuple(r.min for r in tile.region)
-        return BoxCopy(spec, target, *starts, tuple(walks), total)
+        return BoxCopy(spec, target, *starts, tuple(walks), total, pairs.get(last - 1))
+
+    def part(self, index: Any, count: int) -> BoxCopy | None:
+        """The `index`-th of `count` equal parts along the tile's rows; None if boxes cannot be cut so."""
+        at, tensor_dim = len(self.tile_start) - 2, self.row_dim
+        if tensor_dim is None:
+            return None
+        box = list(reversed(self.spec.box))
+        walk = next((w for w in self.walks if w.tile_dim == at), None)
+        rows, rest = divmod(box[tensor_dim] * (1 if walk is None else walk.count), count)
+        step = rules.SWIZZLE_ROWS if self.spec.swizzle else 1
+        chunk = None if rest or rows % step else rules.largest_chunk(rows, step)
+        if chunk is None:
+            return None
+        box[tensor_dim] = chunk
+        walks = [w for w in self.walks if w is not walk]
+        if rows > chunk:
+            walks.append(Walk(rows // chunk, chunk, at, tensor_dim))
+        tile, tensor = list(self.tile_start), list(self.tensor_start)
+        tile[at], tensor[tensor_dim] = tile[at] + index * rows, tensor[tensor_dim] + index * rows
+        spec = replace(self.spec, box=tuple(reversed(box)))
+        return replace(
+            self, spec=spec, tensor_start=tuple(tensor), tile_start=tuple(tile), walks=tuple(walks), bytes=self.bytes // count
+        )
 
     def each_box(self, issue: Callable[[Any, list[Any]], ir.Stmt], span: Any = None) -> ir.Stmt:
         """`issue(address, coordinates)` for every box; coordinates are innermost first."""

@@ -29,8 +29,10 @@ def tensor_store(src: ir.BufferRegion, dst: ir.BufferRegion, ctx: LoweringContex
     return below_zero(dst, ctx) or BoxCopy.of(dst, src, ctx.shared_layout(src.source), ctx)
 
 
-def lower_tensor_store(boxes: BoxCopy, ctx: LoweringContext, span: Any, policy: str | None = None) -> ir.Stmt:
-    """Thread 0 issues the boxes as one group; where it may store a place again, after its earlier ones."""
+def lower_tensor_store(
+    boxes: BoxCopy, ctx: LoweringContext, span: Any, policy: str | None = None, leader: Any = None
+) -> ir.Stmt:
+    """Thread 0 or the `leader` issues the boxes as one group; where it may store a place again, after its earlier ones."""
     tensor_map = ir.address_of(ir.load(ctx.tensor_map(boxes.spec), [0]))
 
     def call(name: str, *args: Any, **attrs: Any) -> ir.Stmt:
@@ -40,4 +42,4 @@ def lower_tensor_store(boxes: BoxCopy, ctx: LoweringContext, span: Any, policy: 
     issue = boxes.each_box(lambda address, at: call(name, tensor_map, address, *hint, *at), span)
     order = None if boxes.spec.tensor in ctx.stored_apart else call("tl.bulk_wait", template=["0"])
     body = ir.seq([order, issue, call("tl.bulk_commit")])
-    return ir.IfThenElse(ir.as_expr(ctx.tid) == 0, body, None, span)
+    return ir.IfThenElse(ir.as_expr(ctx.tid) == 0 if leader is None else leader, body, None, span)
