@@ -29,7 +29,8 @@ GEMM_STEPS: dict[str, dict[str, Any]] = {
     },
     "products in flight": {"tl.exact_num_stages": True, "tl.enable_persistent_blocks": False},
     "rings as deep as shared memory": {"tl.enable_persistent_blocks": False},
-    "persistent blocks, stores in pieces": {},
+    "persistent blocks, stores in pieces": {"tl.disable_group_stores": True},
+    "stores by warpgroups": {},
 }  # fmt: skip
 ATTENTION_STEPS: dict[str, dict[str, Any]] = {
     "mma.sync, cp.async": {f"{OFF}wgmma": True, f"{OFF}tma_lower": True, f"{OFF}block_reordering": True},
@@ -38,9 +39,8 @@ ATTENTION_STEPS: dict[str, dict[str, Any]] = {
         f"{OFF}gemm_overlap": True, f"{OFF}block_reordering": True, "tl.enable_persistent_blocks": False
     },
     "heaviest blocks first": {f"{OFF}gemm_overlap": True, "tl.enable_persistent_blocks": False},
-    "softmax beside products": {"tl.enable_ping_pong": False, "tl.enable_persistent_blocks": False},
-    "persistent blocks": {"tl.enable_ping_pong": False},
-    "warpgroups by turns in short loops": {},
+    "softmax beside products": {"tl.enable_persistent_blocks": False},
+    "persistent blocks": {},
 }  # fmt: skip
 
 

@@ -65,5 +65,3 @@ def noted() -> Iterator[list[Breakpoint]]:
         yield found
     finally:
         sys.breakpointhook = before
-
-

@@ -15,7 +15,7 @@ from tilelang.errors import SourceSpan, UnsupportedError
 PRIVATE = ("local", "local.var")  # every thread has its own
 
 
-def refuse(what: str, span: SourceSpan | None, fix: str = "run it with execution_backend=\"simulator\"") -> UnsupportedError:
+def refuse(what: str, span: SourceSpan | None, fix: str = 'run it with execution_backend="simulator"') -> UnsupportedError:
     """The error for a construct that the interpreter does not know."""
     return UnsupportedError(f"{what} cannot be interpreted", fix=fix, span=span)
 

@@ -11,6 +11,7 @@ from tilelang.errors import NumericalGuardError, SourceSpan
 if TYPE_CHECKING:
     from tilelang.codegen.launch_plan import FiniteSite, LaunchPlan
 
+
 def guarded(entry: Callable[..., Any], plan: LaunchPlan) -> Callable[..., Any]:
     """`entry`, whose last output is the guard: it is read, which waits for the kernel, and not returned."""
 

@@ -51,7 +51,12 @@ class Kernel(Context):
     """
 
     def __init__(
-        self, *blocks: Any, threads: Any = None, prelude: str | None = None, cluster_dims: Any = None, is_cpu: bool = False,
+        self,
+        *blocks: Any,
+        threads: Any = None,
+        prelude: str | None = None,
+        cluster_dims: Any = None,
+        is_cpu: bool = False,
         launch: str = "auto",
     ) -> None:
         require("T.Kernel")

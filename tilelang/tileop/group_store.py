@@ -1,6 +1,6 @@
 """A tile leaves the block by warpgroups: each stages its own rows in shared memory and stores them, apart from the others.
 
-One warpgroup stores while another still multiplies, so that in persistent blocks the tensor cores do not wait for a tile's way out.
+One warpgroup stores while another still multiplies, so that the tensor cores of a persistent block do not wait for the stores.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ WARPGROUP = 128
 class GroupStore(TileOp):
     """`tile = src` and then `dst = tile`: warpgroup w does it for the w-th part of the rows, under named barrier `barriers[w]`.
 
-    Nothing else uses the tile, no element of `dst` is stored twice, `src` has a warpgroup's rows in its own threads, and TMA stores them (`by_groups`). The leader of
-    each warpgroup waits until its last store has read its rows, before its warpgroup writes them again.
+    Nothing else uses the tile, no element of `dst` is stored twice, `src` has a warpgroup's rows in its own threads, and TMA
+    stores them (`by_groups`). The leader of each warpgroup waits until its last store has read its rows, before its warpgroup
+    writes them again.
     """
 
     src: ir.BufferRegion

@@ -74,6 +74,8 @@ class KernelProgram:
         Shared memory of ring slots beyond the stages that the author asked for: it would be given up for a second block.
     persistent : bool
         Blocks walk over several tiles (`persist_blocks`).
+    rotated : bool
+        A loop's products run beside its other work (`overlap_gemms`).
     may_alias : frozenset of str
         Parameters that may overlap others.
     keep_registers : bool
@@ -105,6 +107,7 @@ class KernelProgram:
     rings: tuple[Ring, ...] = ()
     spare_bytes: int = 0
     persistent: bool = False
+    rotated: bool = False
     may_alias: frozenset[str] = frozenset()
     keep_registers: bool = False
     cooperative: bool = False

@@ -12,9 +12,10 @@ Two forms of a loop over a ring of tiles:
       for k = 1 ..:  issue H(k); issue T(k - 1); wait for H; M(k), up to what T reads or writes; wait for T; the rest of M(k)
       T(last); wait
 
-  A block's warpgroups fall out of step by themselves in long loops. In short ones, or where each block's has another length, they
-  take turns at H and T (`tileop/turn.py`), so that the products of one run beside M of another; the first iteration is then not
-  peeled off, since one copy of M compiles in three quarters of the time and is as fast there (benchmark/results).
+  A block's warpgroups fall out of step by themselves. On request they take turns at H and T (`tileop/turn.py`), so that the
+  products of one certainly run beside M of another; the first iteration is then not peeled off, since one copy of M compiles in
+  three quarters of the time. On an H100 that gained nothing at head size 128 and cost 8 to 15 % at 64, 192 and 256
+  (benchmark/results).
 
 Everything else waits for its products at once, inside the gemm.
 """
@@ -37,7 +38,6 @@ from .pipelining.specialize import NotSpecialized
 from .ring_body import Part, RingBody, at_iteration, is_plain_loop, runs_at_all, under_way, wait_for
 
 DISABLE = "tl.disable_gemm_overlap"
-# True and False decide about turns; without it, the trip count does.
 PING_PONG = "tl.enable_ping_pong"
 LONG_LOOP = 32  # iterations
 
@@ -54,6 +54,7 @@ def overlap_gemms(program: KernelProgram) -> KernelProgram:
     return replace(
         program,
         body=_with_turns(body, overlap.turns, program.span),
+        rotated=overlap.rotated,
         min_blocks=program.min_blocks or (2 if blocks == 2 and not program.persistent else 0),
     )
 
@@ -79,7 +80,7 @@ class _Overlap(ir.Mutator):
     def take_turns(self, loop: ir.For) -> tuple[int, ...]:
         """The barriers of the block's warpgroups, or none where they need no turns in this loop."""
         groups, rest = divmod(self.ctx.num_threads, WARPGROUP)
-        if groups < 2 or rest or not self.program.config(PING_PONG, False):
+        if groups < 2 or rest or not self.program.config(PING_PONG):
             return ()
         if not self.turns:
             taken = taken_barriers(self.program.body)

@@ -1,7 +1,9 @@
 """Tiles on their way out of a persistent block go by warpgroups, where each warpgroup has rows of its own.
 
-`split_stores` has put the tile's pieces beside the ring; nothing else uses that memory, so that no barrier of the block is needed:
-`GroupStore` orders its tile itself. The warpgroups of a block fall out of step, and one multiplies while another stores.
+`split_stores` has put the tile's pieces beside the ring; nothing else uses that memory, so that no barrier of the block is
+needed: `GroupStore` orders its tile itself. The warpgroups of a block fall out of step, and one multiplies while another stores.
+In rotated loops (attention) they do so anyway, and meeting once a tile keeps them on the same slots of the ring: there the block
+stores together.
 """
 
 from __future__ import annotations
@@ -23,20 +25,23 @@ DISABLE = "tl.disable_group_stores"
 
 def store_by_warpgroups(program: KernelProgram) -> KernelProgram:
     """Pairs of copies, fragment to tile to tensor, as one operator; the program as it is where blocks are not persistent."""
-    if program.producer is None or not program.persistent or program.config(DISABLE):
+    if program.producer is None or not program.persistent or program.rotated or program.config(DISABLE):
         return program
     units = units_of(program.body)
     pairs = [(a, b) for a, b in zip(units, units[1:]) if _is_pair(a, b, program)]
-    tiles = {b.op.src.source for _, b in pairs}
-    others = {v for u in units if not any(u is a or u is b for a, b in pairs) for v in _mentioned(u)}
-    pairs = [(a, b) for a, b in pairs if b.op.src.source not in others]
-    if not pairs or not tiles - others:
+    paired = {id(u) for pair in pairs for u in pair}
+    alone = [u.stmt for u in units if id(u) not in paired and not isinstance(u.stmt, ir.AllocBuffer)]
+    others = {v for stmt in alone for v in ir.collect(stmt, ir.Var)}
+    pairs = [(fill, store) for fill, store in pairs if store.op.src.source not in others]
+    if not pairs:
         return program
     taken = taken_barriers(program.body) | {n for u in units if isinstance(u.op, Turn) for n in u.op.barriers}
     barriers = []
     for group in range(program.ctx.num_threads // WARPGROUP):
         barriers.append(free_barrier(taken, f"the stores of warpgroup {group}"))
         taken.add(barriers[-1])
+    text = f"{len(barriers)} warpgroups store their rows of {pairs[0][1].op.dst.source.name} apart from each other"
+    program.ctx.remark(pairs[0][1].op.span, text, rule="persistent", warpgroups=len(barriers))
     return replace(program, body=_Join(pairs, tuple(barriers)).body(program.body))
 
 
@@ -50,12 +55,6 @@ def _is_pair(first: Unit, second: Unit, program: KernelProgram) -> bool:
         return False
     with second.within(program.ctx) as ctx:
         return GroupStore.by_groups(fill, store, ctx)
-
-
-def _mentioned(unit: Unit) -> set[ir.Var]:
-    if isinstance(unit.stmt, ir.AllocBuffer):
-        return set()
-    return set(ir.collect(unit.stmt, ir.Var))
 
 
 class _Join(ir.Mutator):

@@ -29,9 +29,7 @@ def tensor_store(src: ir.BufferRegion, dst: ir.BufferRegion, ctx: LoweringContex
     return below_zero(dst, ctx) or BoxCopy.of(dst, src, ctx.shared_layout(src.source), ctx)
 
 
-def lower_tensor_store(
-    boxes: BoxCopy, ctx: LoweringContext, span: Any, policy: str | None = None, leader: Any = None
-) -> ir.Stmt:
+def lower_tensor_store(boxes: BoxCopy, ctx: LoweringContext, span: Any, policy: str | None = None, leader: Any = None) -> ir.Stmt:
     """Thread 0 or the `leader` issues the boxes as one group; where it may store a place again, after its earlier ones."""
     tensor_map = ir.address_of(ir.load(ctx.tensor_map(boxes.spec), [0]))
 
