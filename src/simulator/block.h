@@ -39,7 +39,7 @@ struct Copy {  // one cp.async
 
 struct TensorTransfer {  // a load from or store to tensor memory that its thread has not waited for
   uint32_t lane, column;
-  int columns, site;
+  int first, columns, site;      // first: of the instruction's registers
   void* registers;               // of a load
   std::vector<uint32_t> values;  // of a store
 };

@@ -216,6 +216,14 @@ void execute_copy(const TensorOperation& operation) {
   }
 }
 
+// "Shifts 32-byte elements down across all the rows, except the last, by one row" (9.7.16.8.4 "tcgen05.shift"); shape .31x256b.
+void execute_shift(const TensorOperation& operation) {
+  const uint32_t lane = operation.target >> 16, column = operation.target & 0xffff;
+  for (Block* block : blocks_of(operation)) {
+    for (uint32_t row = lane + 31; row > lane; --row) memcpy(&block->tensor->cell[row][column], &block->tensor->cell[row - 1][column], 32);
+  }
+}
+
 void check(const tl_sim_tcgen05_product& mma, const Instruction& in, Block& block, int site) {
   if (in.illegal || arithmetic_of(mma.kind, in) < 0) refuse("an instruction descriptor of types that its kind does not have", site);
   if (mma.group == 2 && (!partner_of(block) || !partner_of(block)->live)) refuse("a pair of blocks needs a cluster of two that both run", site);
@@ -269,8 +277,11 @@ void observe(TensorOperation& operation, const Instruction& in, const Places& pl
 void execute_tensor_operation(TensorOperation& operation) {
   tl_sim_thread* saved = tl_sim_self;
   tl_sim_self = operation.thread;  // whom a failure names
-  if (operation.copies) execute_copy(operation);
-  else execute_product(operation);
+  switch (operation.kind) {
+    case TensorOperation::product: execute_product(operation); break;
+    case TensorOperation::copy: execute_copy(operation); break;
+    case TensorOperation::shift: execute_shift(operation); break;
+  }
   tl_sim_self = saved;
 }
 
@@ -338,7 +349,7 @@ void tl_sim_tcgen05_cp(uint32_t address, uint64_t rows, int group, int site) {
   auto operation = std::make_unique<TensorOperation>();
   operation->thread = thread;
   operation->number = ++thread->tensor_issued;
-  operation->copies = true;
+  operation->kind = TensorOperation::copy;
   operation->mma.group = group;
   operation->source = rows;
   operation->target = address;
@@ -352,6 +363,30 @@ void tl_sim_tcgen05_cp(uint32_t address, uint64_t rows, int group, int site) {
     for (uint32_t row = 0; row < 32; ++row) {
       block.observer->async_access(*thread, agent, thread->tensor_commits + 1, copied_row(*each, *operation, row), 16, Access::read, Proxy::async, site_of(site));
     }
+    observe_tensor(*thread, *each, operation->written, Access::write, thread->tensor_commits + 1, site);
+  }
+  block.tensor->pending.push_back(std::move(operation));
+  Team& team = *block.team;
+  if (team.options.time == Time::early || (team.options.time == Time::random && team.random.one_in(4))) run_tensor_operations(*thread, thread->tensor_issued);
+}
+
+void tl_sim_tcgen05_shift(uint32_t address, int group, int site) {
+  Thread* thread = self();
+  Block& block = *thread->block;
+  if ((address >> 16) % 32) refuse("tcgen05.shift starts at a lane that is a multiple of 32", site);
+  if (tensor_memory(block).group && block.tensor->group != group) refuse("another .cta_group than tensor memory was allocated with", site);
+  auto operation = std::make_unique<TensorOperation>();
+  operation->thread = thread;
+  operation->number = ++thread->tensor_issued;
+  operation->kind = TensorOperation::shift;
+  operation->mma.group = group;
+  operation->target = address;
+  operation->site = site;
+  operation->written = {address >> 16, 32, address & 0xffff, 8};
+  for (Block* each : blocks_of(*operation)) {
+    require_allocated(*each, operation->written, "tcgen05.shift", site);
+    check_fences(*each, operation->written, TensorMemory::Touch::core, "tcgen05.shift", site);
+    observe_tensor(*thread, *each, operation->written, Access::read, thread->tensor_commits + 1, site);
     observe_tensor(*thread, *each, operation->written, Access::write, thread->tensor_commits + 1, site);
   }
   block.tensor->pending.push_back(std::move(operation));

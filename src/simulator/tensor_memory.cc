@@ -13,11 +13,11 @@ namespace {
 enum Step : uint8_t { step_alloc, step_dealloc, step_relinquish, step_ld, step_st, step_wait_ld, step_wait_st };
 
 // These instructions are .sync.aligned: all lanes of the warp come to the same one.
-void meet(Step step, int columns, int site) {
+void meet(Step step, int shape, int count, int site) {
   Request request{};
   request.kind = Collective::tensor;
-  request.mode = step;
-  request.count = static_cast<uint8_t>(columns);
+  request.mode = static_cast<uint8_t>(step + shape * 8);
+  request.count = static_cast<uint8_t>(count);
   request.site = site;
   rendezvous(request);
 }
@@ -26,18 +26,49 @@ TensorPiece piece_of(const TensorTransfer& transfer) {
   return {transfer.lane, 1, transfer.column, static_cast<uint32_t>(transfer.columns)};
 }
 
-// "The warp can access only a chunk of the lanes", 32 * (number of the warp in its warpgroup) onwards (9.7.16.8.1).
-TensorTransfer transfer_of(uint32_t address, int columns, const char* what, int site) {
+// Registers [first, first + columns) of a thread are in one lane of tensor memory, in neighbouring columns.
+struct Run {
+  uint32_t lane, column;
+  int first, columns;
+};
+
+// The runs of a thread, lanes and columns counted from the address (9.7.16.2.3.1 "Memory Layout", figures of the fragments).
+std::vector<Run> runs_of(int shape, int count, int offset, uint32_t lane) {
+  const uint32_t group = lane / 4, member = lane % 4;
+  std::vector<Run> runs;
+  auto add = [&](uint32_t row, int column, int first, int columns) { runs.push_back({row, static_cast<uint32_t>(column), first, columns}); };
+  switch (shape) {
+    case TL_SIM_TCGEN05_32X32B: add(lane, 0, 0, count); break;
+    case TL_SIM_TCGEN05_16X32BX2: add(lane % 16, lane < 16 ? 0 : offset, 0, count); break;
+    case TL_SIM_TCGEN05_16X64B:
+      for (int i = 0; i < count; ++i) add(group + lane / 2 % 2 * 8, i * 2 + static_cast<int>(lane % 2), i, 1);
+      break;
+    case TL_SIM_TCGEN05_16X128B:
+      for (int i = 0; i < count; ++i) add(group + static_cast<uint32_t>(i % 2) * 8, i / 2 * 4 + static_cast<int>(member), i, 1);
+      break;
+    case TL_SIM_TCGEN05_16X256B:
+      for (int i = 0; i < count; i += 2) add(group + static_cast<uint32_t>(i / 2 % 2) * 8, i / 4 * 8 + static_cast<int>(member) * 2, i, 2);
+      break;
+  }
+  return runs;
+}
+
+// What a thread moves. "The warp can access only a chunk of the lanes", 32 * (number of the warp in its warpgroup) onwards (9.7.16.8.1);
+// shapes of 16 lanes start there or 16 lanes behind it.
+std::vector<TensorTransfer> transfers_of(uint32_t address, int count, int shape, int offset, const char* what, int site) {
   Thread* thread = self();
   Block& block = *thread->block;
   const uint32_t first = address >> 16, quarter = static_cast<uint32_t>(thread->warp % 4) * 32;
-  if (first != quarter) {
+  if (first != quarter && (shape == TL_SIM_TCGEN05_32X32B || first != quarter + 16)) {
     fail(block, "%s of warp %d starts at lane %u: it reaches lanes %u to %u (line %d), %s", what, thread->warp, first, quarter, quarter + 31,
          site, name_thread(*thread).c_str());
   }
-  TensorTransfer transfer{quarter + static_cast<uint32_t>(thread->lane), address & 0xffff, columns, site, nullptr, {}};
-  require_allocated(block, piece_of(transfer), what, site);
-  return transfer;
+  std::vector<TensorTransfer> transfers;
+  for (const Run& run : runs_of(shape, count, offset, static_cast<uint32_t>(thread->lane))) {
+    transfers.push_back({first + run.lane, (address & 0xffff) + run.column, run.first, run.columns, site, nullptr, {}});
+    require_allocated(block, piece_of(transfers.back()), what, site);
+  }
+  return transfers;
 }
 
 void finish_loads(Thread& thread) {
@@ -127,7 +158,7 @@ void tl_sim_tcgen05_alloc(uint32_t* slot, uint32_t columns, int group, int site)
     }
     *slot = first;
   }
-  meet(step_alloc, static_cast<int>(columns / 32), site);
+  meet(step_alloc, 0, static_cast<int>(columns / 32), site);
 }
 
 void tl_sim_tcgen05_dealloc(uint32_t address, uint32_t columns, int group, int site) {
@@ -135,7 +166,7 @@ void tl_sim_tcgen05_dealloc(uint32_t address, uint32_t columns, int group, int s
   Block& block = *thread->block;
   TensorMemory& memory = tensor_memory(block);
   const bool leads = thread->lane == __builtin_ctz(thread->home->live);  // others may have exited after the meeting
-  meet(step_dealloc, static_cast<int>(columns / 32), site);
+  meet(step_dealloc, 0, static_cast<int>(columns / 32), site);
   if (!leads) return;
   const TensorPiece piece{0, tensor_lanes, address, columns};
   for (size_t i = 0; i < memory.allocations.size(); ++i) {
@@ -154,43 +185,46 @@ void tl_sim_tcgen05_dealloc(uint32_t address, uint32_t columns, int group, int s
 void tl_sim_tcgen05_relinquish(int, int site) {
   Thread* thread = self();
   tensor_memory(*thread->block).relinquished = true;
-  meet(step_relinquish, 0, site);
+  meet(step_relinquish, 0, 0, site);
 }
 
-void tl_sim_tcgen05_ld(void* registers, uint32_t address, int columns, int site) {
+void tl_sim_tcgen05_ld(void* registers, uint32_t address, int count, int shape, int offset, int site) {
   Thread* thread = self();
   Block& block = *thread->block;
   tensor_memory(block);
-  meet(step_ld, columns, site);
-  TensorTransfer load = transfer_of(address, columns, "tcgen05.ld", site);
-  load.registers = registers;
-  check_fences(block, piece_of(load), TensorMemory::Touch::warp, "tcgen05.ld", site);
+  meet(step_ld, shape, count, site);
+  std::vector<TensorTransfer> loads = transfers_of(address, count, shape, offset, "tcgen05.ld", site);
+  for (const TensorTransfer& load : loads) check_fences(block, piece_of(load), TensorMemory::Touch::warp, "tcgen05.ld", site);
   if (block.observer) {
-    block.observer->async_access(*thread, loads_of(*thread), thread->tensor_time, registers, static_cast<size_t>(columns) * 4, Access::write, Proxy::generic, site_of(site));
+    block.observer->async_access(*thread, loads_of(*thread), thread->tensor_time, registers, static_cast<size_t>(count) * 4, Access::write, Proxy::generic, site_of(site));
   }
-  memset(registers, 0xff, static_cast<size_t>(columns) * 4);
-  thread->tensor_loads.push_back(std::move(load));
-  if (at_once(*block.team)) {
-    // The values are there early; that nobody has waited for them, only the load's absence from the list would hide.
-    refuse_in_flight(block, piece_of(thread->tensor_loads.back()), false, "tcgen05.ld", site);
-    memcpy(registers, &block.tensor->cell[thread->tensor_loads.back().lane][address & 0xffff], static_cast<size_t>(columns) * 4);
+  memset(registers, 0xff, static_cast<size_t>(count) * 4);
+  const bool early = at_once(*block.team);
+  for (TensorTransfer& load : loads) {
+    load.registers = static_cast<uint32_t*>(registers) + load.first;
+    if (early) {
+      // The values are there early; that nobody has waited for them, only the load's absence from the list would hide.
+      refuse_in_flight(block, piece_of(load), false, "tcgen05.ld", site);
+      memcpy(load.registers, &block.tensor->cell[load.lane][load.column], static_cast<size_t>(load.columns) * 4);
+    }
+    thread->tensor_loads.push_back(std::move(load));
   }
 }
 
-void tl_sim_tcgen05_st(uint32_t address, const void* registers, int columns, int site) {
+void tl_sim_tcgen05_st(uint32_t address, const void* registers, int count, int shape, int offset, int site) {
   Thread* thread = self();
   Block& block = *thread->block;
   tensor_memory(block);
-  meet(step_st, columns, site);
-  TensorTransfer store = transfer_of(address, columns, "tcgen05.st", site);
-  check_fences(block, piece_of(store), TensorMemory::Touch::warp, "tcgen05.st", site);
-  if (block.observer) block.observer->registers(*thread, registers, static_cast<size_t>(columns) * 4, Access::read, site_of(site));
-  auto* words = static_cast<const uint32_t*>(registers);
-  store.values.assign(words, words + columns);
-  thread->tensor_stores.push_back(std::move(store));
-  if (at_once(*block.team)) {
-    const TensorTransfer& issued = thread->tensor_stores.back();
-    memcpy(&block.tensor->cell[issued.lane][issued.column], issued.values.data(), issued.values.size() * 4);
+  meet(step_st, shape, count, site);
+  std::vector<TensorTransfer> stores = transfers_of(address, count, shape, offset, "tcgen05.st", site);
+  for (const TensorTransfer& store : stores) check_fences(block, piece_of(store), TensorMemory::Touch::warp, "tcgen05.st", site);
+  if (block.observer) block.observer->registers(*thread, registers, static_cast<size_t>(count) * 4, Access::read, site_of(site));
+  const bool early = at_once(*block.team);
+  for (TensorTransfer& store : stores) {
+    auto* words = static_cast<const uint32_t*>(registers) + store.first;
+    store.values.assign(words, words + store.columns);
+    if (early) memcpy(&block.tensor->cell[store.lane][store.column], words, static_cast<size_t>(store.columns) * 4);
+    thread->tensor_stores.push_back(std::move(store));
   }
 }
 
@@ -204,7 +238,7 @@ void tl_sim_tcgen05_wait(int stores, int site) {
   if (!stores && block.observer) block.observer->async_done(*thread, loads_of(*thread), thread->tensor_time);
   if (stores) finish_stores(*thread);
   else finish_loads(*thread);
-  meet(stores ? step_wait_st : step_wait_ld, 0, site);
+  meet(stores ? step_wait_st : step_wait_ld, 0, 0, site);
 }
 
 void tl_sim_tcgen05_fence(int after, int) {

@@ -17,13 +17,14 @@ struct TensorPiece {
   }
 };
 
-// A product or a copy from shared memory, issued and not executed. `block`: in whose tensor memory a piece lies, of the pair.
+// A product, a copy from shared memory or a shift, issued and not executed.
 struct TensorOperation {
+  enum Kind : uint8_t { product, copy, shift };
   Thread* thread;
   uint64_t number;  // of its thread's operations, from 1
-  bool copies;
+  Kind kind;
   tl_sim_tcgen05_product mma;
-  uint32_t target;           // of a copy: address
+  uint32_t target;           // of a copy or a shift: address
   uint64_t source;           // of a copy: descriptor
   int site;
   TensorPiece written, read[3];  // in tensor memory of each block of its group; read: A, scales of A and of B

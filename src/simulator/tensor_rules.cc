@@ -10,7 +10,9 @@ std::string name_piece(const TensorPiece& piece) {
   return "columns " + std::to_string(piece.first) + " to " + std::to_string(piece.first + piece.count - 1);
 }
 
-const char* name_of(const TensorOperation& operation) { return operation.copies ? "tcgen05.cp" : "tcgen05.mma"; }
+const char* name_of(const TensorOperation& operation) {
+  return operation.kind == TensorOperation::copy ? "tcgen05.cp" : operation.kind == TensorOperation::shift ? "tcgen05.shift" : "tcgen05.mma";
+}
 
 template <class Visit>
 void each_quarter(const TensorPiece& piece, Visit visit) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_TENSOR_SHAPES = ("16x64b", "16x128b", "16x256b", "16x32bx2")  # of loads and stores of 16 lanes of tensor memory
 _FAMILIES = {
     "core": "sync_threads sync_warp bar_sync bar_arrive fence_block fence_device fence_proxy_async"
     " cast cast_array floordiv floormod min max"
@@ -30,7 +31,8 @@ _FAMILIES = {
     "tcgen05": "tcgen05_alloc tcgen05_dealloc tcgen05_relinquish tcgen05_fence_before tcgen05_fence_after tcgen05_ld tcgen05_st"
     " tcgen05_wait_ld tcgen05_wait_st tcgen05_pin tcgen05_descriptor tcgen05_mma_ss tcgen05_mma_ts tcgen05_commit"
     " tcgen05_commit_pair tcgen05_mma_scaled tcgen05_cp_warpx4"
-    " tcgen05_issue_ss tcgen05_issue_ts tcgen05_issue_masked_ss tcgen05_issue_masked_ts",
+    " tcgen05_issue_ss tcgen05_issue_ts tcgen05_issue_masked_ss tcgen05_issue_masked_ts tcgen05_shift",
+    "tcgen05_shapes": " ".join(f"tcgen05_{way}_{shape}" for way in ("ld", "st") for shape in _TENSOR_SHAPES),
     "tma_rows": "tma_gather4 tma_gather4_hint tma_scatter4 tma_scatter4_hint",
     "clc": "clc_try_cancel clc_try_cancel_multicast clc_is_canceled clc_first_ctaid_x clc_first_ctaid_y clc_first_ctaid_z",
     "unpack": "unpack look_up",
@@ -84,7 +86,7 @@ _READS = {
     "wgmma_sp_rs": (1,),
     "tcgen05_descriptor": (0,),
     **{f"clc_{name}": (0,) for name in ("is_canceled", "first_ctaid_x", "first_ctaid_y", "first_ctaid_z")},
-    "tcgen05_st": (1,),
+    **{f"tcgen05_st{shape}": (1,) for shape in ("", *(f"_{s}" for s in _TENSOR_SHAPES))},
     **{name: (1, 2) for name in ("mma_m16n8k16", "mma_m16n8k8", "mma_m16n8k32", "mma_m8n8k4")},
     **{name: (1, 2) for name in ("mma_sp_m16n8k32", "mma_sp_m16n8k16", "mma_sp_m16n8k64")},
 }

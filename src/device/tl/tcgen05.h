@@ -124,6 +124,13 @@ TL_FUNC void tcgen05_cp_warpx4(uint32_t address, uint64_t rows TL_SITE_PARAMETER
   detail::tcgen05_cp_warpx4<Group>(address, rows TL_SITE_ARGUMENT);
 }
 
+// 32 rows from a lane that is a multiple of 32, eight columns: each row but the last moves one row down, over the next; the first stays.
+// By one thread, and in order with its products.
+template <int Group = 1>
+TL_FUNC void tcgen05_shift(uint32_t address TL_SITE_PARAMETER) {
+  detail::tcgen05_shift<Group>(address TL_SITE_ARGUMENT);
+}
+
 // One arrival on the barrier when everything that this thread has issued is over. With a mask, for pairs: on the barriers at the same
 // place in those blocks of the cluster.
 template <int Group = 1>

@@ -102,6 +102,10 @@ TL_FUNC void tcgen05_cp_warpx4(uint32_t address, uint64_t rows) {
   TL_TCGEN05_GROUP(Group, "tcgen05.cp", ".32x128b.warpx4 [%0], %1;", ::"r"(address), "l"(rows) : "memory");
 }
 template <int Group>
+TL_FUNC void tcgen05_shift(uint32_t address) {
+  TL_TCGEN05_GROUP(Group, "tcgen05.shift", ".down [%0];", ::"r"(address) : "memory");
+}
+template <int Group>
 TL_FUNC void tcgen05_commit(uint64_t* barrier) {
   TL_TCGEN05_GROUP(Group, "tcgen05.commit", ".mbarrier::arrive::one.shared::cluster.b64 [%0];", ::"r"(smem_address(barrier)) : "memory");
 }

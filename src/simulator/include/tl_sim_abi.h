@@ -207,8 +207,11 @@ struct tl_sim_tcgen05_product {
 void tl_sim_tcgen05_alloc(uint32_t* slot, uint32_t columns, int group, int site);
 void tl_sim_tcgen05_dealloc(uint32_t address, uint32_t columns, int group, int site);
 void tl_sim_tcgen05_relinquish(int group, int site);
-void tl_sim_tcgen05_ld(void* registers, uint32_t address, int columns, int site);
-void tl_sim_tcgen05_st(uint32_t address, const void* registers, int columns, int site);
+/* Shapes of loads and stores; `offset`: of the second half of 16X32BX2. */
+enum tl_sim_tcgen05_shape { TL_SIM_TCGEN05_32X32B, TL_SIM_TCGEN05_16X64B, TL_SIM_TCGEN05_16X128B, TL_SIM_TCGEN05_16X256B, TL_SIM_TCGEN05_16X32BX2 };
+void tl_sim_tcgen05_ld(void* registers, uint32_t address, int count, int shape, int offset, int site);
+void tl_sim_tcgen05_st(uint32_t address, const void* registers, int count, int shape, int offset, int site);
+void tl_sim_tcgen05_shift(uint32_t address, int group, int site); /* .down */
 void tl_sim_tcgen05_wait(int stores, int site);
 void tl_sim_tcgen05_fence(int after, int site);
 void tl_sim_tcgen05_mma(const struct tl_sim_tcgen05_product* operation, int site);

@@ -24,11 +24,11 @@ inline void tcgen05_wait_ld(int site) { tl_sim_tcgen05_wait(0, site); }
 inline void tcgen05_wait_st(int site) { tl_sim_tcgen05_wait(1, site); }
 template <int Columns, class T>
 inline void tcgen05_ld(T* registers, uint32_t address, int site) {
-  tl_sim_tcgen05_ld(registers, address, Columns, site);
+  tl_sim_tcgen05_ld(registers, address, Columns, TL_SIM_TCGEN05_32X32B, 0, site);
 }
 template <int Columns, class T>
 inline void tcgen05_st(uint32_t address, const T* registers, int site) {
-  tl_sim_tcgen05_st(address, registers, Columns, site);
+  tl_sim_tcgen05_st(address, registers, Columns, TL_SIM_TCGEN05_32X32B, 0, site);
 }
 
 template <tcgen05_kind Kind, int Group>
@@ -70,6 +70,10 @@ inline void tcgen05_mma_scaled(uint32_t d, uint64_t a, uint64_t b, uint32_t inst
 template <int Group>
 inline void tcgen05_cp_warpx4(uint32_t address, uint64_t rows, int site) {
   tl_sim_tcgen05_cp(address, rows, Group, site);
+}
+template <int Group>
+inline void tcgen05_shift(uint32_t address, int site) {
+  tl_sim_tcgen05_shift(address, Group, site);
 }
 template <int Group>
 inline void tcgen05_commit(uint64_t* barrier, int site) {
