@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -12,10 +13,12 @@ attention: Callable | None = None
 try:
     import triton
     import triton.language as tl
+    from triton.testing import do_bench
 except ImportError:  # the simulator's machine has none
     triton = None
 
 if triton is not None:
+    _bench = partial(do_bench, warmup=2, rep=15)  # milliseconds: five configurations for each of hundreds of shapes
     _PRODUCTS = [
         triton.Config({"BM": bm, "BN": bn, "BK": 64, "GROUP": 8}, num_warps=warps, num_stages=stages)
         for bm, bn, warps, stages in ((128, 256, 8, 3), (128, 128, 8, 3), (64, 128, 4, 4), (64, 64, 4, 5), (16, 128, 4, 5))
@@ -25,7 +28,7 @@ if triton is not None:
         for bm, bn, warps, stages in ((128, 128, 8, 2), (128, 64, 8, 3), (128, 64, 4, 3), (64, 64, 4, 3))
     ]
 
-    @triton.autotune(configs=_PRODUCTS, key=["M", "N", "K"])
+    @triton.autotune(configs=_PRODUCTS, key=["M", "N", "K"], do_bench=_bench)
     @triton.jit
     def _matmul(A, B, C, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, GROUP: tl.constexpr):
         rows, columns = tl.cdiv(M, BM), tl.cdiv(N, BN)
@@ -48,7 +51,7 @@ if triton is not None:
         _matmul[lambda meta: (triton.cdiv(M, meta["BM"]) * triton.cdiv(N, meta["BN"]),)](a, b, c, M, N, K)
         return c
 
-    @triton.autotune(configs=_ATTENTIONS, key=["S", "D", "CAUSAL"])
+    @triton.autotune(configs=_ATTENTIONS, key=["S", "D", "CAUSAL"], do_bench=_bench)
     @triton.jit
     def _attention(Q, K, V, O, S, HEADS, GROUP, scale, D: tl.constexpr, CAUSAL: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr):
         block, bh = tl.program_id(0), tl.program_id(1)
