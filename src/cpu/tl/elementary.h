@@ -1,10 +1,11 @@
 // Elementary functions of float that are expressions alone: no call, no branch, so that every compiler makes vector code of loops
-// around them, whatever math library the machine has, and a ragged end gives the same bits as the middle. Within 2 units in the last
-// place for every float (`python -m testing.cpu.ulp` tries all of them), with or without fused multiply-add.
+// around them, whatever math library the machine has, and a ragged end gives the same bits as the middle. Within 2 units in
+// the last place for every float (`python -m testing.cpu.ulp` tries all of them), with or without fused multiply-add. Reassociation
+// (tl.enable_fast_math) changes nothing where there is fused multiply-add; elsewhere it undoes the reduction of arguments.
 //
-// Arguments are reduced as in W. Cody, W. Waite, "Software Manual for the Elementary Functions", 1980: constants are split in two,
-// the first with few enough bits that its product is exact. The polynomials are minimax fits on the intervals named beside them
-// (Remez, in 40 digits, coefficients rounded to float); their own error is below a tenth of a unit.
+// Arguments are reduced as in W. Cody, W. Waite, "Software Manual for the Elementary Functions", 1980: constants are split in
+// two, the first with few enough bits that its product is exact. The polynomials are minimax fits on the intervals named beside
+// them (Remez, in 40 digits, coefficients rounded to float); their own error is below a tenth of a unit.
 #pragma once
 #include <tl/traits.h>
 
@@ -38,7 +39,7 @@ TL_FUNC float power_of_two(int n) { return reinterpret<float>(static_cast<uint32
 // y 2^n for |n| <= 152 and y near 1: rounded once among the subnormals, infinity where it overflows.
 TL_FUNC float scale(float y, int n) {
   const int half = n >> 1;
-  return y * power_of_two(half) * power_of_two(n - half);
+  return reinterpret<float>(reinterpret<uint32_t>(y) + (static_cast<uint32_t>(half) << 23)) * power_of_two(n - half);
 }
 
 constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;  // 9 bits and the rest
@@ -56,7 +57,8 @@ TL_FUNC float expf(float x) {
 }
 
 TL_FUNC float exp2f(float x) {
-  constexpr float c[] = {0.693147182f, 0.240226477f, 0.0555033237f, 0.00961843692f, 0.00133988739f, 0.000153533707f};  // (2^r - 1) / r
+  constexpr float c[] = {0.693147182f,   0.240226477f,   0.0555033237f,
+                         0.00961843692f, 0.00133988739f, 0.000153533707f};  // (2^r - 1) / r
   const float held = __builtin_copysignf(magnitude(x, 151.0f), x), n = __builtin_rintf(held), r = held - n;
   return x != x ? x : scale(mad(r, polynomial(c, r), 1.0f), static_cast<int>(n));
 }
@@ -123,8 +125,10 @@ TL_FUNC float tanhf(float x) {
 
 TL_FUNC float erff(float x) {
   // erf(x) / x - 1 in x^2, up to 0.92; then -log(1 - erf(x)), up to 4, where erf is 1.
-  constexpr float near[] = {0.128379166f, -0.376126349f, 0.112836972f, -0.0268594995f, 0.00520128617f, -0.000814559811f, 8.38239139e-05f};
-  constexpr float far[] = {0.000195727829f, 1.12767541f, 0.637182653f, 0.103931211f, -0.0222267248f, 0.00304316566f, -0.000195931716f};
+  constexpr float near[] = {0.128379166f,   -0.376126349f,    0.112836972f,  -0.0268594995f,
+                            0.00520128617f, -0.000814559811f, 8.38239139e-05f};
+  constexpr float far[] = {0.000195727829f, 1.12767541f,    0.637182653f,    0.103931211f,
+                           -0.0222267248f,  0.00304316566f, -0.000195931716f};
   const float small = mad(x, polynomial(near, x * x), x);
   const float large = 1.0f - exp_inside(-polynomial(far, magnitude(x, 4.0f)));
   return __builtin_fabsf(x) >= 0.92f ? __builtin_copysignf(large, x) : small;  // a NaN is `small`
