@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from tilelang.codegen.launch_plan import KernelArgument, KernelLaunch, Workspace
@@ -14,6 +15,7 @@ from tilelang.jit.adapter.base import Adapter, register
 from tilelang.jit.availability import Availability, package_availability
 from tilelang.runtime.arguments import TensorView, bind_arguments, evaluate, output_shapes
 from tilelang.runtime.errors import LaunchError
+from tilelang.runtime.tensor_map import Request, encode_map, map_request
 
 if TYPE_CHECKING:
     from tilelang.cache import Artifact
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _GRID_LIMITS = (2**31 - 1, 65535, 65535)
 _DEFAULT_SHARED_LIMIT = 48 << 10
+_MAPS = 64  # encodings kept
 
 
 @register
@@ -34,6 +37,7 @@ class NvrtcAdapter(Adapter):
     def __init__(self, artifact: Artifact, options: CompileOptions) -> None:
         super().__init__(artifact, options)
         self._functions: dict[int, list[Any]] = {}
+        self._maps: dict[tuple[int, int, Request], Any] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -61,14 +65,29 @@ class NvrtcAdapter(Adapter):
         return outputs[0] if len(outputs) == 1 else outputs or None
 
     def _run(self, device: int, addresses: list[int], values: Mapping[str, Any]) -> None:
-        import torch
-
-        with torch.cuda.device(device):  # makes the primary context current
-            stream = torch.cuda.current_stream(device).cuda_stream
-            for function, kernel in zip(self._loaded(device), self.plan.kernels):
+        with self._entered(device):
+            stream = self._stream(device)
+            for place, (function, kernel) in enumerate(zip(self._loaded(device), self.plan.kernels)):
                 grid = grid_of(kernel, values)
                 if grid is not None:
-                    self._launch(function, kernel, grid, addresses, values, stream)
+                    slots = [self._slot(place, kernel, argument, addresses, values) for argument in kernel.arguments]
+                    _launch(function, kernel, grid, slots, stream)
+
+    def _slot(
+        self, place: int, kernel: KernelLaunch, argument: KernelArgument, addresses: list[int], values: Mapping[str, Any]
+    ) -> Any:
+        """One argument of a launch as a ctypes object of its size."""
+        if argument.kind != "tensor_map":
+            return pack(argument, addresses, values)
+        which = int(argument.value)
+        map_ = kernel.tensor_maps[which]
+        request = map_request(map_, addresses, values)
+        found = self._maps.get((place, which, request))
+        if found is None:
+            if len(self._maps) >= _MAPS:  # tensors come and go; encodings are small, but not for ever
+                self._maps.clear()
+            found = self._maps[place, which, request] = encode_map(map_, request, kernel.name)
+        return found
 
     # -- the array library ------------------------------------------------------------------------------------------------
     def _view(self, value: Any) -> TensorView | None:
@@ -81,16 +100,25 @@ class NvrtcAdapter(Adapter):
 
         return torch.cuda.current_device()
 
-    def _empty(self, shape: Sequence[int], dtype: str, device: int) -> Any:
+    def _entered(self, device: int) -> AbstractContextManager[Any]:
+        """Makes the primary context current."""
         import torch
 
-        return torch.empty(tuple(shape), dtype=getattr(torch, torch_name(dtype)), device=torch.device("cuda", device))
+        return torch.cuda.device(device)
+
+    def _stream(self, device: int) -> int:
+        import torch
+
+        return torch.cuda.current_stream(device).cuda_stream
+
+    def _empty(self, shape: Sequence[int], dtype: str, device: int, zeroed: bool = False) -> Any:
+        import torch
+
+        make = torch.zeros if zeroed else torch.empty
+        return make(tuple(shape), dtype=getattr(torch, torch_name(dtype)), device=torch.device("cuda", device))
 
     def _workspace(self, workspace: Workspace, values: Mapping[str, Any], device: int) -> Any:
-        made = self._empty([evaluate(e, values) for e in workspace.shape], workspace.dtype, device)
-        if workspace.zeroed:
-            made.zero_()
-        return made
+        return self._empty([evaluate(e, values) for e in workspace.shape], workspace.dtype, device, workspace.zeroed)
 
     @staticmethod
     def _address(tensor: Any) -> int:
@@ -101,7 +129,8 @@ class NvrtcAdapter(Adapter):
         """The functions on a device, loaded at the first launch there."""
         with self._lock:
             if device not in self._functions:
-                self._functions[device] = [self._load(self._module(), kernel) for kernel in self.plan.kernels]
+                module = self._module()
+                self._functions[device] = [self._load(module, kernel) for kernel in self.plan.kernels]
             return self._functions[device]
 
     def _module(self) -> Any:
@@ -109,10 +138,15 @@ class NvrtcAdapter(Adapter):
 
         return checked(driver.cuModuleLoadData(self.artifact.payload), "loading the compiled kernel")
 
+    def _function(self, module: Any, name: str) -> Any:
+        from cuda.bindings import driver
+
+        return checked(driver.cuModuleGetFunction(module, name.encode()), f"finding `{name}`")
+
     def _load(self, module: Any, kernel: KernelLaunch) -> Any:
         from cuda.bindings import driver
 
-        function = checked(driver.cuModuleGetFunction(module, kernel.name.encode()), f"finding `{kernel.name}`")
+        function = self._function(module, kernel.name)
         attributes = driver.CUfunction_attribute
         if kernel.shared_bytes > _DEFAULT_SHARED_LIMIT:
             limit = attributes.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
@@ -122,27 +156,19 @@ class NvrtcAdapter(Adapter):
             checked(driver.cuFuncSetAttribute(function, allowed, 1), "a cluster of more than 8 blocks")
         return function
 
-    def _launch(
-        self,
-        function: Any,
-        kernel: KernelLaunch,
-        grid: tuple[int, ...],
-        addresses: list[int],
-        values: Mapping[str, Any],
-        stream: int,
-    ) -> None:
-        from cuda.bindings import driver
 
-        config = driver.CUlaunchConfig()
-        config.gridDimX, config.gridDimY, config.gridDimZ = grid
-        config.blockDimX, config.blockDimY, config.blockDimZ = kernel.block
-        config.sharedMemBytes, config.hStream = kernel.shared_bytes, stream
-        attributes = _attributes(kernel)
-        if attributes:
-            config.attrs, config.numAttrs = attributes, len(attributes)
-        slots = [pack(argument, addresses, values) for argument in kernel.arguments]
-        pointers = (ctypes.c_void_p * max(1, len(slots)))(*(ctypes.addressof(slot) for slot in slots))
-        checked(driver.cuLaunchKernelEx(config, function, ctypes.addressof(pointers), 0), f"launching `{kernel.name}`")
+def _launch(function: Any, kernel: KernelLaunch, grid: tuple[int, ...], slots: list[Any], stream: int) -> None:
+    from cuda.bindings import driver
+
+    config = driver.CUlaunchConfig()
+    config.gridDimX, config.gridDimY, config.gridDimZ = grid
+    config.blockDimX, config.blockDimY, config.blockDimZ = kernel.block
+    config.sharedMemBytes, config.hStream = kernel.shared_bytes, stream
+    attributes = _attributes(kernel)
+    if attributes:
+        config.attrs, config.numAttrs = attributes, len(attributes)
+    pointers = (ctypes.c_void_p * max(1, len(slots)))(*(ctypes.addressof(slot) for slot in slots))
+    checked(driver.cuLaunchKernelEx(config, function, ctypes.addressof(pointers), 0), f"launching `{kernel.name}`")
 
 
 def _attributes(kernel: KernelLaunch) -> list[Any]:

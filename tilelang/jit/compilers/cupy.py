@@ -1,4 +1,4 @@
-"""CuPy: its RawModule compiles and launches."""
+"""CuPy: its modules and its arrays around a cubin of ours."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tilelang.jit.availability import Availability, package_availability
-from tilelang.jit.compilers.base import BinaryJit
+from tilelang.jit.compilers.nvrtc import NvrtcJit
 from tilelang.stability import warn_experimental
 
 if TYPE_CHECKING:
-    from tilelang.cache import Artifact
     from tilelang.jit.adapter import Adapter
-    from tilelang.jit.lowered import LoweredKernel
-    from tilelang.target import Target
 
 
 @dataclass(frozen=True)
-class CupyJit(BinaryJit):
-    """Compiles through `cupy.RawModule` (NVRTC as CuPy brings it); kernels take CuPy arrays on CuPy's current stream.
+class CupyJit(NvrtcJit):
+    """Kernels that take CuPy arrays, run on CuPy's current stream, and return CuPy arrays.
 
-    Outputs are CuPy's, too. Experimental: it has not been run beside CuPy yet.
+    NVRTC compiles here, and `cupy.RawModule` loads the cubin: CuPy itself compiles for an architecture without the suffix "a",
+    which Hopper's matrix instructions need. Experimental.
+
+    Parameters
+    ----------
+    flags : tuple of str
+        As of `NvrtcJit`.
     """
 
     name = "cupy"
@@ -29,27 +32,16 @@ class CupyJit(BinaryJit):
         warn_experimental("CupyJit")
 
     def available(self) -> Availability:
-        return package_availability("cupy", "cupy-cuda13x")
+        found = package_availability("cupy", "cupy-cuda13x")
+        return super().available() if found else found
 
     def cache_identity(self) -> dict[str, Any]:
         from tilelang.toolchain.versions import package_version
 
-        return {"name": self.name, "version": package_version("cupy-cuda13x"), "nvrtc": package_version("nvidia-cuda-nvrtc")}
-
-    def supports(self, target: Target) -> bool:
-        return target.kind == "cuda" and not target.simulated
+        return {**super().cache_identity(), "cupy": package_version("cupy-cuda13x")}
 
     @property
     def adapter(self) -> type[Adapter]:
         from tilelang.jit.adapter.cupy import CupyAdapter
 
         return CupyAdapter
-
-    def build(self, lowered: LoweredKernel) -> Artifact:
-        """The text alone: CuPy compiles it when it is first launched, and keeps the binary in its own cache."""
-        from tilelang.cache import Artifact
-        from tilelang.toolchain import device_compile_options
-
-        options = lowered.options
-        flags = tuple(device_compile_options(options.pass_configs, options.compile_flags))
-        return Artifact("cuda", lowered.plan, lowered.source, b"", lowered.remarks, flags, shared=lowered.shared)
