@@ -96,7 +96,7 @@ from .fill import clear, fill
 from .fixed_point import q_multiply_shift, q_multiply_shift_per_axis
 from .gather import c2d_im2col, dp4a, im2col, transpose
 from .gemm import GemmWarpPolicy, gemm
-from .gemm_sp import gemm_sp, wgmma_gemm_sp
+from .gemm_sp import gemm_sp, tcgen05_gemm_sp, wgmma_gemm_sp
 from .ieee import ieee_add, ieee_fdiv, ieee_fmaf, ieee_frcp, ieee_frsqrt, ieee_fsqrt, ieee_mul, ieee_sub
 from .kernel import (
     Kernel,

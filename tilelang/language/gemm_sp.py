@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import DTypeError, SemanticError, ShapeError
+from ..errors import DTypeError, SemanticError, ShapeError, UnsupportedError
 from .buffer import Region
 from .emit import name_of, statement, tile
 from .expr import as_condition
 from .gemm import GemmWarpPolicy, check_operand_dtypes, matrix_extents
 from .shape import same, shape_text
+from .tensor_memory import in_tensor_memory
 
 
 def gemm_sp(
@@ -30,7 +31,7 @@ def gemm_sp(
     `tilelang.utils.sparse.compress` makes `A_sparse` and `E`. It runs on the sparse tensor cores: wgmma.mma_async.sp on sm_90a
     where M is a multiple of 64 and whole warpgroups take part, mma.sp otherwise (float32 operands are rounded to tf32). What
     these do not cover (M, N or K no multiples of 16, 8 and 64 bytes; a CPU) multiplies an expanded copy of A in shared memory,
-    with a remark.
+    with a remark. So does a product into tensor memory.
 
     Parameters
     ----------
@@ -92,6 +93,43 @@ def wgmma_gemm_sp(
     """
     notes = {**(annotations or {}), "in_flight": True}
     _product(A_sparse, E, B, C, (transpose_A, transpose_E, transpose_B), policy, clear_accum, notes, "T.wgmma_gemm_sp")
+
+
+def tcgen05_gemm_sp(
+    A_sparse: Any,
+    E: Any,
+    B: Any,
+    C: Any,
+    transpose_A: bool = False,
+    transpose_E: bool = False,
+    transpose_B: bool = False,
+    policy: GemmWarpPolicy = GemmWarpPolicy.Square,
+    clear_accum: Any = False,
+    annotations: dict[str, Any] | None = None,
+) -> None:
+    """T.gemm_sp with C in tensor memory (sm_100a): a dense tcgen05.mma on a copy of A expanded in shared memory, with a remark.
+
+    It is over when the statement ends; a T.tcgen05_mma_arrive behind it arrives at once.
+
+    Parameters
+    ----------
+    A_sparse, E, B, transpose_A, transpose_E, transpose_B, policy, clear_accum
+        As of T.gemm_sp, A_sparse and B in shared memory.
+    C : tile of T.alloc_tmem, shape (M, N)
+
+    Raises
+    ------
+    UnsupportedError
+        If C is elsewhere, or the target is not sm_100a.
+
+    Examples
+    --------
+    >>> T.tcgen05_gemm_sp(A_kept, A_places, B_s, C_tmem)
+    """
+    what = "T.tcgen05_gemm_sp"
+    if not in_tensor_memory(C):
+        raise UnsupportedError(f"{what} into {C}, which is not in tensor memory", fix="T.alloc_tmem, or T.gemm_sp")
+    _product(A_sparse, E, B, C, (transpose_A, transpose_E, transpose_B), policy, clear_accum, dict(annotations or {}), what)
 
 
 def _product(

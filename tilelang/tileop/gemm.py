@@ -71,7 +71,9 @@ class Gemm(TileOp):
 
     @classmethod
     def from_call(cls, call: ir.Call, span: Any) -> TileOp:
-        if ir.scope_of(call.args[2].source) == SCOPE:
+        if (
+            ir.scope_of(call.args[2].source) == SCOPE and attribute(call, "transpose_E") is None
+        ):  # a sparse product is expanded first
             return TensorGemm.from_call(call, span)
         a, b, c, clear, *metadata = call.args
         policy = int(attribute(call, "policy", 0))
@@ -121,15 +123,25 @@ class Gemm(TileOp):
         """Extent of the product along k, of which a sparse A holds half."""
         return self.b.shape[0]
 
+    @property
+    def is_expanded(self) -> bool:
+        """A is sparse, C in tensor memory: this version has no sparse instruction for it, and the dense one waits for itself."""
+        return self.is_sparse and ir.scope_of(self.C.source) == SCOPE
+
     def dense(self, a: Region) -> Gemm:
         """The product with a dense A, m x k."""
-        return replace(self, A=a, transpose_A=False, E=None, transpose_E=False)
+        in_flight = self.in_flight and not self.is_expanded
+        return replace(self, A=a, transpose_A=False, E=None, transpose_E=False, in_flight=in_flight)
+
+    def expanded_tile(self) -> ir.Var:
+        """A tile for the dense A."""
+        return ir.buffer((self.a.shape[0], self.k), self.a.dtype, f"{self.a.buffer.name}_dense", "shared.dyn", span=self.span)
 
     def check(self, target: Target) -> None:
         a, b, c = self.a, self.b, self.c
         # On a CPU an array of T.alloc_local is the block's: a block is one thread.
         tiles = (FRAGMENT, *SHARED, "local") if target.is_cpu else (FRAGMENT, *SHARED)
-        for operand in (a, b, c):
+        for operand in (a, b) if self.is_expanded else (a, b, c):
             scope = ir.scope_of(operand.buffer)
             if scope not in tiles:
                 raise UnsupportedError(
@@ -140,6 +152,9 @@ class Gemm(TileOp):
         m, n, k = c.shape[0], c.shape[1], a.shape[1] * (2 if self.is_sparse else 1)
         if self.is_sparse:
             self._check_metadata()
+        if self.is_expanded:
+            Gemm.from_call(self.dense(ir.full_region(self.expanded_tile())).to_call(), self.span).check(target)
+            return
         if a.shape[0] != m or b.shape != (k, n):
             stored = [f"{o.letter} {o.buffer.name} is {_times(o.shape[::-1] if t else o.shape)}" + (", transposed" if t else "")
                       for o, t in ((a, self.transpose_A), (b, self.transpose_B), (c, False))]  # fmt: skip

@@ -4,7 +4,7 @@ Before: `tl.gemm(A, B, C, clear, E)`
 After:  `for i, j in T.Parallel(m, k): dense[i, j] = if_then_else(A's j was kept, it, 0)` and `tl.gemm(dense, B, C, clear)`
 
 A CPU has no such instruction. A GPU has none for products that whole instructions do not cover (16 x 8, 64 bytes along k), for
-operands outside shared memory and registers, and for float64.
+operands outside shared memory and registers, and for float64; into tensor memory there is one, which this version has not.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class _Expand(ir.Mutator):
         dense, nest = _expansion(op)
         product = ir.evaluate(op.dense(ir.full_region(dense)).to_call(), node.span)
         # Products under way may still read the expanded tile of the statement before.
-        waits = [ir.evaluate(GemmWait(0, (), node.span).to_call(), node.span)] if op.in_flight else []
+        late = op.in_flight and not op.is_expanded
+        waits = [ir.evaluate(GemmWait(0, (), node.span).to_call(), node.span)] if late else []
         return ir.seq([ir.alloc(dense, node.span), *waits, nest, product])
 
 
@@ -56,6 +57,8 @@ def _refusal(op: Gemm, target: Target, num_threads: int) -> str | None:
     a, b, c = op.a, op.b, op.c
     if target.is_cpu:
         return "a CPU has no sparse matrix instructions"
+    if op.is_expanded:
+        return "tcgen05.mma.sp is not in this version"
     instruction = find_instruction(target.limits, a.dtype, b.dtype, c.dtype, sparse=True)
     if instruction is None:
         return f"{target.arch} has no sparse matrix instruction for {a.dtype} x {b.dtype} -> {c.dtype}"
@@ -73,7 +76,7 @@ def _expansion(op: Gemm) -> tuple[ir.Var, ir.Stmt]:
     a, e = op.a, op.e
     bits, word_bits = dtype_bits(a.dtype), dtype_bits(e.dtype)
     group = 2 if bits == 32 else 4
-    dense = ir.buffer((a.shape[0], op.k), a.dtype, f"{a.buffer.name}_dense", "shared.dyn", span=op.span)
+    dense = op.expanded_tile()
     i, j = ir.var("i"), ir.var("j")
     covered = elements_of_word(bits, word_bits)
     word_type = "uint32" if word_bits == 32 else "int32"

@@ -1,4 +1,4 @@
-"""Write registers.h and shapes.h, the register lists of tcgen05.ld and .st: inline assembly wants them spelled out. Run in place."""
+"""Write registers.h and shapes.h: register lists of tcgen05.ld and .st, which inline assembly wants spelled out. Run in place."""
 
 from __future__ import annotations
 
