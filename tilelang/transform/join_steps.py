@@ -3,9 +3,9 @@
 Before: for k in T.Pipelined(n):     copy A, Q; unpack Q to B_f; copy B_f to B_s; gemm A, B_s
 After:  for k in T.Pipelined(n / 2): copy A, Q, A', Q'; unpack Q, Q'; copy B_f, B_f'; gemm A, B_s; gemm A', B_s'
 
-What a step computes for its gemms goes through shared memory, and the block's threads wait at each link of that chain: for the
-tile, its load, the barrier. With one block of one warpgroup on a multiprocessor nobody else works meanwhile; of two steps the
-chains run side by side. Sums keep their order.
+Where a step computes operands of its gemms, the block's threads wait at each link of a chain: for the tile, its load, the barrier
+if the operand goes through shared memory. With one block of one warpgroup on a multiprocessor nobody else works meanwhile; of two
+steps the chains run side by side. Sums keep their order.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class _Steps:
         if any(g.written & p.buffers for g in gemms for p in others):
             return None
         tiles = {b for p in others for b in p.written}
-        computed = {b for g in gemms for b in g.buffers & tiles if _is_shared(b) and not _is_loaded(b, others)}
+        computed = {b for g in gemms for b in g.buffers & tiles if not _is_loaded(b, others)}
         if not computed or any(p.is_gemm for p in parts[: len(others)]):
             return None
         for buf in tiles:
