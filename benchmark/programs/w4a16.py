@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import tilelang.language as T
+from tilelang.layout import make_swizzled_layout
 
 STEP = 64  # columns of one packed block
 ROWS = 16  # and its rows: 512 bytes, four lines of 128
@@ -41,7 +42,9 @@ def w4a16(M: int, N: int, K: int, bm: int = 128, bn: int = 128, splits: int = 1,
             W_s = T.alloc_shared((bn // 4, 128), "uint8")
             W_f = T.alloc_fragment((bn, STEP), "float16")
             C_f = T.alloc_fragment((bn, bm), "float32")
-            C_s = T.alloc_shared((bm, bn), "float16")
+            C_s = T.alloc_shared((bm, bn), out)
+            if splits > 1:
+                T.annotate_layout({C_s: make_swizzled_layout(C_s)})
             T.clear(C_f)
             steps = K // STEP // splits
             for k in T.Pipelined(steps, num_stages=stages):
@@ -52,12 +55,11 @@ def w4a16(M: int, N: int, K: int, bm: int = 128, bn: int = 128, splits: int = 1,
                     byte = T.cast(W_s[i // ROWS * 4 + i % 8 // 2, (i % 2 * 4 + j % 8 // 2) * 16 + place], "int32")
                     W_f[i, j] = T.cast((byte >> (j % 2 * 4)) & 15, "float16") - T.float16(OFFSET)
                 T.gemm(W_f, A_s, C_f, transpose_B=True, policy=T.GemmWarpPolicy.FullRow)
+            for i, j in T.Parallel(bn, bm):
+                C_s[j, i] = C_f[i, j]
             if splits > 1:
-                for i, j in T.Parallel(bn, bm):
-                    T.atomic_add(C[by * bm + j, bx * bn + i], C_f[i, j])
+                T.atomic_add(C[by * bm, bx * bn], C_s)
             else:
-                for i, j in T.Parallel(bn, bm):
-                    C_s[j, i] = C_f[i, j]
                 T.copy(C_s, C[by * bm, bx * bn])
 
     return w4a16

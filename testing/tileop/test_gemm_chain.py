@@ -7,14 +7,20 @@ import torch
 
 import tilelang
 import tilelang.language as T
+from tilelang.engine import compile_prim_func
+from tilelang.jit.impl import traced
+from tilelang.target import Target
+from tilelang.toolchain.diagnostics import serialised
+from tilelang.toolchain.nvrtc import compile_text
 
 from .test_tma import HOPPER
 
 M, N, STEP = 64, 32, 32
 
 
-def scaled(K, twice=False):
-    """C = (A * s) @ B^T, A scaled in registers for wgmma; `twice` makes the tile anew for a second product."""
+def scaled(K, twice=False, fixed=None):
+    """C = (A * s) @ B^T, A scaled in registers for wgmma; `twice` makes the tile anew for a second product, `fixed` are the steps
+    where they are known."""
 
     @T.prim_func
     def main(
@@ -30,7 +36,7 @@ def scaled(K, twice=False):
             A_f, C_f = T.alloc_fragment((M, STEP), "float16"), T.alloc_fragment((M, N), "float32")
             T.copy(S, S_s)
             T.clear(C_f)
-            for k in T.Pipelined(steps, num_stages=2):
+            for k in T.Pipelined(steps if fixed is None else fixed, num_stages=2):
                 T.copy(A[0, k * STEP], A_s)
                 T.copy(B[0, k * STEP], B_s)
                 for i, j in T.Parallel(M, STEP):
@@ -60,6 +66,13 @@ def test_operands_in_registers(steps, twice):
     assert ("A_f_1" in kernel.get_kernel_source()) == (not twice)
     report = kernel.check(a, s, steps, b, c, schedules=2)
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("fixed", (None, 4, 5))
+def test_ptxas_keeps_the_products_asynchronous(fixed):
+    source = compile_prim_func(traced(scaled(5 * STEP, fixed=fixed)), Target("cuda", "sm_90a", False), {}).source
+    assert "A_f_1" in source
+    assert serialised(compile_text(source, "sm_90a", form="cubin", name="main", options=[], verbose=False)[1]) is None
 
 
 def test_no_twins_where_registers_are_full():

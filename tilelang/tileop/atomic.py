@@ -16,6 +16,7 @@ from ..transform.loop_nest import LoopNest
 from ..transform.lower_nest import RegisterAccess, lower_nest
 from ..transform.parallel_nest import ParallelNest
 from ..transform.vector_width import access_width
+from ..transform.vectorize import vectorize
 from .base import Effects, LoweringContext, tile_op
 from .digits import guarded, nest
 from .elementwise import ElementwiseOp
@@ -164,7 +165,7 @@ class AtomicOp(ElementwiseOp):
 
         values = ir.buffer((run,), ir.buffer_dtype(self.dst.source), "values", "local")
         fill = ir.BufferStore(values, ir.substitute(value, position), [loops.vector_var], self.span)
-        stmts: list[Any] = [ir.alloc(values), nest([(loops.vector_var, run)], fill, self.span)]
+        stmts: list[Any] = [ir.alloc(values), vectorize(fill, loops.vector_var, run, ctx, loops.ranges)]
         attrs = {"template": [str(width)], **self._attrs()}
         for first in range(0, run, width):
             pointer = ir.address_of(ir.load(place.source, [at(i, first) for i in place.indices]))

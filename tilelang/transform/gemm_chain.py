@@ -60,7 +60,7 @@ class GemmChain:
         """The loop with every product left under way for one iteration; `repeated`: it runs more than once in a launch."""
         loop, late = self.body.loop, self._late()
         step = self._step(ctx)
-        steps = self._by_twos(step) if self.twins else loop_with(loop, step)
+        steps = self._by_twos(step, ctx) if self.twins else loop_with(loop, step)
         after = [wait_for(0, self.body.gemms, ctx, loop.span)]
         if repeated:  # the ring goes on: its last slot is given back too
             release = ir.seq(at_iteration(late, loop, loop.min + loop.extent - 1))
@@ -92,8 +92,12 @@ class GemmChain:
         before = at_iteration(self._late(), loop, k - 1)
         return ir.seq([*out, ir.IfThenElse(ir.as_expr(k > loop.min), ir.seq(before), None, loop.span)])
 
-    def _by_twos(self, step: ir.Stmt) -> ir.Stmt:
-        """The loop over pairs of iterations, the second of which computes the twins; then the one that may be left."""
+    def _by_twos(self, step: ir.Stmt, ctx: LoweringContext) -> ir.Stmt:
+        """The loop over pairs of iterations, the second of which computes the twins; then the one that may be left.
+
+        That one starts when all products before it are over: ptxas serialises all of them (C7513) if some are under way while the
+        operand of one behind the loop is made.
+        """
         loop, k = self.body.loop, self.body.loop.loop_var
         dtype = ir.dtype_of(k)
         two, pair = ir.const(2, dtype), ir.var(str(k.name), dtype)
@@ -106,7 +110,8 @@ class GemmChain:
         odd = ir.simplify(ir.FloorMod(loop.extent, two))
         if ir.const_int(odd) == 0:
             return pairs
-        rest = ir.seq(at_iteration([step], loop, loop.min + loop.extent - 1))
+        last = at_iteration([step], loop, loop.min + loop.extent - 1)
+        rest = ir.seq([wait_for(0, self.body.gemms, ctx, loop.span), *last])
         return ir.seq([pairs, rest if ir.const_int(odd) == 1 else ir.IfThenElse(ir.as_expr(odd > 0), rest, None, loop.span)])
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 from .. import ir
@@ -20,7 +19,7 @@ from ..tileop.base import as_tile_op
 from ..tileop.copy import Copy
 from ..tileop.gemm import FRAGMENT
 from .kernel_program import KernelProgram
-from .occupancy import VERSIONS, tile_bytes
+from .occupancy import VERSIONS, blocks_of_grid, tile_bytes
 from .pipelining.plan_pipelines import TOGETHER
 from .pipelining.replayed import Rename
 from .pipelining.specialize import RESERVE
@@ -46,10 +45,7 @@ def join_steps(program: KernelProgram) -> KernelProgram:
 
 def _is_lonely(program: KernelProgram) -> bool:
     """True for blocks of one warpgroup, of which no two share a multiprocessor."""
-    extents = [ir.const_int(ir.simplify(ir.as_expr(e))) for e in program.grid]
-    blocks = prod(e for e in extents if e is not None)
-    known = None not in extents
-    return known and blocks <= program.ctx.target.limits.multiprocessors and program.ctx.num_threads == WARPGROUP
+    return blocks_of_grid(program) == 1 and program.ctx.num_threads == WARPGROUP
 
 
 class _Join(ir.Mutator):

@@ -76,12 +76,20 @@ def rotation_pays(program: KernelProgram) -> bool:
     return program.persistent or blocks_with_producer(program, rotated=True) == blocks_with_producer(program)
 
 
+def blocks_of_grid(program: KernelProgram) -> int | None:
+    """Blocks that a multiprocessor gets where all start at once; None if the grid is not known."""
+    extents = [ir.const_int(ir.simplify(ir.as_expr(e))) for e in program.grid]
+    blocks = prod(e for e in extents if e is not None)
+    return None if None in extents else max(1, -(-blocks // program.ctx.target.limits.multiprocessors))
+
+
 def registers_pay(program: KernelProgram, more: int) -> bool:
     """True if so many registers more, for tiles, fit a thread, and leave two blocks side by side where there were two or more."""
     tiles, threads = tile_registers(program) + more, program.ctx.num_threads
     if tiles + LEAST_OVERHEAD > consumer_registers(threads):
         return False
-    return program.persistent or _blocks(program, threads + WARP, tiles + OVERHEAD) >= min(2, blocks_with_producer(program))
+    wanted = min(2, blocks_with_producer(program), blocks_of_grid(program) or 2)
+    return program.persistent or _blocks(program, threads + WARP, tiles + OVERHEAD) >= wanted
 
 
 def _registers(body: ir.Stmt, fragments: set[ir.Var], size: Callable[[ir.Var], int], rotated: bool = False) -> int:

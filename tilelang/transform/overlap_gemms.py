@@ -32,7 +32,7 @@ from ..tileop.turn import WARPGROUP, TurnLend, TurnPass, TurnReturn, TurnWait
 from .gemm_chain import GemmChain
 from .group_barriers import free_barrier, taken_barriers
 from .kernel_program import KernelProgram
-from .occupancy import blocks_with_producer, producer_halves_occupancy, rotation_pays
+from .occupancy import blocks_of_grid, blocks_with_producer, producer_halves_occupancy, rotation_pays
 from .pipelining.loops import drop_unused
 from .pipelining.specialize import NotSpecialized
 from .ring_body import Part, RingBody, at_iteration, is_plain_loop, runs_at_all, under_way, wait_for
@@ -49,14 +49,10 @@ def overlap_gemms(program: KernelProgram) -> KernelProgram:
     overlap = _Overlap(program)
     body = overlap.body(program.body)
     body = drop_unused(body, overlap.replaced) if overlap.replaced else body
+    new = replace(program, body=_with_turns(body, overlap.turns, program.span))
     # ptxas is told where a few registers decide about a second block; elsewhere it does best by its own measure.
-    blocks = blocks_with_producer(program, overlap.rotated)
-    return replace(
-        program,
-        body=_with_turns(body, overlap.turns, program.span),
-        rotated=overlap.rotated,
-        min_blocks=program.min_blocks or (2 if blocks == 2 and not program.persistent else 0),
-    )
+    second = blocks_with_producer(new, overlap.rotated) == 2 and blocks_of_grid(program) != 1 and not program.persistent
+    return replace(new, rotated=overlap.rotated, min_blocks=program.min_blocks or (2 if second else 0))
 
 
 def _with_turns(body: ir.Stmt, barriers: tuple[int, ...], span: Any) -> ir.Stmt:
