@@ -9,6 +9,8 @@ import zlib
 import pytest
 from hypothesis import settings
 
+from testing.rows import pytest_runtest_setup, pytest_terminal_summary  # noqa: F401 - hooks
+
 # The same examples in every run: a failure is a defect, never luck. HYPOTHESIS_PROFILE=explore draws new ones.
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", deadline=None)

@@ -11,7 +11,7 @@ import torch
 
 import tilelang
 import tilelang.language as T
-from tilelang.errors import ArgumentError, ArgumentTypeError, JITUnavailableError
+from tilelang.errors import ArgumentError, ArgumentTypeError, JITUnavailableError, UnavailableError
 from tilelang.jit.adapter import adapters
 from tilelang.jit.execution_backend import BACKENDS, ExecutionBackendError, available_backends, choose_backend, legal_backends
 from tilelang.jit.options import resolve_options
@@ -59,6 +59,8 @@ def arguments(n, device=DEVICE):
     return a, None, 0.3, -7, True, torch.zeros(n, dtype=torch.int32, device=device)
 
 
+@pytest.mark.gpu
+@pytest.mark.row("T5")
 @pytest.mark.parametrize("n", [0, 1, 5, 64])
 @pytest.mark.parametrize("backend", LEGAL)
 def test_every_legal_backend_gives_the_same_bits(backend, n):
@@ -69,6 +71,59 @@ def test_every_legal_backend_gives_the_same_bits(backend, n):
     for one, other in zip((b, c), kernel_for("auto")(*reference)):
         assert torch.equal(one, other) and type(one) is torch.Tensor
     torch.testing.assert_close(b, args[0].float() * 0.3 - 7, rtol=1e-3, atol=1e-3)
+
+
+def product(M, N, K):
+    """On Hopper: TMA loads and stores through tensor maps, and two launches with a workspace between them."""
+
+    @T.prim_func
+    def product(A: T.Tensor((M, K), "float16"), B: T.Tensor((N, K), "float16"), C: T.Tensor((M, N), "float16")):
+        W = T.alloc_global((M, N), "float16")
+        with T.Kernel(T.ceildiv(N, 128), T.ceildiv(M, 128), threads=256) as (bx, by):
+            A_s = T.alloc_shared((128, 64), "float16")
+            B_s = T.alloc_shared((128, 64), "float16")
+            C_f = T.alloc_fragment((128, 128), "float32")
+            T.clear(C_f)
+            for k in T.Pipelined(T.ceildiv(K, 64), num_stages=3):
+                T.copy(A[by * 128, k * 64], A_s)
+                T.copy(B[bx * 128, k * 64], B_s)
+                T.gemm(A_s, B_s, C_f, transpose_B=True)
+            T.copy(C_f, W[by * 128, bx * 128])
+        with T.Kernel(M, threads=128) as row:
+            for j in T.Parallel(N):
+                C[row, j] = W[row, j] * T.float16(2)
+
+    return product
+
+
+@pytest.mark.gpu
+@pytest.mark.row("T5")
+@pytest.mark.parametrize("backend", LEGAL)
+def test_tensor_maps_and_workspaces_through_every_backend(backend):
+    target = TARGET if DEVICE == "cuda" else Target("cuda", "sm_90a", simulated=True)
+    a, b = (torch.randn(n, 192, device=DEVICE).half() for n in (136, 256))
+    kernel = tilelang.compile(product(136, 256, 192), out_idx=-1, target=target, execution_backend=backend)
+    if target.arch.startswith("sm_90"):
+        assert kernel.artifact.plan.kernels[0].tensor_maps and len(kernel.artifact.plan.kernels) == 2
+    first, again = kernel(a, b), kernel(a, b)
+    assert torch.equal(first, again)
+    assert torch.equal(first, tilelang.compile(product(136, 256, 192), out_idx=-1, target=target)(a, b))
+    torch.testing.assert_close(first, 2 * (a @ b.T), rtol=1e-2, atol=0.1)
+
+
+@pytest.mark.row("T5")
+@pytest.mark.parametrize("kind", ["c", "llvm"])
+def test_backends_of_the_cpu_targets_give_the_same_bits(kind):
+    try:
+        target = resolve_options(kind, "tvm_ffi").target
+        legal = [name for name in available_backends(target) if name != "auto"]
+        kernels = {name: kernel_for(name, target) for name in legal}
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    args = arguments(33, "cpu")
+    results = [kernel(args[0], None, 0.3, -7, True, torch.zeros(33, dtype=torch.int32)) for kernel in kernels.values()]
+    assert {"tvm_ffi", "dlpack", "torch"} <= set(legal)
+    assert all(torch.equal(b, results[0][0]) and torch.equal(c, results[0][1]) for b, c in results)
 
 
 def test_all_backends_but_cutedsl_are_served_here():
@@ -185,6 +240,8 @@ def test_dlpack_of_jax():
         kernel_for("dlpack")(jax.numpy.ones((2, 8), "float16"), None, 1.0, 0, True, jax.numpy.zeros(2, "int32"))
 
 
+@pytest.mark.gpu
+@pytest.mark.row("T5")
 @pytest.mark.skipif(importlib.util.find_spec("cupy") is None or DEVICE == "cpu", reason="needs CuPy and a GPU")
 def test_dlpack_of_cupy():
     import cupy
@@ -226,6 +283,8 @@ def test_torch_operator_is_registered_correctly():
     torch.library.opcheck(kernel.adapter.operator, (a.contiguous(), None, *rest))
 
 
+@pytest.mark.gpu
+@pytest.mark.row("T5")
 @pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU")
 @pytest.mark.parametrize("backend", LEGAL)
 def test_cuda_graphs(backend):

@@ -155,6 +155,8 @@ def test_nothing_moves_on_a_cpu(kernel):
         assert kernel.stats.h2d_bytes == kernel.stats.moved_calls == 0
 
 
+@pytest.mark.gpu
+@pytest.mark.row("N5")
 @pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU")
 def test_tensors_on_the_cpu_are_moved_and_copied_back():
     kernel = tilelang.compile(shifted(), out_idx=-1, target=TARGET)
@@ -172,6 +174,7 @@ def test_tensors_on_the_cpu_are_moved_and_copied_back():
         strict(a, 1.0, seen)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
 def test_tensors_on_another_gpu_are_never_moved(kernel):
     a, seen = arguments(40)

@@ -183,6 +183,7 @@ def test_native_kernel_without_a_gpu(monkeypatch):
         JITKernel(Artifact("cuda", scalar_only, TEXT, b"\x7fELF"), options, lambda: None)()
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(device_arch() is None, reason="needs a GPU")
 @pytest.mark.parametrize("n", [0, 1, 127, 128, 100_000])
 def test_native_kernel_on_a_gpu(n):

@@ -34,7 +34,8 @@ int cuFuncSetAttribute(void*, int attribute, int value) { sprintf(line, "set %d 
 int cuTensorMapEncodeTiled(void* map, int type, unsigned rank, void* address, const uint64_t* extents, const uint64_t* strides,
                            const unsigned* box, const unsigned* steps, int interleave, int swizzle, int promotion, int fill) {
   if ((uintptr_t)map % 64) return 1;
-  sprintf(line, "map type %d at %lld interleave %d swizzle %d promotion %d fill %d", type, (long long)address, interleave, swizzle, promotion, fill);
+  sprintf(line, "map type %d at %lld interleave %d swizzle %d promotion %d fill %d", type, (long long)address, interleave,
+          swizzle, promotion, fill);
   say(line);
   for (unsigned i = 0; i < rank; ++i) {
     sprintf(line, "  extent %d stride %d box %u step %u", (int)extents[i], i + 1 < rank ? (int)strides[i] : 0, box[i], steps[i]);

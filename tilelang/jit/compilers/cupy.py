@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 class CupyJit(NvrtcJit):
     """Kernels that take CuPy arrays, run on CuPy's current stream, and return CuPy arrays.
 
-    NVRTC compiles here, and `cupy.RawModule` loads the cubin: CuPy itself compiles for an architecture without the suffix "a",
-    which Hopper's matrix instructions need. Experimental.
+    NVRTC compiles here, as in `NvrtcJit`, for the exact architecture (sm_90a); `cupy.RawModule` loads the cubin. Experimental.
 
     Parameters
     ----------
