@@ -198,7 +198,9 @@ class _Walker:
             after = self.touch(self.touched[path], path, state)
             if not counted:
                 return after
-            return state_of(p for p in after.values() if not (p.access.write and p.key[0] == path))
+            # Its author orders what it writes, accumulators that it reads as well.
+            written = [a.buffer for a in self.touched[path] if a.write]
+            return state_of(p for p in after.values() if p.key[0] != path or p.access.buffer not in written)
         if is_wider_barrier(stmt):
             self.check_present(stmt)
             self.check_barrier(stmt)

@@ -112,6 +112,61 @@ def test_atoms_assemble_and_are_clean(form):
     assert not report.findings, str(report)
 
 
+def specialized(M, N, K, chunk, slots, by_atoms):
+    """A warp loads, one multiplies, a warpgroup stores; every order by barriers of the author's."""
+    emitter = T.TCGEN05TensorCoreIntrinEmitter(*HALVES, False, True, 4, 1, M // 4, N, chunk)
+    steps = K // chunk
+
+    @T.prim_func
+    def main(A: T.Tensor((M, K), HALF), B: T.Tensor((N, K), HALF), C: T.Tensor((M, N), FLOAT)):
+        with T.Kernel(1, threads=256):
+            A_s, B_s = T.alloc_shared((slots, M, chunk), HALF), T.alloc_shared((slots, N, chunk), HALF)
+            C_t, C_f = T.alloc_tmem((M, N), FLOAT), T.alloc_fragment((M, N), FLOAT)
+            full, empty, done = T.alloc_barrier([1] * slots), T.alloc_barrier([1] * slots), T.alloc_barrier(1)
+            da, db = T.alloc_tcgen05_smem_desc(), T.alloc_tcgen05_smem_desc()
+            tx = T.get_thread_binding()
+            if tx < 32:
+                for k in T.serial(steps):
+                    T.mbarrier_wait_parity(empty[k % slots], (k // slots + 1) % 2)
+                    if T.shuffle_elect(32):
+                        T.tma_copy(A[0:M, k * chunk : (k + 1) * chunk], A_s[k % slots, :, :], barrier=full[k % slots])
+                        T.tma_copy(B[0:N, k * chunk : (k + 1) * chunk], B_s[k % slots, :, :], barrier=full[k % slots])
+                        T.mbarrier_arrive(full[k % slots])
+            elif tx < 64:
+                for k in T.serial(steps):
+                    T.mbarrier_wait_parity(full[k % slots], k // slots % 2)
+                    a, b = A_s[k % slots, :, :], B_s[k % slots, :, :]
+                    a_params, b_params = emitter.compute_tcgen05_a_desc_params(a), emitter.compute_tcgen05_b_desc_params(b)
+                    emitter.init_tcgen05_a_desc(da, a, a_params)
+                    emitter.init_tcgen05_b_desc(db, b, b_params)
+                    if T.shuffle_elect(32):
+                        if by_atoms:
+                            for ki in T.unroll(emitter.tcgen05_num_k_atoms):
+                                emitter.tcgen05_ss_atom(da, db, C_t, 0, 0, ki, a_params, b_params, clear_accum=k == 0)
+                        else:
+                            T.tcgen05_gemm(a, b, C_t, transpose_B=True, mbar=None, clear_accum=k == 0)
+                        T.tcgen05_mma_arrive(empty[k % slots])
+                        if k == steps - 1:
+                            T.tcgen05_mma_arrive(done)
+            T.mbarrier_wait_parity(done, 0)
+            T.copy(C_t, C_f)
+            T.copy(C_f, C)
+
+    return main
+
+
+@pytest.mark.parametrize("by_atoms", [True, False])
+def test_roles_of_warps(by_atoms):
+    kernel = compiled(specialized(128, 64, 256, 64, 3, by_atoms))
+    a, b, c = operand((128, 256), HALF), operand((64, 256), HALF), torch.full((128, 64), torch.nan)
+    kernel(a, b, c)
+    exact = a.double() @ b.double().t()
+    torch.testing.assert_close(c.double(), exact, rtol=0, atol=1e-5 * exact.abs().max().item())
+    assembles(kernel)
+    report = kernel.check(a, b, c, schedules=3)
+    assert not report.findings, str(report)
+
+
 def by_hand(m, n, how):
     """One instruction of float16, k 16; `how` of it: plain, A in tensor memory, with masks, or .ws. D shows all 128 lanes."""
     wide = how == "wide"
