@@ -3,7 +3,8 @@
 The units are walked in program order with the accesses that no barrier has ordered yet. A unit that conflicts with one of them
 (one of the two writes, the pieces may overlap, different threads may be involved) gets a barrier before it. Loops are walked
 until nothing new arrives over their back edge; what came from an earlier iteration is written with `k - step` for `k`. A conflict
-with what only stands before a loop gets its barrier there, once.
+with what only stands before a loop gets its barrier there, once. Elements that one thread has to itself need none
+(`thread_ownership.py`).
 
 Asynchronous copies are under way until a wait; then they have landed for the threads that issued them, and a barrier makes
 them visible to the others. A barrier before the wait does not count.
@@ -46,6 +47,7 @@ from .kernel_program import SharedPlan
 from .manual_barriers import has_manual_barriers
 from .pending import Conflicts, Pending, State, age_range, state_of
 from .thread_group import ThreadGroup, group_of
+from .thread_ownership import ThreadOwnership
 from .thread_values import Guards, ThreadValues
 from .uniformity import Uniformity
 
@@ -120,6 +122,7 @@ class _Walker:
         self.manual = has_manual_barriers(body)
         self.before: State | None = None  # inside a divergent statement: what was pending before it
         self.values = ThreadValues(ctx.tid, axes, _extents(axes, ctx), ctx.num_threads, body)
+        self.owners = ThreadOwnership(ctx.tid, self.values.parts, ctx.num_threads, self.uniform.varying)
         self.guards: Guards = ()  # conditions around what is walked
         self.guards_at: dict[Path, Guards] = {}
         self._analyzer: ir.Analyzer | None = None
@@ -248,7 +251,9 @@ class _Walker:
     def is_conflict(self, old: Pending, new: Access) -> bool:
         if self.manual and old.group is not None and self.group is not None and not old.group.meets(self.group):
             return False
-        return self.conflicts.conflict(old, new, self.pins, self.analyzer())
+        if not self.conflicts.conflict(old, new, self.pins, self.analyzer()):
+            return False
+        return not self.owners.apart(old, new, self.ranges)
 
     def ordered(self, state: State, landed: bool) -> State:
         """What is pending behind a barrier of the present threads; `landed`: they have waited for their copies before."""
