@@ -115,7 +115,7 @@ AFTER = {"reducer_update": 'T.finalize_reducer(acc, T.alloc_fragment((128,), "fl
 ELSEWHERE = set(
     "BaseTileScheduler Buffer BufferLoad buffer_var CommReducer Else FragmentBuffer LocalBuffer PrimExpr PrimFunc Ptr Ref"
     " SharedBuffer StridedTensor TCGEN05DescriptorParams Tensor Then WGMMADescriptorParams axis buffer handle macro"
-    " make_mma_swizzle_layout prim_func ptr void where".split()
+    " make_mma_swizzle_layout prim_func ptr void".split()
 )
 PARAMETERS = {
     "im2col": ['data: T.Tensor((2, 16, 16, 32), "float16")'],

@@ -117,6 +117,42 @@ def test_thread_binding(device):
     assert torch.equal(o, a + 1) and torch.equal(p, a[:, 7, 3])
 
 
+@T.prim_func
+def blocks(A: T.Tensor((16, 32), "float32"), B: T.Tensor((32, 8), "float32"), C: T.Tensor((2, 16, 8), "float32")):
+    """A product by blocks of TVM, whole and only its lower half; sums begin where k and r do."""
+    with T.Kernel(1, threads=128):
+        tx = T.get_thread_binding()
+        for k in T.serial(2, 32):
+            with T.sblock("product"):
+                vi, vj, vk = T.axis.remap("SSR", [tx // 8, tx % 8, k])
+                T.reads(A[vi, vk], B[vk, vj])
+                T.writes(C[0, vi, vj])
+                with T.init():
+                    C[0, vi, vj] = 1.0
+                C[0, vi, vj] = C[0, vi, vj] + A[vi, vk] * B[vk, vj]
+        for k, r in T.grid(8, 4):
+            with T.sblock("lower"):
+                vi = T.axis.spatial(16, tx // 8)
+                vj = T.axis.S(8, tx % 8)
+                vk = T.axis.reduce(8, k)
+                vr = T.axis.R((0, 4), r)
+                T.where(vi >= 8)
+                T.where(vj > 2)
+                with T.init():
+                    C[1, vi, vj] = 0.0
+                C[1, vi, vj] += A[vi, vk * 4 + vr] * B[vk * 4 + vr, vj]
+
+
+def test_blocks_with_reductions(device):
+    a, b = random((16, 32), "float32", device), random((32, 8), "float32", device)
+    c = torch.full((2, 16, 8), 7.0, device=device)
+    tilelang.compile(blocks, execution_backend="simulator" if device == "cpu" else "auto")(a, b, c)
+    whole = a.double()[:, 2:] @ b.double()[2:] + 1
+    half = torch.full((16, 8), 7.0, dtype=torch.float64, device=device)
+    half[8:, 3:] = (a.double() @ b.double())[8:, 3:]
+    torch.testing.assert_close(c.double(), torch.stack([whole, half]), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     "statement, kind, part",
     [
@@ -132,6 +168,9 @@ def test_thread_binding(device):
         (lambda x, G: T.launch_thread("threadIdx.x", 0), ShapeError, "positive constant"),
         (lambda x, G: T.thread_binding(4), SemanticError, "without a thread axis"),
         (lambda x, G: T.where(True), FrontendError, "guard the statements with if"),
+        (lambda x, G: T.init().open([]), FrontendError, "T.init outside of a T.sblock"),
+        (lambda x, G: T.axis.remap("SQ", [0, 0]), SemanticError, "reduction"),
+        (lambda x, G: T.axis.remap("R", [x[0]]), SemanticError, "the index of no loop"),
         (lambda x, G: T.While(True), FrontendError, "always true"),
     ],
 )

@@ -65,7 +65,7 @@ class DeviceLoop(_Carrying):
         statement_span = builder.span()
         count = len(loop.ranges)
         names = list(self.hints) if len(self.hints) == count else [f"{self.hints[0]}_{k}" for k in range(count)]
-        variables, values = [], []
+        variables, values, firsts = [], [], []
         for (start, extent, step), name in zip(loop.ranges, names, strict=True):
             start, extent = snapshot(start, "start"), snapshot(extent, "extent")  # bounds are read once, as in Python
             step = snapshot(step, "step")
@@ -74,7 +74,8 @@ class DeviceLoop(_Carrying):
             low = bound_node(0 if step is not None else start, kind)
             variables.append((var.node, low, bound_node(extent, kind)))
             values.append(var if step is None else var * step + start)
-        frame = builder.push(Frame("for", loop.what, loop=loop))
+            firsts.append(start)
+        frame = builder.push(Frame("for", loop.what, loop=loop, first=tuple(zip(values, firsts, strict=True))))
         yield values[0] if count == 1 else tuple(values)
         body = builder.pop(frame)
         for depth in range(count - 1, -1, -1):

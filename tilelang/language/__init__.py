@@ -210,6 +210,7 @@ from .tensor_memory import (
 )
 from .tma import tma_copy, tma_store_arrive, tma_store_wait
 from .tma_rows import tma_gather4, tma_gather4_bytes, tma_scatter4
+from .tvm_blocks import axis, init, reads, sblock, sblock_attr, where, writes
 from .tvm_buffers import BufferName as Buffer
 from .tvm_buffers import (
     FragmentBuffer,
@@ -228,7 +229,6 @@ from .tvm_frames import (
     If,
     Then,
     While,
-    axis,
     buffer_store,
     continue_loop,
     env_thread,
@@ -236,13 +236,8 @@ from .tvm_frames import (
     func_name,
     launch_thread,
     loop_break,
-    reads,
-    sblock,
-    sblock_attr,
     thread_binding,
     var,
-    where,
-    writes,
 )
 from .tvm_nodes import NODES as _NODES
 from .tvm_nodes import (

@@ -10,7 +10,7 @@ from ..errors import DTypeError, FrontendError, SemanticError, ShapeError
 from ..frontend.builder import Frame, require
 from .buffer import Buffer
 from .dtypes import dtype
-from .expr import Expr, as_condition, as_expr
+from .expr import Expr, as_condition
 from .kernel import _TAGS, Context, Kernel
 from .loops import Loop
 from .shape import as_extent, same, simplify
@@ -272,58 +272,6 @@ class ThreadLoop:
         return values
 
 
-class sblock(Context):
-    """`with T.sblock(name):` TVM's block: its statements stand where it stands.
-
-    Examples
-    --------
-    >>> with T.sblock("root"):
-    ...     S = T.alloc_buffer((64,), "float32", scope="shared")
-    """
-
-    def __init__(self, name: str = "", no_realize: bool = False) -> None:
-        self.name = name
-
-    def open(self, names: list[str]) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-def reads(*regions: Any) -> None:
-    """What a T.sblock reads: the compiler finds out for itself.
-
-    Examples
-    --------
-    >>> T.reads(A[0:64])
-    """
-
-
-def writes(*regions: Any) -> None:
-    """What a T.sblock writes: the compiler finds out for itself.
-
-    Examples
-    --------
-    >>> T.writes(B[0:64])
-    """
-
-
-def sblock_attr(attrs: Mapping[str, Any]) -> None:
-    """Annotations of a T.sblock; only "layout_map" (as T.annotate_layout) says anything here.
-
-    Examples
-    --------
-    >>> T.sblock_attr({"pragma": 1})
-    """
-    if not isinstance(attrs, Mapping):
-        raise SemanticError(f"T.sblock_attr({attrs!r})", fix="give a dict")
-    if "layout_map" in attrs:
-        from .annotate import annotate_layout
-
-        annotate_layout(attrs["layout_map"])
-
-
 def func_attr(attrs: Mapping[str, Any]) -> None:
     """Attributes of the function: "global_symbol" names it; the others say nothing that is not known.
 
@@ -348,31 +296,6 @@ def func_name(name: str) -> None:
     if not isinstance(name, str) or not name.isidentifier():
         raise SemanticError(f"T.func_name({name!r})", fix="a name that C++ takes, as a string")
     func_attr({"global_symbol": name})
-
-
-class _Axis:
-    """`T.axis.spatial(n, i)` and the like: the index itself."""
-
-    @staticmethod
-    def _value(dom: Any, binding: Any, dtype: str = "int32") -> Any:
-        return as_expr(binding) if isinstance(binding, Expr) else binding
-
-    spatial = reduce = scan = opaque = S = R = _value
-
-    @staticmethod
-    def remap(kinds: str, bindings: list[Any], dtype: str = "int32") -> Any:
-        values = [as_expr(b) if isinstance(b, Expr) else b for b in bindings]
-        if len(values) != len(kinds):
-            raise SemanticError(f"T.axis.remap({kinds!r}) of {len(values)} indices", fix="one letter for each index")
-        return values[0] if len(values) == 1 else values
-
-
-axis = _Axis()
-
-
-def where(predicate: Any) -> None:
-    """The condition of a T.sblock; write an if statement instead."""
-    raise FrontendError("T.where has no statements to guard here", fix="guard the statements with if")
 
 
 def var(name: Any = None, dtype_: Any = "int32") -> Expr:
