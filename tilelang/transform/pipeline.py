@@ -41,6 +41,7 @@ from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
 from .pipelining.specialize import NotSpecialized
 from .print_once import print_once
 from .report_code import report_code
+from .roll_spilled_loops import roll_spilled_loops
 from .schedule.materialize import NO_TMA as SCHEDULE_WITHOUT_TMA
 from .schedule.materialize import materialize_schedule
 from .show_layouts import show_layouts
@@ -113,6 +114,7 @@ CUDA: tuple[Pass, ...] = (
     lower_tile_operators,
     lower_producer,
     vectorize_loops,
+    roll_spilled_loops,
     # plain device code
     both_roles(simplify),
     both_roles(widen_indices),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 FILE = 65536
 WARP, WARPGROUP = 32, 128
-_PARTS, _STEP, _MOST = 4, 8, 255
+_PARTS, _STEP, MOST = 4, 8, 255
 # PTX ISA, "setmaxnreg": what a producer keeps, and the most a consumer takes.
 PRODUCER_REGISTERS, CONSUMER_REGISTERS = 24, 240
 
@@ -22,7 +22,7 @@ def blocks_side_by_side(threads: int, registers: int) -> int:
 def share(threads: int, blocks: int = 1) -> int:
     """Registers of a thread where `blocks` blocks of `threads` threads are side by side."""
     warps = blocks * -(-threads // WARP)
-    return min(_MOST, FILE // _PARTS // (-(-warps // _PARTS) * WARP) // _STEP * _STEP)
+    return min(MOST, FILE // _PARTS // (-(-warps // _PARTS) * WARP) // _STEP * _STEP)
 
 
 def consumer_registers(consumers: int) -> int:
