@@ -14,8 +14,6 @@ is one, against a reference) and of misuse (the exception and its text), two of 
 tests by `python -m testing.coverage`; a test fails when it does not hold. {counts}
 """
 _SHOWN = 2
-# Names whose own tests are to come.
-OWED = {"ptx_wgmma_sp_rs"}
 # Modules whose tests compile and do not run, and the one about this table.
 NOT_COUNTED = ("test_examples.py", "test_surface.py", "test_annotations.py", "test_table.py")
 # Names that cannot be misused, and those that compute nothing, with the reason.

@@ -95,8 +95,8 @@ def test_product(M, N, K, dtype, accum, warps, chunk, options, device):
     _check(run(program, given, ((M, N), accum), device=device, target=SM90), a, b, dtype)
 
 
-def by_hand(dtype, local, sparse):
-    """One instruction from T.initialize_wgmma_descriptor and T.ptx_wgmma_*, C in an array or a fragment."""
+def by_hand(dtype, sparse, registers):
+    """One instruction from T.initialize_wgmma_descriptor and T.ptx_wgmma_*, C in an array, A in shared memory or in `registers`."""
     k = 32 if sparse else 16
 
     @T.prim_func
@@ -115,9 +115,16 @@ def by_hand(dtype, local, sparse):
             T.initialize_wgmma_descriptor(db, T.access_ptr(B_s, "r"), 2 if sparse else 3, 1, 32 if sparse else 16)
             for i in T.serial(2):
                 e[i] = E[tx // 32 * 16 + tx % 32 // 4 + i * 8, tx % 2]
+            a = T.alloc_local((8,), dtype)
+            for i in T.serial(8):  # PTX ISA, "Register fragments for wgmma": A
+                a[i] = A[tx // 32 * 16 + tx % 32 // 4 + i // 2 % 2 * 8, i // 4 * 8 + tx % 4 * 2 + i % 2]
             T.warpgroup_arrive()
             types = ("fp16", "fp16", "fp32")
-            if sparse:
+            if sparse and registers:
+                T.ptx_wgmma_sp_rs("float32", "m64n32k32", True, *types, a, 0, db, 0, c, 0, e, 0, 0, False, 1, 1)
+            elif registers:
+                T.ptx_wgmma_rs("float32", "m64n32k16", True, *types, a.data, 0, db.data, 0, c.data, 0, False, 1, -1)
+            elif sparse:
                 T.ptx_wgmma_sp_ss("float32", "m64n32k32", True, True, *types, da, 0, db, 0, c, 0, e, 0, 0, False, 1, 1)
             else:
                 T.ptx_wgmma_ss("float32", "m64n32k16", True, True, *types, da.data, 0, db.data, 0, c.data, 0, False, 1, -1)
@@ -129,14 +136,15 @@ def by_hand(dtype, local, sparse):
     return main
 
 
+@pytest.mark.parametrize("registers", (False, True))
 @pytest.mark.parametrize("sparse", (False, True))
-def test_one_instruction(sparse, device):
+def test_one_instruction(sparse, registers, device):
     from tilelang.utils.sparse import compress, randn_semi_sparse
 
     b = torch.randn(32, 32 if sparse else 16, device=device).half()
     a = randn_semi_sparse(64, 32, device=device) if sparse else torch.randn(64, 16, device=device).half()
     kept, places = compress(a) if sparse else (a, torch.zeros(64, 2, dtype=torch.int16, device=device))
-    out = run(by_hand("float16", True, sparse), [kept, b, places], ((64, 32), "float32"), device=device, target=SM90)
+    out = run(by_hand("float16", sparse, registers), [kept, b, places], ((64, 32), "float32"), device=device, target=SM90)
     exact = a.double() @ b.double().t() * (1 if sparse else -1)
     torch.testing.assert_close(out.double(), exact, rtol=1e-4, atol=1e-3)
 
