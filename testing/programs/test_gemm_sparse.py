@@ -9,7 +9,7 @@ import tilelang
 import tilelang.language as T
 from testing.programs.launch import run
 from testing.programs.reference import assert_close, product_rounding
-from tilelang.errors import DTypeError, SemanticError, ShapeError, UnsupportedError
+from tilelang.errors import DTypeError, LayoutError, SemanticError, ShapeError, UnsupportedError
 from tilelang.utils.sparse import compress, decompress, make_semi_sparse, randint_semi_sparse, randn_semi_sparse
 
 SM80 = {"kind": "cuda", "arch": "sm_80"}
@@ -240,3 +240,18 @@ def test_misuse(shapes, code, options, error, words):
     with pytest.raises(error) as caught:
         main.get()
     assert words in str(caught.value)
+
+
+def test_the_order_of_other_elements():
+    """CUTLASS's words for 16-bit elements say nothing of 8-bit ones."""
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1, threads=128):
+            a, b = T.alloc_shared((64, 64), "int8"), T.alloc_shared((128, 64), "int8")
+            e, c = T.alloc_shared((64, 8), "int16"), T.alloc_fragment((64, 64), "int32")
+            T.annotate_layout({e: tilelang.layout.make_cutlass_metadata_layout(e, mma_dtype="float16", arch="8.0")})
+            T.gemm_sp(a, e, b, c)
+
+    with pytest.raises(LayoutError, match="the order of metadata of 16-bit elements; A_sparse is int8"):
+        main.get()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import DTypeError, SemanticError, ShapeError, UnsupportedError
+from ..errors import DTypeError, LayoutError, SemanticError, ShapeError, UnsupportedError
 from .buffer import Region
 from .emit import name_of, statement, tile
 from .expr import as_condition
@@ -152,6 +152,7 @@ def _product(
             fix=f"K of B is {k}: A_sparse is {rows} x {k // 2}, and E is {rows} x {k / covered:g}, as one {code} is for "
             f"{covered} elements along K",
         )
+    _check_order(places, kind, what)
     shape = matrix_extents(out, "C", what)
     if not (same(shape[0], rows) and same(shape[1], columns)):
         raise ShapeError(f"C of {what}, {name_of(out)}, is {shape_text(shape)}", fix=f"A has {rows} rows, B {columns} columns")
@@ -162,6 +163,20 @@ def _product(
     names = ("transpose_A", "transpose_E", "transpose_B")
     attrs = {**{name: bool(flag) for name, flag in zip(names, transposed, strict=True)}, "policy": int(policy), **notes}
     statement("tl.gemm", (kept, right, out, as_condition(clear, "clear_accum"), places), attrs, what)
+
+
+def _check_order(places: Region, kind: Any, what: str) -> None:
+    """An order that E is annotated with belongs to elements of A's width."""
+    if places.buffer.annotated is None:
+        return
+    from ..layout.metadata import CutlassMetadataLayout, cutlass_word
+
+    order, word = places.buffer.annotated, cutlass_word(kind.bits)
+    if isinstance(order, CutlassMetadataLayout) and cutlass_word(order.element_bits) != word:
+        raise LayoutError(
+            f"E of {what}, {name_of(places)}, has the order of metadata of {order.element_bits}-bit elements; A_sparse is {kind}",
+            fix=f"make_cutlass_metadata_layout({places.buffer.name}, mma_dtype={str(kind)!r}, ...), with words of {word}",
+        )
 
 
 def _extents(region: Region, name: str, transposed: bool, what: str) -> tuple[int, int]:

@@ -8,6 +8,18 @@ from ..errors import DTypeError, ShapeError, UnsupportedError
 from .index_map import Layout
 
 
+class CutlassMetadataLayout(Layout):
+    """The order of the words of a sparse matrix of `element_bits`."""
+
+    def __init__(self, shape: Any, element_bits: int, word_bits: int) -> None:
+        rows = cutlass_rows(word_bits)
+        super().__init__(shape, lambda i, j: cutlass_place(i, j, rows), word_bits)
+        self.element_bits = element_bits
+
+    def with_bits(self, bits: int) -> CutlassMetadataLayout:
+        return CutlassMetadataLayout(self.shape, self.element_bits, bits)
+
+
 def make_cutlass_metadata_layout(buffer: Any, mma_dtype: Any = "float16", arch: Any = None, **options: Any) -> Layout:
     """The order of metadata words that CUTLASS and torch.sparse make for sm_80 and later: for T.annotate_layout of T.gemm_sp's E.
 
@@ -55,7 +67,7 @@ def make_cutlass_metadata_layout(buffer: Any, mma_dtype: Any = "float16", arch: 
         raise ShapeError(
             f"metadata of shape {shape} has no CUTLASS order", fix=f"rows in multiples of {rows}, an even number of {word} words"
         )
-    return Layout(shape, lambda i, j: cutlass_place(i, j, rows))
+    return CutlassMetadataLayout(shape, dtype_bits(str(mma_dtype)), dtype_bits(word))
 
 
 def check_cutlass_arch(arch: Any) -> None:
