@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import torch
 from programs import pack, w4a16
+from programs.w4a16 import STEP
 
 from .case import Case
-from .products import splits_of
+from .products import MULTIPROCESSORS
 
 SHAPES = (
     *((M, N, K) for M in (1, 16, 64) for N, K in ((8192, 8192), (4096, 11008), (11008, 4096))),
@@ -23,10 +24,27 @@ def weights(pattern: str = "") -> Iterator[Case]:
             yield _case(name, M, N, K)
 
 
+def tiles_of(M: int, N: int, K: int) -> tuple[int, int, int, int]:
+    """(bm, bn, splits, joined steps) of `w4a16`, for a Hopper of 132 multiprocessors.
+
+    Few rows: the weights are what moves, and every block brings all activations. 64 weight rows a block where that gives each
+    multiprocessor one; with more activations 128, which bring them half as often, and blocks along K in place of those that are
+    then missing. Four steps at a time hide each other's latencies.
+    """
+    if M <= 64:
+        bm, bn = max(8, M), 64 if M <= 16 else 128
+        splits = 1
+        while N // bn * splits * 2 <= MULTIPROCESSORS and K // STEP % (splits * 2) == 0:
+            splits *= 2
+        steps = K // STEP // splits
+        return bm, bn, splits, next(n for n in (4, 2, 1) if steps % n == 0)
+    # With 256 columns half of the unpacking for each product, where about as many multiprocessors are then busy.
+    waves = {bm: -(-(N // 128 * -(-M // bm)) // MULTIPROCESSORS) * bm for bm in (256, 128)}
+    return (256 if waves[256] <= 1.1 * waves[128] else 128), 128, 1, 1
+
+
 def _case(name: str, M: int, N: int, K: int) -> Case:
-    bm = max(8, M) if M <= 64 else 128
-    bn = 64 if M <= 64 else 128
-    splits = splits_of(N // bn, K) if M <= 64 else 1
+    bm, bn, splits, joined = tiles_of(M, N, K)
 
     def inputs(device: str) -> list[torch.Tensor]:
         codes = torch.randint(0, 16, (N, K), dtype=torch.uint8, device=device)
@@ -36,7 +54,7 @@ def _case(name: str, M: int, N: int, K: int) -> Case:
     out = torch.float32 if splits > 1 else torch.float16
     return Case(
         "weights", name, lambda: w4a16(M, N, K, bm, bn, splits), inputs, (((M, N), out),), lambda a, w: a @ w.dense.t(),
-        2.0 * M * N * K, N * K / 2 + 2.0 * (M * K + M * N), clears=splits > 1,
+        2.0 * M * N * K, N * K / 2 + 2.0 * (M * K + M * N), clears=splits > 1, configs={"tl.joined_steps": joined},
         arguments=lambda inputs: [inputs[0], inputs[1].packed],
     )  # fmt: skip
 
