@@ -62,7 +62,7 @@ class _Join(ir.Mutator):
         if steps is None or extent is None or extent % self.count or not steps.fit(self.count):
             return node
         self.joined = True
-        text = f"{self.count} steps share a barrier: on its multiprocessor the block would wait alone"
+        text = f"{self.count} steps at a time: on its multiprocessor the block would wait alone"
         self.program.ctx.remark(node.span, text, rule="pipeline", steps=self.count)
         return steps.lower(self.count)
 
