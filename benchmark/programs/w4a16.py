@@ -29,22 +29,21 @@ def pack(codes: torch.Tensor) -> torch.Tensor:
 
 
 def w4a16(M: int, N: int, K: int, bm: int = 128, bn: int = 128, splits: int = 1, stages: int = 4) -> Any:
-    """C (M, N) = A (M, K) @ (codes - 8)^T; fp16, or with `splits` blocks along K to a tile fp32 sums that C must start from.
+    """C (M, N) = A (M, K) @ (codes - 8)^T in fp16.
 
-    A warpgroup to 64 weight rows; `bm` activations are the instruction's columns, a multiple of 8 up to 256.
+    A warpgroup to 64 weight rows; `bm` activations are the instruction's columns, a multiple of 8 up to 256. The `splits` blocks
+    along K of a tile are a cluster, which adds up its sums in its shared memories: each block those of bm / splits rows.
     """
-    out = "float16" if splits == 1 else "float32"
+    part = bm // splits
 
     @T.prim_func
-    def w4a16(A: T.Tensor((M, K), "float16"), W: T.Tensor((K // STEP * N // 4, 128), "uint8"), C: T.Tensor((M, N), out)):
-        with T.Kernel(N // bn, T.ceildiv(M, bm), splits, threads=bn * 2) as (bx, by, bz):
+    def w4a16(A: T.Tensor((M, K), "float16"), W: T.Tensor((K // STEP * N // 4, 128), "uint8"), C: T.Tensor((M, N), "float16")):
+        with T.Kernel(N // bn, T.ceildiv(M, bm), splits, cluster_dims=(1, 1, splits), threads=bn * 2) as (bx, by, bz):
             A_s = T.alloc_shared((bm, STEP), "float16")
             W_s = T.alloc_shared((bn // 4, 128), "uint8")
             W_f = T.alloc_fragment((bn, STEP), "float16")
             C_f = T.alloc_fragment((bn, bm), "float32")
-            C_s = T.alloc_shared((bm, bn), out)
-            if splits > 1:
-                T.annotate_layout({C_s: make_swizzled_layout(C_s)})
+            C_s = T.alloc_shared((part, bn), "float16")
             T.clear(C_f)
             steps = K // STEP // splits
             for k in T.Pipelined(steps, num_stages=stages):
@@ -55,11 +54,25 @@ def w4a16(M: int, N: int, K: int, bm: int = 128, bn: int = 128, splits: int = 1,
                     byte = T.cast(W_s[i // ROWS * 4 + i % 8 // 2, (i % 2 * 4 + j % 8 // 2) * 16 + place], "int32")
                     W_f[i, j] = T.cast((byte >> (j % 2 * 4)) & 15, "float16") - T.float16(OFFSET)
                 T.gemm(W_f, A_s, C_f, transpose_B=True, policy=T.GemmWarpPolicy.FullRow)
-            for i, j in T.Parallel(bn, bm):
-                C_s[j, i] = C_f[i, j]
-            if splits > 1:
-                T.atomic_add(C[by * bm, bx * bn], C_s)
+            if splits == 1:
+                for i, j in T.Parallel(bn, bm):
+                    C_s[j, i] = C_f[i, j]
             else:
-                T.copy(C_s, C[by * bm, bx * bn])
+                own = T.alloc_shared((bm, bn), "float32")
+                parts = T.alloc_shared((splits, part, bn), "float32")
+                total = T.alloc_fragment((part, bn), "float32")
+                T.annotate_layout({own: make_swizzled_layout(own)})
+                for i, j in T.Parallel(bn, bm):
+                    own[j, i] = C_f[i, j]
+                T.cluster_sync()  # the others are done with the tiles whose place `parts` takes
+                for r in T.unroll(splits):
+                    T.copy_cluster(own[r * part : (r + 1) * part, :], parts[bz, :, :], dst_block=r)
+                T.cluster_sync()
+                T.clear(total)
+                for s in T.serial(splits):
+                    for i, j in T.Parallel(part, bn):
+                        total[i, j] += parts[s, i, j]
+                T.copy(total, C_s)
+            T.copy(C_s, C[by * bm + bz * part, bx * bn])
 
     return w4a16

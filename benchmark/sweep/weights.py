@@ -27,17 +27,20 @@ def weights(pattern: str = "") -> Iterator[Case]:
 def tiles_of(M: int, N: int, K: int) -> tuple[int, int, int, int]:
     """(bm, bn, splits, joined steps) of `w4a16`, for a Hopper of 132 multiprocessors.
 
-    Few rows: the weights are what moves, and every block brings all activations. 64 weight rows a block where that gives each
-    multiprocessor one; with more activations 128, which bring them half as often, and blocks along K in place of those that are
-    then missing. Four steps at a time hide each other's latencies.
+    Few rows: the weights are what moves. Blocks along K until each multiprocessor has one; among equals, a few activations are
+    brought to many small blocks, and many to few large ones, which bring them less often. Small blocks take several steps at a
+    time, whose latencies hide each other; the warpgroups of large ones do that themselves.
     """
     if M <= 64:
-        bm, bn = max(8, M), 64 if M <= 16 else 128
-        splits = 1
-        while N // bn * splits * 2 <= MULTIPROCESSORS and K // STEP % (splits * 2) == 0:
-            splits *= 2
-        steps = K // STEP // splits
-        return bm, bn, splits, next(n for n in (4, 2, 1) if steps % n == 0)
+        bm, steps = max(8, M), K // STEP
+        found = [(bn, splits) for bn in (64, 128, 256) for splits in (1, 2, 4) if N % bn == steps % splits == bm % splits == 0]
+
+        def busy(bn: int, splits: int) -> float:
+            blocks = N // bn * splits
+            return round(blocks / (-(-blocks // MULTIPROCESSORS) * MULTIPROCESSORS), 1) if blocks <= 2 * MULTIPROCESSORS else 0
+
+        bn, splits = max(found, key=lambda tile: (busy(*tile), -tile[1] if M <= 16 else tile[0]))
+        return bm, bn, splits, next(n for n in (4, 2, 1) if steps // splits % n == 0 and n * bn <= 256)
     # With 256 columns half of the unpacking for each product, where about as many multiprocessors are then busy.
     waves = {bm: -(-(N // 128 * -(-M // bm)) // MULTIPROCESSORS) * bm for bm in (256, 128)}
     return (256 if waves[256] <= 1.1 * waves[128] else 128), 128, 1, 1
@@ -51,10 +54,9 @@ def _case(name: str, M: int, N: int, K: int) -> Case:
         dense = (codes.half() - 8).t().contiguous().t()
         return [torch.randn(M, K, device=device).half() * 0.1, Weights(pack(codes), dense)]
 
-    out = torch.float32 if splits > 1 else torch.float16
     return Case(
-        "weights", name, lambda: w4a16(M, N, K, bm, bn, splits), inputs, (((M, N), out),), lambda a, w: a @ w.dense.t(),
-        2.0 * M * N * K, N * K / 2 + 2.0 * (M * K + M * N), clears=splits > 1, configs={"tl.joined_steps": joined},
+        "weights", name, lambda: w4a16(M, N, K, bm, bn, splits), inputs, (((M, N), torch.float16),), lambda a, w: a @ w.dense.t(),
+        2.0 * M * N * K, N * K / 2 + 2.0 * (M * K + M * N), configs={"tl.joined_steps": joined},
         arguments=lambda inputs: [inputs[0], inputs[1].packed],
     )  # fmt: skip
 

@@ -39,7 +39,7 @@ class GemmChain:
             return None
         ctx, fragments = program.ctx, {b for b in tiles if ir.scope_of(b) == FRAGMENT}
         shared = tiles - fragments
-        if not _has_room(shared, program):
+        if shared and not _has_room(shared, program):
             return None
         if fragments:
             extra = sum(ctx.fragments[b].local_size * dtype_bits(ir.buffer_dtype(b)) // 32 for b in fragments)

@@ -14,7 +14,7 @@ from .join_steps import join_steps
 from .kernel_program import KernelProgram
 from .manual_barriers import has_manual_barriers
 from .persist_blocks import persistent
-from .pipelining.specialize import NotSpecialized, specialize
+from .pipelining.specialize import NotSpecialized, specialize, until_last_load
 from .register_file import WARP
 from .thread_group import group_of
 from .units import units_of
@@ -48,7 +48,8 @@ def _check_block(program: KernelProgram) -> None:
         raise NotSpecialized("parameters may overlap: what the kernel stores may be what a producer loads ahead")
     if has_manual_barriers(program.body) or any(map(group_of, ir.collect(program.body, ir.IfThenElse))):
         raise NotSpecialized("the author divides the block's threads and orders them")
-    if any(_is_wider_arrival(call) for call in ir.collect(program.body, ir.Call)):
+    early = [call for stmt in until_last_load(program.body) for call in ir.collect(stmt, ir.Call)]
+    if any(map(_is_cluster_arrival, early)) or any(ir.is_call(c, "tl.grid_sync") for c in ir.collect(program.body, ir.Call)):
         raise NotSpecialized("all threads of the cluster or the grid meet, a producer's among them")
     threads = program.block[0]
     if program.block[1:] != (1, 1) or threads % WARP or threads + WARP > program.ctx.target.limits.max_threads:
@@ -66,8 +67,8 @@ def _specialized(program: KernelProgram) -> KernelProgram:
     return replace(program, ctx=ctx, body=launch.consumer, producer=launch.producer, rings=rings, spare_bytes=launch.spare_bytes)
 
 
-def _is_wider_arrival(call: ir.Call) -> bool:
-    return ir.call_name(call).startswith("tl.cluster_arrive") or ir.call_name(call) in ("tl.cluster_sync", "tl.grid_sync")
+def _is_cluster_arrival(call: ir.Call) -> bool:
+    return ir.call_name(call).startswith("tl.cluster_arrive") or ir.call_name(call) == "tl.cluster_sync"
 
 
 def _has_pipeline(program: KernelProgram) -> bool:

@@ -89,6 +89,18 @@ def specialize(body: ir.Stmt, ctx: LoweringContext, grid_blocks: int | None = No
     return _Specialize(body, ctx, grid_blocks).run()
 
 
+def until_last_load(body: ir.Stmt) -> list[ir.Stmt]:
+    """The statements of a launch up to its last pipelined loop.
+
+    Behind that a producer has ended: it does not run ahead of what the block waits for there, and is not missed where all threads
+    of a cluster meet (PTX ISA, "barrier.cluster": all that have not exited).
+    """
+    parts = ir.statements(body)
+    loops = [(i, n.annotations) for i, s in enumerate(parts) for n in ir.collect(s, ir.For)]
+    pipelined = [i for i, notes in loops if "tl.num_stages" in notes or "tl.stage" in notes]
+    return parts[: pipelined[-1] + 1] if pipelined else parts
+
+
 @dataclass
 class _Roles:
     consumer: ir.Stmt
@@ -109,7 +121,7 @@ class _Specialize:
         self.out = SpecializedLaunch(body, body)
 
     def run(self) -> SpecializedLaunch:
-        for unit in _leaves(self.body):
+        for unit in (u for s in until_last_load(self.body) for u in _leaves(s)):
             for call in ir.collect(unit, ir.Call) if as_tile_op(unit) is None else ():
                 if may_order_blocks(call):
                     name = ir.call_name(call) or call.op
