@@ -86,7 +86,7 @@ def blocks_of_grid(program: KernelProgram) -> int | None:
 def registers_pay(program: KernelProgram, more: int) -> bool:
     """True if so many registers more, for tiles, fit a thread, and leave two blocks side by side where there were two or more."""
     tiles, threads = tile_registers(program) + more, program.ctx.num_threads
-    if tiles + LEAST_OVERHEAD > consumer_registers(threads):
+    if tiles + OVERHEAD > consumer_registers(threads):
         return False
     wanted = min(2, blocks_with_producer(program), blocks_of_grid(program) or 2)
     return program.persistent or _blocks(program, threads + WARP, tiles + OVERHEAD) >= wanted
