@@ -232,8 +232,10 @@ void tl_sim_tcgen05_wait(int stores, int site) {
   Thread* thread = self();
   Block& block = *thread->block;
   tensor_memory(block);
+  // The warp's lanes do these together, wait included: to the checks they are one thread's, whichever lane has the registers.
+  Thread& first = block.threads[static_cast<size_t>(thread->warp * lanes_per_warp + __builtin_ctz(thread->home->live))];
   for (const TensorTransfer& done : stores ? thread->tensor_stores : thread->tensor_loads) {
-    observe_tensor(*thread, block, piece_of(done), stores ? Access::write : Access::read, 0, done.site);
+    observe_tensor(first, block, piece_of(done), stores ? Access::write : Access::read, 0, done.site);
   }
   if (!stores && block.observer) block.observer->async_done(*thread, loads_of(*thread), thread->tensor_time);
   if (stores) finish_stores(*thread);

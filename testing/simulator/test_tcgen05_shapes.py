@@ -8,6 +8,7 @@ import pytest
 
 from tilelang.errors import SimulationError
 from tilelang.simulator import SimulatedModule, compile_kernel
+from tilelang.simulator.check import check_device_text
 from tilelang.toolchain.nvrtc import compile_text
 
 HEAD = "#include <tl/core.h>\n#include <tl/mbarrier.h>\n#include <tl/tcgen05_shapes.h>\n"
@@ -111,6 +112,38 @@ def test_shapes_of_16_lanes(module, rng, way, shape, count):
             else:
                 held[thread, register] = memory[at]
     assert np.array_equal(x, memory) and np.array_equal(f, held)
+
+
+@pytest.mark.parametrize("way, shape, count", [("ld", "16x256b", 8), ("st", "16x64b", 4), ("st", "16x128b", 8)])
+def test_lanes_of_a_warp_move_together(way, shape, count):
+    """What one lane stored another one loads after the warp's wait; another warp's lanes it does not reach."""
+    name, text = f"{way}_{shape}_{count}", HEAD + transfer(way, shape, count)
+    arrays = [np.zeros((128, 64), np.uint32), np.zeros((128, count), np.uint32)]
+    assert not check_device_text(text, name, (1,), (128,), arrays, shared_bytes=16).findings
+
+
+def test_warps_need_a_barrier_between_them():
+    """Warp 4 loads what warp 0 stores: only a barrier orders them."""
+    body = """
+extern "C" __global__ void k(uint32_t* X) {
+  uint32_t* slot = reinterpret_cast<uint32_t*>(tl::dyn_smem());
+  const int i = threadIdx.x;
+  if (i < 32) { tl::tcgen05_alloc<32>(slot); tl::tcgen05_relinquish(); }
+  tl::tcgen05_fence_before(); tl::sync_threads(); tl::tcgen05_fence_after();
+  uint32_t r[1] = {X[i]};
+  if (i < 32) { tl::tcgen05_st<1>(*slot, r); tl::tcgen05_wait_st(); }
+  BETWEEN
+  if (i >= 128) { tl::tcgen05_ld<1>(r, *slot); tl::tcgen05_wait_ld(); tl::tcgen05_pin<1>(r); X[i] = r[0]; }
+  tl::tcgen05_fence_before(); tl::sync_threads(); tl::tcgen05_fence_after();
+  if (i < 32) tl::tcgen05_dealloc<32>(*slot);
+}
+TL_ENTRY(k)
+"""
+    ordered = "tl::tcgen05_fence_before(); tl::sync_threads(); tl::tcgen05_fence_after();"
+    for between, races in ((ordered, False), ("", True)):
+        text = HEAD + body.replace("BETWEEN", between)
+        report = check_device_text(text, "k", (1,), (160,), [np.zeros(160, np.uint32)], shared_bytes=16)
+        assert ("race" in {f.check for f in report.findings}) == races == bool(report.findings), str(report)
 
 
 def test_every_element_has_one_register():
