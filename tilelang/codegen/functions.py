@@ -54,7 +54,7 @@ _FAMILIES = {
     "cache_policy": "l2_evict_first l2_evict_last",
     "bulk_group": "bulk_commit bulk_wait bulk_wait_read",
     "cluster": "cluster_sync cluster_arrive cluster_arrive_relaxed cluster_wait cluster_rank grid_launch_dependents"
-    " grid_dependency_wait grid_sync store_to_rank",
+    " grid_dependency_wait grid_sync store_to_rank store_wide_to_rank",
     "registers": "set_max_registers_increase set_max_registers_decrease",
 }
 HEADER_OF = {name: f"tl/{family}.h" for family, names in _FAMILIES.items() for name in names.split()}
@@ -68,6 +68,7 @@ _READS = {
     "bulk_copy_to_rank": (1,),
     "bulk_load": (1,),
     "store": (1,),
+    "store_wide_to_rank": (2,),
     "cp_async": (1,),
     "atomic_load": (0,),
     "cpu_gemm": (0, 2),

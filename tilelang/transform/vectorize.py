@@ -68,6 +68,8 @@ class _Vectorizer:
                 return ir.IfThenElse(self._at(stmt.condition, 0), inner, None, stmt.span)
         if isinstance(stmt, ir.BufferStore):
             return self._store(stmt)
+        if isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.store_to_rank"):
+            return self._store_to_rank(stmt)
         return self._loop(stmt)
 
     # ------------------------------------------------------------------ bounds inside a vector
@@ -143,6 +145,29 @@ class _Vectorizer:
             loads += [ir.alloc(array), compute]
             source = (array, ir.const(0))
         return ir.seq([*loads, *self._moves("tl.store", target, source, None, stmt.span)])
+
+    def _store_to_rank(self, stmt: ir.Evaluate) -> ir.Stmt:
+        """A store to another block's shared memory, with wide moves where they are legal."""
+        pointer, rank, value = stmt.value.args
+        place = pointer.args[0]
+        target = self._vector(place.source, place.indices)
+        if target is None or target.pack > 1 or ir.uses_var(rank, {self.var}):
+            return self._loop(stmt)
+        loads: list[ir.Stmt] = []
+        value = _LiftLoads(self, loads, stmt.span).visit(value)
+        source = self._register_run(value)
+        if source is None:
+            array = ir.buffer((self.extent,), ir.buffer_dtype(place.source), f"{place.source.name}_vec", "local")
+            loads += [ir.alloc(array), self._loop(ir.BufferStore(array, value, [self.var], stmt.span))]
+            source = (array, ir.const(0))
+        out = []
+        for offset in range(0, self.extent, target.width):
+            at = ir.load(place.source, [*target.indices[:-1], ir.simplify(target.indices[-1] + offset)])
+            registers = ir.address_of(ir.load(source[0], [ir.simplify(source[1] + offset)]))
+            size = str(target.width * dtype_bits(ir.buffer_dtype(place.source)) // 8)
+            call = ir.call("tl.store_wide_to_rank", [ir.address_of(at), rank, registers], attrs={"template": [size]})
+            out.append(ir.evaluate(call, stmt.span))
+        return ir.seq([*loads, *out])
 
     def _unpacked(self, stmt: ir.BufferStore, value: Any) -> ir.Stmt | None:
         """Codes unpacked into the destination registers themselves."""

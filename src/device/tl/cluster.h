@@ -27,6 +27,11 @@ template <class T>
 TL_FUNC void store_to_rank(T* pointer, uint32_t rank, T value TL_SITE_PARAMETER) {
   *map_shared_rank(pointer, rank TL_SITE_ARGUMENT) = value;
 }
+// `Bytes` of registers at once; both aligned to as many.
+template <int Bytes, class T, class U>
+TL_FUNC void store_wide_to_rank(T* pointer, uint32_t rank, const U* values TL_SITE_PARAMETER) {
+  store<Bytes>(map_shared_rank(pointer, rank TL_SITE_ARGUMENT), values);
+}
 
 #endif
 
