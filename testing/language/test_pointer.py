@@ -134,8 +134,8 @@ def blocks(A: T.Tensor((16, 32), "float32"), B: T.Tensor((32, 8), "float32"), C:
             with T.sblock("lower"):
                 vi = T.axis.spatial(16, tx // 8)
                 vj = T.axis.S(8, tx % 8)
-                vk = T.axis.reduce(8, k)
-                vr = T.axis.R((0, 4), r)
+                vk = T.axis.reduce(T.Range(8), k)
+                vr = T.axis.R(T.Range.from_min_extent(0, 4), r)
                 T.where(vi >= 8)
                 T.where(vj > 2)
                 with T.init():
@@ -168,6 +168,7 @@ def test_blocks_with_reductions(device):
         (lambda x, G: T.launch_thread("threadIdx.x", 0), ShapeError, "positive constant"),
         (lambda x, G: T.thread_binding(4), SemanticError, "without a thread axis"),
         (lambda x, G: T.where(True), FrontendError, "guard the statements with if"),
+        (lambda x, G: T.Range(0, 2.5), DTypeError, "end of T.Range"),
         (lambda x, G: T.init().open([]), FrontendError, "T.init outside of a T.sblock"),
         (lambda x, G: T.axis.remap("SQ", [0, 0]), SemanticError, "reduction"),
         (lambda x, G: T.axis.remap("R", [x[0]]), SemanticError, "the index of no loop"),

@@ -210,7 +210,7 @@ from .tensor_memory import (
 )
 from .tma import tma_copy, tma_store_arrive, tma_store_wait
 from .tma_rows import tma_gather4, tma_gather4_bytes, tma_scatter4
-from .tvm_blocks import axis, init, reads, sblock, sblock_attr, where, writes
+from .tvm_blocks import Range, axis, init, reads, sblock, sblock_attr, where, writes
 from .tvm_buffers import BufferName as Buffer
 from .tvm_buffers import (
     FragmentBuffer,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .._lazy import ir
-from ..errors import FrontendError, SemanticError
+from ..errors import DTypeError, FrontendError, SemanticError
 from ..frontend.builder import Frame, require
 from .expr import Expr, as_condition, as_expr, logical
 from .kernel import Context
@@ -39,6 +40,32 @@ class sblock(Context):
         for condition, frame, span in reversed(self.guards):
             builder.emit(ir.IfThenElse(condition, builder.pop(frame), None, span))
         builder.attributes[_OPEN] = self.outer
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values from `min` on, `extent` of them: T.Range(begin, end), or T.Range(end) from 0.
+
+    Examples
+    --------
+    >>> with T.sblock("sum"):
+    ...     vk = T.axis.reduce(T.Range(0, 8), k)
+    """
+
+    min: Any
+    extent: Any
+
+    def __init__(self, begin: Any, end: Any = None, span: Any = None) -> None:
+        for name, bound in (("begin", begin), ("end", end)):
+            if bound is not None and not (isinstance(bound, int) or (isinstance(bound, Expr) and bound.dtype.is_int)):
+                raise DTypeError(f"{name} of T.Range is {bound!r}", fix="an integer")
+        object.__setattr__(self, "min", 0 if end is None else begin)
+        object.__setattr__(self, "extent", begin if end is None else end - begin)
+
+    @staticmethod
+    def from_min_extent(min_value: Any, extent: Any, span: Any = None) -> Range:
+        """`extent` values from `min_value` on."""
+        return Range(min_value, min_value + extent)
 
 
 class init(Context):
