@@ -28,8 +28,8 @@ def pytest_terminal_summary(terminalreporter, config) -> None:
     if outcomes:
         from tilelang.target import device_arch
 
-        arch = device_arch()
-        terminalreporter.section(f"rows of docs/jit.md on {arch}" if arch else "rows of docs/jit.md, in the simulator: no GPU here")
+        place = f"on {device_arch()}" if device_arch() else "in the simulator: no GPU here"
+        terminalreporter.section(f"rows of docs/jit.md, {place}")
     for row, counts in sorted(outcomes.items()):
         words = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
         wrong = bool(counts["failed"] or counts["error"])
