@@ -95,18 +95,18 @@ TL_FUNC float logf(float x) {
   return log_of(x, mad(part.k, ln2_high, part.f + mad(part.k, ln2_low, part.tail)));
 }
 
-TL_FUNC float log2f(float x) {
-  constexpr float high = 1.44269502f, low = 1.92596299e-8f;  // log2(e)
-  const log_parts part = split(x);
-  return log_of(x, part.k + mad(part.f, high, mad(part.f, low, part.tail * high)));
+// 2^k (1 + f) to another base: k `two` + log(1 + f) `base`, where `base` and `two` have a high part of few bits. The high bits of f
+// by those of `base` are exact, so that what is rounded twice is small.
+TL_FUNC float rebase(const log_parts& part, float two_high, float two_low, float base_high, float base_low) {
+  const float f = reinterpret<float>(reinterpret<uint32_t>(part.f) & 0xfffff000u);
+  const float rest = mad(part.f - f, base_high, mad(part.f, base_low, part.tail * (base_high + base_low)));
+  return mad(part.k, two_high, mad(f, base_high, mad(part.k, two_low, rest)));
 }
 
+TL_FUNC float log2f(float x) { return log_of(x, rebase(split(x), 1.0f, 0.0f, 1.44287109375f, -1.76052861e-4f)); }
+
 TL_FUNC float log10f(float x) {
-  constexpr float high = 0.434294492f, low = -1.010305e-8f;     // log10(e)
-  constexpr float two_high = 0.30078125f, two_low = 2.48745664e-4f;  // log10(2)
-  const log_parts part = split(x);
-  const float fraction = mad(part.k, two_low, mad(part.f, low, part.tail * high));
-  return log_of(x, mad(part.k, two_high, mad(part.f, high, fraction)));
+  return log_of(x, rebase(split(x), 0.30078125f, 2.48745664e-4f, 0.434326171875f, -3.16899717e-5f));
 }
 
 // e^x for 0 <= x <= 88, and e^-x.

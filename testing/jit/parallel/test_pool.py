@@ -26,6 +26,13 @@ def test_results_come_from_other_processes_which_are_reused(pool):
     assert os.getpid() not in pids and len(set(pids)) <= 2
 
 
+def test_what_workers_are_forked_from_has_one_thread():
+    """Whatever it has imported and loaded, NVRTC among it: a fork takes no other thread along, but the locks that it held."""
+    with WorkerPool(1) as pool:
+        server = pool.submit(os.getppid).result()
+        assert len(os.listdir(f"/proc/{server}/task")) == 1
+
+
 def test_exceptions_travel(pool):
     with pytest.raises(ZeroDivisionError):
         pool.submit(divmod, 1, 0).result()
