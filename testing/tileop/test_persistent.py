@@ -15,7 +15,7 @@ WORKERS = 132
 
 
 def persistence(kernel) -> list:
-    return [r for r in kernel.remarks if r.rule == "persistent"]
+    return [r for r in kernel.remarks if r.rule == "persistent" and "blocks" in r.values]
 
 
 @pytest.mark.parametrize(
