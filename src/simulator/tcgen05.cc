@@ -1,11 +1,9 @@
-// tcgen05.mma and commit (PTX ISA 9.7.16.10 "tcgen05.mma instructions", 9.7.16.12 "tcgen05.commit"): issue, queues, and reading the
-// operands. The arithmetic is wgmma's, in halves of 64 rows; that Blackwell rounds its sums as Hopper does is an assumption.
+// tcgen05.mma (PTX ISA 9.7.16.10 "tcgen05.mma instructions"): what it takes, reading the operands, where its sums are. The arithmetic is wgmma's, in halves of 64 rows; that Blackwell rounds its sums as Hopper does is an assumption.
 #include <cstring>
 
 #include "matrix_operand.h"
-#include "mbarrier.h"
 #include "team.h"
-#include "tensor_memory.h"
+#include "tensor_operation.h"
 #include "wgmma.h"
 
 namespace tl::sim {
@@ -58,20 +56,10 @@ int arithmetic_of(int kind, const Instruction& in) {
   return -1;
 }
 
-const char* in_window(Block& block, uint32_t address, char name, int site) {
-  const uint32_t offset = address - shared_window_start;
-  if (offset >= block.shared_bytes || block.shared_bytes - offset < 16) {
-    char text[160];
-    snprintf(text, sizeof text, "operand %c reaches shared memory offset %d of %u", name, static_cast<int>(offset), block.shared_bytes);
-    refuse(text, site);
-  }
-  return block.shared + offset;
-}
-
 void gather(Block& block, const TensorOperation& operation, uint64_t bits, int rows, bool transposed, char name, char* target) {
   const int size = element_bytes(operation.mma.kind);
   walk_operand(MatrixDescriptor::of_tcgen05(bits), rows, operand_row_bytes, transposed, size, [&](int row, int part, uint32_t address) {
-    const char* source = in_window(block, address, name, operation.site);
+    const char* source = in_window(block, operation, address, name);
     if (!transposed) {
       memcpy(target + row * operand_row_bytes + part * 16, source, 16);
     } else {
@@ -170,60 +158,6 @@ void multiply(Block& block, const TensorOperation& operation, const Instruction&
   });
 }
 
-// The blocks that work on it: the issuer's, or both of its pair in the order of their ranks.
-std::vector<Block*> blocks_of(const TensorOperation& operation) {
-  Block& own = *operation.thread->block;
-  if (operation.mma.group == 1) return {&own};
-  Block* partner = partner_of(own);
-  return own.rank < partner->rank ? std::vector<Block*>{&own, partner} : std::vector<Block*>{partner, &own};
-}
-
-void execute_product(const TensorOperation& operation) {
-  static thread_local std::unique_ptr<Half> space;
-  if (!space) space = std::make_unique<Half>();
-  const Instruction in(operation.mma);
-  const Places places = places_of(operation.mma, in);
-  const std::vector<Block*> blocks = blocks_of(operation);
-  const int share = in.n / static_cast<int>(blocks.size());
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    gather(*blocks[i], operation, operation.mma.b, share, in.transposed_b, 'B', space->b + static_cast<int>(i) * share * operand_row_bytes);
-  }
-  for (Block* block : blocks) {
-    alignas(64) char a[2 * half_rows * operand_row_bytes] = {};
-    if (!operation.mma.a_in_tensor_memory) {
-      gather(*block, operation, operation.mma.a, places.rows, in.transposed_a, 'A', a);
-    } else {
-      for (int row = 0; row < places.rows; ++row) memcpy(a + row * operand_row_bytes, &block->tensor->cell[row][operation.mma.a & 0xffff], operand_row_bytes);
-    }
-    for (int row = 0; row < places.rows; row += half_rows) {
-      memcpy(space->a, a + row * operand_row_bytes, sizeof space->a);
-      multiply(*block, operation, in, places, row, *space);
-    }
-  }
-}
-
-// tcgen05.cp (9.7.16.9): row i of 16 bytes, rows in groups of 8 that are the descriptor's stride apart.
-const char* copied_row(Block& block, const TensorOperation& operation, uint32_t row) {
-  const MatrixDescriptor descriptor = MatrixDescriptor::of_tcgen05(operation.source);
-  return in_window(block, descriptor.start + row / 8 * descriptor.stride_offset + row % 8 * 16, 'S', operation.site);
-}
-
-void execute_copy(const TensorOperation& operation) {
-  for (Block* block : blocks_of(operation)) {
-    for (uint32_t lane = 0; lane < tensor_lanes; ++lane) {
-      memcpy(&block->tensor->cell[lane][operation.target], copied_row(*block, operation, lane % 32), 16);
-    }
-  }
-}
-
-// "Shifts 32-byte elements down across all the rows, except the last, by one row" (9.7.16.8.4 "tcgen05.shift"); shape .31x256b.
-void execute_shift(const TensorOperation& operation) {
-  const uint32_t lane = operation.target >> 16, column = operation.target & 0xffff;
-  for (Block* block : blocks_of(operation)) {
-    for (uint32_t row = lane + 31; row > lane; --row) memcpy(&block->tensor->cell[row][column], &block->tensor->cell[row - 1][column], 32);
-  }
-}
-
 void check(const tl_sim_tcgen05_product& mma, const Instruction& in, Block& block, int site) {
   if (in.illegal || arithmetic_of(mma.kind, in) < 0) refuse("an instruction descriptor of types that its kind does not have", site);
   if (mma.group == 2 && (!partner_of(block) || !partner_of(block)->live)) refuse("a pair of blocks needs a cluster of two that both run", site);
@@ -256,7 +190,7 @@ void observe(TensorOperation& operation, const Instruction& in, const Places& pl
     auto reads = [&](uint64_t bits, int rows, bool transposed, char name) {
       const MatrixDescriptor descriptor = MatrixDescriptor::of_tcgen05(bits);
       walk_operand(descriptor, rows, operand_row_bytes, transposed, size, [&](int, int, uint32_t address) {
-        observer->async_access(thread, agent, ticket, in_window(*block, address, name, operation.site), 16, Access::read, Proxy::async, site_of(operation.site));
+        observer->async_access(thread, agent, ticket, in_window(*block, operation, address, name), 16, Access::read, Proxy::async, site_of(operation.site));
       });
       if (descriptor.aligned()) return;
       observer->misuse(thread, "tcgen05 descriptor of a tile that is not aligned to its swizzle pattern",
@@ -274,27 +208,27 @@ void observe(TensorOperation& operation, const Instruction& in, const Places& pl
 
 }  // namespace
 
-void execute_tensor_operation(TensorOperation& operation) {
-  tl_sim_thread* saved = tl_sim_self;
-  tl_sim_self = operation.thread;  // whom a failure names
-  switch (operation.kind) {
-    case TensorOperation::product: execute_product(operation); break;
-    case TensorOperation::copy: execute_copy(operation); break;
-    case TensorOperation::shift: execute_shift(operation); break;
+void execute_product(const TensorOperation& operation) {
+  static thread_local std::unique_ptr<Half> space;
+  if (!space) space = std::make_unique<Half>();
+  const Instruction in(operation.mma);
+  const Places places = places_of(operation.mma, in);
+  const std::vector<Block*> blocks = blocks_of(operation);
+  const int share = in.n / static_cast<int>(blocks.size());
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    gather(*blocks[i], operation, operation.mma.b, share, in.transposed_b, 'B', space->b + static_cast<int>(i) * share * operand_row_bytes);
   }
-  tl_sim_self = saved;
-}
-
-void run_tensor_operations(Thread& thread, uint64_t number) {
-  auto& pending = thread.block->tensor->pending;
-  for (size_t i = 0; i < pending.size();) {
-    if (pending[i]->thread != &thread || pending[i]->number > number) {
-      ++i;
-      continue;
+  for (Block* block : blocks) {
+    alignas(64) char a[2 * half_rows * operand_row_bytes] = {};
+    if (!operation.mma.a_in_tensor_memory) {
+      gather(*block, operation, operation.mma.a, places.rows, in.transposed_a, 'A', a);
+    } else {
+      for (int row = 0; row < places.rows; ++row) memcpy(a + row * operand_row_bytes, &block->tensor->cell[row][operation.mma.a & 0xffff], operand_row_bytes);
     }
-    std::unique_ptr<TensorOperation> operation = std::move(pending[i]);
-    pending.erase(pending.begin() + static_cast<long>(i));
-    execute_tensor_operation(*operation);
+    for (int row = 0; row < places.rows; row += half_rows) {
+      memcpy(space->a, a + row * operand_row_bytes, sizeof space->a);
+      multiply(*block, operation, in, places, row, *space);
+    }
   }
 }
 
@@ -334,90 +268,5 @@ void tl_sim_tcgen05_mma(const struct tl_sim_tcgen05_product* mma, int site) {
     for (const TensorPiece& read : operation->read) check_fences(*each, read, TensorMemory::Touch::core, "tcgen05.mma", site);
   }
   observe(*operation, in, places);
-  block.tensor->pending.push_back(std::move(operation));
-  Team& team = *block.team;
-  if (team.options.time == Time::early || (team.options.time == Time::random && team.random.one_in(4))) run_tensor_operations(*thread, thread->tensor_issued);
-}
-
-void tl_sim_tcgen05_cp(uint32_t address, uint64_t rows, int group, int site) {
-  Thread* thread = self();
-  Block& block = *thread->block;
-  const MatrixDescriptor descriptor = MatrixDescriptor::of_tcgen05(rows);
-  if ((rows >> 46 & 7) != 1 || descriptor.swizzle) refuse("tcgen05.cp takes a descriptor without swizzle, bits 46 to 48 0b001", site);
-  if (address >> 16 || address % 4) refuse("tcgen05.cp.32x128b.warpx4 goes to lane 0 of a column that is a multiple of 4", site);
-  if (tensor_memory(block).group && block.tensor->group != group) refuse("another .cta_group than tensor memory was allocated with", site);
-  auto operation = std::make_unique<TensorOperation>();
-  operation->thread = thread;
-  operation->number = ++thread->tensor_issued;
-  operation->kind = TensorOperation::copy;
-  operation->mma.group = group;
-  operation->source = rows;
-  operation->target = address;
-  operation->site = site;
-  operation->written = {0, tensor_lanes, address, 4};
-  for (Block* each : blocks_of(*operation)) {
-    require_allocated(*each, operation->written, "tcgen05.cp", site);
-    check_fences(*each, operation->written, TensorMemory::Touch::core, "tcgen05.cp", site);
-    if (!block.observer) continue;
-    const Agent agent{AgentKind::tensor, static_cast<uint32_t>(thread->index), thread->block};
-    for (uint32_t row = 0; row < 32; ++row) {
-      block.observer->async_access(*thread, agent, thread->tensor_commits + 1, copied_row(*each, *operation, row), 16, Access::read, Proxy::async, site_of(site));
-    }
-    observe_tensor(*thread, *each, operation->written, Access::write, thread->tensor_commits + 1, site);
-  }
-  block.tensor->pending.push_back(std::move(operation));
-  Team& team = *block.team;
-  if (team.options.time == Time::early || (team.options.time == Time::random && team.random.one_in(4))) run_tensor_operations(*thread, thread->tensor_issued);
-}
-
-void tl_sim_tcgen05_shift(uint32_t address, int group, int site) {
-  Thread* thread = self();
-  Block& block = *thread->block;
-  if ((address >> 16) % 32) refuse("tcgen05.shift starts at a lane that is a multiple of 32", site);
-  if (tensor_memory(block).group && block.tensor->group != group) refuse("another .cta_group than tensor memory was allocated with", site);
-  auto operation = std::make_unique<TensorOperation>();
-  operation->thread = thread;
-  operation->number = ++thread->tensor_issued;
-  operation->kind = TensorOperation::shift;
-  operation->mma.group = group;
-  operation->target = address;
-  operation->site = site;
-  operation->written = {address >> 16, 32, address & 0xffff, 8};
-  for (Block* each : blocks_of(*operation)) {
-    require_allocated(*each, operation->written, "tcgen05.shift", site);
-    check_fences(*each, operation->written, TensorMemory::Touch::core, "tcgen05.shift", site);
-    observe_tensor(*thread, *each, operation->written, Access::read, thread->tensor_commits + 1, site);
-    observe_tensor(*thread, *each, operation->written, Access::write, thread->tensor_commits + 1, site);
-  }
-  block.tensor->pending.push_back(std::move(operation));
-  Team& team = *block.team;
-  if (team.options.time == Time::early || (team.options.time == Time::random && team.random.one_in(4))) run_tensor_operations(*thread, thread->tensor_issued);
-}
-
-void tl_sim_tcgen05_commit(void* pointer, int group, uint32_t blocks, int site) {
-  Thread* thread = self();
-  Block& block = *thread->block;
-  tensor_memory(block);
-  if (!in_shared_memory(block, pointer, 8)) {
-    fail(block, "tcgen05.commit on an mbarrier outside of the block's shared memory (line %d), %s", site, name_thread(*thread).c_str());
-  }
-  const uint32_t offset = shared_offset(block, pointer);
-  Cluster& cluster = cluster_of(block);
-  const uint32_t own = 1u << thread->cluster_rank, targets = blocks ? blocks : own;
-  for (uint32_t rank = 0; rank < 32; ++rank) {
-    if (!(targets >> rank & 1)) continue;
-    if (rank >= cluster.count) fail(block, "tcgen05.commit to block %u in a cluster of %u (line %d), %s", rank, cluster.count, site, name_thread(*thread).c_str());
-    mbarrier_at(*block.team->blocks[cluster.first + rank], offset, "tcgen05.commit", site);
-  }
-  if (block.tensor->group && block.tensor->group != group) refuse("a commit with another .cta_group than tensor memory was allocated with", site);
-  auto operation = std::make_unique<AsyncOperation>();
-  operation->kind = AsyncKind::products_arrive;
-  operation->site = site;
-  operation->thread = thread;
-  operation->targets = static_cast<uint16_t>(targets);
-  operation->barrier = offset;
-  operation->copies_end = thread->tensor_issued;
-  operation->ticket = ++thread->tensor_commits;
-  if (block.observer) block.observer->commit_products(*thread, operation->ticket);
-  block.team->async.issue(*block.team, std::move(operation));
+  issue_tensor_operation(std::move(operation));
 }

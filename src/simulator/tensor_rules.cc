@@ -1,6 +1,6 @@
 // What tcgen05 operations must respect (PTX ISA 9.7.16.6 "Memory Consistency Model for 5th generation of TensorCore operations").
 #include "team.h"
-#include "tensor_memory.h"
+#include "tensor_operation.h"
 
 namespace tl::sim {
 
@@ -8,10 +8,6 @@ namespace {
 
 std::string name_piece(const TensorPiece& piece) {
   return "columns " + std::to_string(piece.first) + " to " + std::to_string(piece.first + piece.count - 1);
-}
-
-const char* name_of(const TensorOperation& operation) {
-  return operation.kind == TensorOperation::copy ? "tcgen05.cp" : operation.kind == TensorOperation::shift ? "tcgen05.shift" : "tcgen05.mma";
 }
 
 template <class Visit>
