@@ -112,16 +112,21 @@ TL_FUNC To truncate(From x) {
   return x >= From(high) ? high : x <= From(low) ? low : inside;
 }
 
-// fmin and fmax: a NaN yields the other operand, -0 is less than +0.
+// fmin and fmax: a NaN yields the other operand, -0 is less than +0. Equal numbers differ in nothing but the sign of zero, which
+// one operation on bits decides: in a vector loop's chain of maxima every further comparison would show.
 template <class T>
 TL_FUNC T float_min(T a, T b) {
-  const T less = b < a ? b : a, either = __builtin_signbit(a) ? a : b;
-  return a != a ? b : a == b ? either : less;
+  using U = typename unsigned_of_size<sizeof(T)>::type;
+  const T either = reinterpret<T>(static_cast<U>(reinterpret<U>(a) | reinterpret<U>(b)));
+  const T less = (b < a) | (a != a) ? b : a;
+  return a == b ? either : less;
 }
 template <class T>
 TL_FUNC T float_max(T a, T b) {
-  const T greater = a < b ? b : a, either = __builtin_signbit(a) ? b : a;
-  return a != a ? b : a == b ? either : greater;
+  using U = typename unsigned_of_size<sizeof(T)>::type;
+  const T either = reinterpret<T>(static_cast<U>(reinterpret<U>(a) & reinterpret<U>(b)));
+  const T greater = (a < b) | (a != a) ? b : a;
+  return a == b ? either : greater;
 }
 
 TL_FUNC half_format::storage half_format::min(storage a, storage b) { return encode(float_min(decode(a), decode(b))); }
