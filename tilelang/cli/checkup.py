@@ -17,7 +17,7 @@ from tilelang.toolchain.versions import package_version
 
 REQUIRED = ("apache-tvm", "apache-tvm-ffi", "numpy", "torch", "cuda-bindings", "nvidia-cuda-nvrtc", "filelock")
 OPTIONAL = {
-    "cupy": ("cupy-cuda13x", "CuPy arrays and its compiler"),
+    "cupy": ("cupy-cuda13x", "CuPy arrays, and CupyJit"),
     "cython": ("cython", "the cython execution backend"),
     "jax": ("jax", "JAX arrays"),
     "nvidia-cutlass-dsl": ("nvidia-cutlass-dsl", "the cutedsl execution backend"),
