@@ -230,8 +230,48 @@ class Layout(IndexMap):
                 best //= 2
         return best
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes travel the indices as expressions, for the author's function may be a closure."""
+        from .. import ir
+
+        state = {k: v for k, v in vars(self).items() if not isinstance(getattr(type(self), k, None), cached_property)}
+        state["forward"] = _Forward(self._variables, [ir.as_expr(i) for i in self.get_forward_index()])
+        return _restored, (type(self), state)
+
     def __str__(self) -> str:
         return f"Layout({list(self.shape)} -> {list(self.physical_shape)}: {', '.join(map(str, self.get_forward_index()))})"
+
+
+def _restored(kind: type[Layout], state: dict[str, Any]) -> Layout:
+    layout = kind.__new__(kind)
+    layout.__dict__.update(state)
+    return layout
+
+
+class _Forward:
+    """An author's function as what it gave for variables."""
+
+    def __init__(self, variables: Sequence[Any], indices: Sequence[Any]) -> None:
+        self.variables, self.indices = tuple(variables), tuple(indices)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from ..ir.transport import dump_nodes
+
+        return _forward, (len(self.variables), dump_nodes([*self.variables, *self.indices]))
+
+    def __call__(self, *given: Any) -> tuple[Any, ...]:
+        from .. import ir
+
+        values = dict(zip(self.variables, map(ir.as_expr, given)))
+        found = [ir.simplify(ir.substitute(index, values)) for index in self.indices]
+        return tuple([i if (known := ir.const_int(i)) is None else known for i in found])
+
+
+def _forward(rank: int, data: bytes) -> _Forward:
+    from ..ir.transport import load_nodes
+
+    nodes = load_nodes(data)
+    return _Forward(nodes[:rank], nodes[rank:])
 
 
 def unravel(flat: Any, shape: Sequence[int]) -> list[Any]:

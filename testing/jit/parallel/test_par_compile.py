@@ -20,6 +20,7 @@ from tilelang.errors import ArgumentTypeError, CompilationError, ResourceError
 from tilelang.jit.options import resolve_options
 from tilelang.jit.parallel import WorkerTimeoutError
 from tilelang.jit.parallel.batch import Batch, Program
+from tilelang.layout import Layout, make_swizzled_layout
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 HOPPER = {"kind": "cuda", "arch": "sm_90a"}
@@ -77,6 +78,34 @@ def test_the_cache_may_be_off(monkeypatch):
     assert first is second and first.artifact.directory is None
     a = torch.randn(33, device=DEVICE)
     torch.testing.assert_close(second(a), a * 2)
+
+
+def laid_out(layout):
+    """A tile turned around through shared memory with a layout of the author's."""
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 64), "float16"), B: T.Tensor((64, 64), "float16")):
+        with T.Kernel(1, threads=64):
+            tile = T.alloc_shared((64, 64), "float16")
+            T.annotate_layout({tile: layout(tile)})
+            for i, j in T.Parallel(64, 64):
+                tile[j, i] = A[i, j]
+            T.copy(tile, B)
+
+    return main
+
+
+def test_layouts_of_the_author_travel(monkeypatch):
+    """Python objects in a program, which TVM's own text does not hold."""
+    monkeypatch.setattr(env, "TILELANG_DISABLE_CACHE", True)
+    layouts = (make_swizzled_layout, lambda tile: Layout(tile.shape, lambda i, j: [i, (j + i) % 64]))
+    programs = [laid_out(layout) for layout in layouts]
+    a = torch.randn(64, 64, device=DEVICE).half()
+    for kernel, program in zip(tilelang.par_compile(programs, num_workers=2), programs):
+        b = torch.full_like(a, float("nan"))
+        kernel(a, b)
+        assert torch.equal(b, a.t())
+        assert kernel.get_kernel_source() == tilelang.compile(program).get_kernel_source()
 
 
 def test_eager_functions():
