@@ -37,6 +37,11 @@ class Backend {
   }
   // Sets memory of the device to zero before the launches that follow on the stream.
   virtual void Clear(void* address, size_t bytes, void* /*stream*/) { std::memset(address, 0, bytes); }
+  // A workspace where no framework allocates: what the stream does between the two calls may use it.
+  virtual void* Borrow(size_t /*bytes*/, const std::string& name, void* /*stream*/) {
+    Raise(kDefect, -1, Text("`", name, "` is a workspace of a back end that has no memory of its own"));
+  }
+  virtual void GiveBack(void* /*address*/, void* /*stream*/) noexcept {}
   virtual void Launch(const Session& session, size_t kernel, const uint32_t grid[3], void** args, void* stream) = 0;
 };
 

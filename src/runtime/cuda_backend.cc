@@ -64,6 +64,19 @@ class CudaBackend : public Backend {
     if (result != cuda::kSuccess) driver.Check(result, "clearing a workspace");
   }
 
+  // CUDA Driver API, "Stream Ordered Memory Allocator".
+  void* Borrow(size_t bytes, const std::string& name, void* stream) override {
+    const Driver& driver = Driver::Get();
+    void* address = nullptr;
+    cuda::Result result = driver.MemAllocAsync(&address, bytes ? bytes : 1, static_cast<cuda::Stream>(stream));
+    if (result == cuda::kSuccess) return address;
+    if (result == cuda::kOutOfMemory) Raise(kResource, -1, Text("no memory on the GPU for `", name, "` of ", bytes, " bytes"));
+    driver.Check(result, Text("allocating `", name, "`").c_str());
+    return nullptr;
+  }
+
+  void GiveBack(void* address, void* stream) noexcept override { Driver::Get().MemFreeAsync(address, static_cast<cuda::Stream>(stream)); }
+
   void Launch(const Session& session, size_t kernel, const uint32_t grid[3], void** args, void* stream) override {
     const Kernel& what = kernels_[kernel];
     cuda::LaunchConfig config{};

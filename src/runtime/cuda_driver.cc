@@ -32,6 +32,8 @@ Driver Open() {
   Resolve(library, "cuFuncSetAttribute", &driver.FuncSetAttribute);
   Resolve(library, "cuLaunchKernelEx", &driver.LaunchKernelEx);
   Resolve(library, "cuMemsetD8Async", &driver.MemsetAsync);
+  Resolve(library, "cuMemAllocAsync", &driver.MemAllocAsync);
+  Resolve(library, "cuMemFreeAsync", &driver.MemFreeAsync);
   Resolve(library, "cuTensorMapEncodeTiled", &driver.TensorMapEncodeTiled);
   if (driver.Init(0) != kSuccess) Raise(kUnavailable, -1, "the CUDA driver answers, but finds no usable GPU", fix);
   return driver;

@@ -13,6 +13,7 @@ using Function = struct FunctionHandle*;
 using Stream = struct StreamHandle*;
 
 inline constexpr Result kSuccess = 0;
+inline constexpr Result kOutOfMemory = 2;
 inline constexpr Result kNoBinaryForGpu = 209;
 inline constexpr Result kTooManyCooperativeBlocks = 720;  // CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE
 inline constexpr int kPromoteTo256Bytes = 3;  // CUtensorMapL2promotion
@@ -56,6 +57,8 @@ struct Driver {
   Result (*FuncSetAttribute)(Function, int attribute, int value);
   Result (*LaunchKernelEx)(const LaunchConfig*, Function, void** params, void** extra);
   Result (*MemsetAsync)(void* address, unsigned char value, size_t bytes, Stream);
+  Result (*MemAllocAsync)(void** address, size_t bytes, Stream);
+  Result (*MemFreeAsync)(void* address, Stream);
   Result (*TensorMapEncodeTiled)(void* map, int type, uint32_t rank, void* address, const uint64_t* extents, const uint64_t* byte_strides,
                                  const uint32_t* box, const uint32_t* element_strides, int interleave, int swizzle, int promotion, int fill);
 

@@ -33,6 +33,8 @@ class FfiFramework : public Framework {
  public:
   void* Stream(DLDevice device) override { return TVMFFIEnvGetStream(device.device_type, device.device_id); }
 
+  bool Allocates(DLDevice device) override { return device.device_type == kDLCPU || TVMFFIEnvGetDLPackManagedTensorAllocator() != nullptr; }
+
   void* Allocate(const DLTensor& prototype, int output, const std::string& name) override {
     tensors_.push_back(NewTensor(prototype, name));
     if (output == kWorkspace) return tensors_.back().data_ptr();

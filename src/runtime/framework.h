@@ -14,6 +14,8 @@ class Framework {
   virtual ~Framework() = default;
   // The stream on which the framework computes now.
   virtual void* Stream(DLDevice device) = 0;
+  // Whether it can make tensors there; workspaces then come from the back end.
+  virtual bool Allocates(DLDevice /*device*/) { return true; }
   // A new row-major tensor, where `prototype` says device, element type and extents: output number `output` of the plan, or a
   // workspace. It stays until the framework object goes; outputs are collected from it after the launch.
   virtual void* Allocate(const DLTensor& prototype, int output, const std::string& name) = 0;

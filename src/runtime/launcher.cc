@@ -92,6 +92,28 @@ uint64_t StoreInteger(const Frame& frame, const Kernel& kernel, const KernelArgu
   return static_cast<uint64_t>(value);
 }
 
+// Workspaces of the back end's, given back when the launches that use them are queued.
+class Borrowed {
+ public:
+  Borrowed(Backend* backend, void* stream) : backend_(backend), stream_(stream) {}
+  Borrowed(const Borrowed&) = delete;
+  ~Borrowed() {
+    for (void* address : addresses_) {
+      if (address != nullptr) backend_->GiveBack(address, stream_);
+    }
+  }
+
+  void* Take(size_t bytes, const std::string& name) {
+    addresses_.push_back(nullptr);
+    return addresses_.back() = backend_->Borrow(bytes, name, stream_);
+  }
+
+ private:
+  Backend* backend_;
+  void* stream_;
+  std::vector<void*> addresses_;
+};
+
 }  // namespace
 
 Launcher::Launcher(Plan plan, std::unique_ptr<Backend> backend)
@@ -134,12 +156,15 @@ void Launcher::Run(Frame* bound, Framework* framework) const {
   } entered{backend_.get(), backend_->Begin(frame.device.device_id)};
   void* stream = frame.device.device_type == kDLCUDA ? framework->Stream(frame.device) : nullptr;
   for (size_t i = 0; i < plan_.outputs.size(); ++i) AllocateOutput(i, &frame, framework);
+  Borrowed borrowed(backend_.get(), stream);
+  const bool allocates = plan_.workspaces.empty() || framework->Allocates(frame.device);
   for (size_t i = 0; i < plan_.workspaces.size(); ++i) {
     const Workspace& workspace = plan_.workspaces[i];
     int64_t* extents = static_cast<int64_t*>(alloca((workspace.shape.size() + 1) * sizeof(int64_t)));
     Extents(workspace.shape, workspace.name, frame, extents);
     DLTensor prototype = Prototype(frame.device, workspace.dtype, extents, workspace.shape.size());
-    void* address = framework->Allocate(prototype, Framework::kWorkspace, workspace.name);
+    void* address = allocates ? framework->Allocate(prototype, Framework::kWorkspace, workspace.name)
+                              : borrowed.Take(ffi::GetDataSize(prototype), workspace.name);
     frame.addresses[plan_.parameters.size() + i] = address;
     if (workspace.zeroed) backend_->Clear(address, ffi::GetDataSize(prototype), stream);
     if (frame.watched) backend_->WatchMemory(address, ffi::GetDataSize(prototype), workspace.name, !workspace.zeroed);

@@ -54,6 +54,13 @@ int cuGetProcAddress_v2(const char* symbol, void** function, int, uint64_t, int*
   if (status) *status = *function ? 0 : 1;
   return *function ? 0 : 500;
 }
+int cuMemAllocAsync(void** address, size_t bytes, void* stream) {
+  sprintf(line, "borrow %zu stream %d", bytes, (int)(intptr_t)stream); say(line);
+  *address = (void*)0x9000; return bytes > (1u << 30) ? 2 : 0;
+}
+int cuMemFreeAsync(void* address, void* stream) {
+  sprintf(line, "give back %d stream %d", (int)(intptr_t)address, (int)(intptr_t)stream); say(line); return 0;
+}
 int cuMemsetD8Async(void*, unsigned char value, size_t bytes, void* stream) {
   sprintf(line, "clear %d bytes to %d stream %d", (int)bytes, value, (int)(intptr_t)stream);
   say(line);

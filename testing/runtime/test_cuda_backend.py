@@ -147,6 +147,22 @@ def test_a_context_that_is_current_is_left_alone(run):
     assert asked == ["push 100", "load", "pop", "push 100", launch, "pop", launch, "push 101", "load", "pop", "push 101", "pop"]
 
 
+def test_workspaces_without_a_framework_are_the_drivers(run):
+    """In stream order, so that the memory may be given back while the launch is still queued."""
+    printed, asked = run(
+        "from tilelang.codegen.launch_plan import Workspace\n"
+        "made = plan()._replace(workspaces=(Workspace('W', 'float32', ('n',), True),))\n"
+        "Launcher(made, Binary.cuda(b'cubin'))(CudaTensor(100), None)\n"
+        "large = plan()._replace(workspaces=(Workspace('W', 'float32', (1 << 29,)),))\n"
+        "attempt(Launcher(large, Binary.cuda(b'cubin')), CudaTensor(4), None)\n"
+    )
+    launch = "launch grid 2 1 1 block 64 shared 0 stream 0 cluster 1 of 0: address 4096 n 100"
+    borrowed = ["borrow 400 stream 0", "clear 400 bytes to 0 stream 0", launch, "give back 36864 stream 0"]
+    assert asked[:8] == ["push 100", "load", "pop", "push 100", *borrowed]
+    assert asked[8:] == ["pop", "push 100", "load", "pop", "push 100", f"borrow {1 << 31} stream 0", "pop"]
+    assert printed == [f"ResourceError TL0400: no memory on the GPU for `W` of {1 << 31} bytes"]
+
+
 def test_tensors_that_are_read_in_c(run):
     """Frameworks with DLPack's table of functions: its stream, its allocator; nothing of tvm-ffi's Python is imported."""
     printed, asked = run(
