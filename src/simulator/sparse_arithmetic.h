@@ -61,6 +61,25 @@ inline void each_sum(const SparseOperands& in, Number* sums, Visit visit) {
   }
 }
 
+// 8-bit floats of mma.sp on Hopper, which has the instruction for halves only: as in mma.sync (`multiply_hardware_float8`), the lower
+// two of four stored values make a first product from zero, the upper two a second one upon it, and an addition brings the sum.
+template <int Kept, class Number>
+inline void add_float8_as_halves(const Number* a, const Number* chosen, int n, Number* sums) {
+  constexpr int lowest = DecodeHalf::lowest_exponent, depth = Kept / 2;
+  alignas(64) Number part[depth], rows[depth * 8], sum[8];
+  for (int column = 0; column < n; column += 8) {
+    for (int block = 0; block < 2; ++block) {
+      for (int i = 0; i < depth; ++i) {
+        const int from = i / 2 * 4 + block * 2 + i % 2;
+        part[i] = a[from];
+        memcpy(rows + i * 8, chosen + from * sparse_columns + column, sizeof sum);
+      }
+      fused_product<depth, 25, 24, false, 8>(1, 8, part, lowest, rows, lowest, 8, sum, 8, block == 1);
+    }
+    for (int i = 0; i < 8; ++i) sums[column + i] += sum[i];
+  }
+}
+
 template <class DecodeA, class DecodeB, bool Half, bool Hardware, int Fraction, int Kept>
 void sparse_product(const SparseOperands& in) {
   using Number = typename DecodeA::Number;
@@ -82,6 +101,12 @@ void sparse_product(const SparseOperands& in) {
     Number* sums = s.sums + row * sparse_columns;
     if constexpr (Hardware) {
       for (int i = 0; i < kept; ++i) memcpy(s.chosen + i * sparse_columns, s.b + places[i] * sparse_columns, sizeof(Number) * static_cast<size_t>(in.n));
+      if constexpr (Fraction == 13 && !Half) {
+        if (in.warps == 1) {
+          add_float8_as_halves<kept>(s.a + row * kept, s.chosen, in.n, sums);
+          continue;
+        }
+      }
       fused_product<kept, Fraction, Kept, Half, 8>(1, in.n, s.a + row * kept, DecodeA::lowest_exponent, s.chosen, DecodeB::lowest_exponent,
                                                    sparse_columns, sums, sparse_columns, in.accumulate);
     } else {
