@@ -14,24 +14,27 @@ from .triton_rivals import matmul as triton_matmul
 SIZES = (16, 64, 512, 4000, 4096, 8192, 11008)
 MULTIPROCESSORS = 132
 # bm, bn, bk, stages, threads
-TILES = ((128, 256, 64, 3, 256), (128, 128, 64, 3, 256), (64, 128, 64, 4, 128), (64, 64, 64, 4, 128))
+TILES = (
+    (128, 256, 64, 3, 256), (128, 192, 64, 4, 256), (256, 128, 64, 3, 256), (128, 128, 64, 3, 256),
+    (64, 128, 64, 4, 128), (64, 64, 64, 4, 128),
+)  # fmt: skip
 
 
 def tiles_of(M: int, N: int) -> tuple[int, int, int, int, int]:
-    """The tile whose last wave wastes least: waves times the work of a tile, which small tiles do at half the rate."""
+    """The tile with the least work for the busiest multiprocessor; small tiles bring more operands for each product."""
 
     def cost(tile: tuple[int, ...]) -> float:
         bm, bn = tile[:2]
-        waves = -(-(-(-M // bm) * -(-N // bn)) // MULTIPROCESSORS)
-        return waves * bm * bn * (1 + 2**14 / (bm * bn))
+        each = -(-(-(-M // bm) * -(-N // bn)) // MULTIPROCESSORS)
+        return each * (bm * bn + 2**13)
 
     return min(TILES, key=cost)
 
 
 def splits_of(tiles: int, K: int) -> int:
-    """Blocks along K to a tile, so that there are two blocks a multiprocessor, of at least four steps of 64 each."""
+    """Blocks along K to a tile, where tiles alone leave most multiprocessors idle, of at least four steps of 64 each."""
     splits = 1
-    while tiles * splits * 2 <= 2 * MULTIPROCESSORS and K % (64 * splits * 2) == 0 and K // (splits * 2) >= 256:
+    while tiles * splits * 2 <= 1.5 * MULTIPROCESSORS and K // (splits * 2) >= 256:
         splits *= 2
     return splits
 

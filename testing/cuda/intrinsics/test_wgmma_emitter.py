@@ -96,7 +96,7 @@ def test_product(M, N, K, dtype, accum, warps, chunk, options, device):
 
 
 def by_hand(dtype, sparse, registers):
-    """One instruction from T.initialize_wgmma_descriptor and T.ptx_wgmma_*, C in an array, A in shared memory or in `registers`."""
+    """One instruction from T.initialize_wgmma_descriptor and T.ptx_wgmma_*, C in an array, A in shared memory or `registers`."""
     k = 32 if sparse else 16
 
     @T.prim_func
