@@ -2,6 +2,7 @@
 // barrier of a cooperative grid; programmatic dependent launch (9.7.13.13 "griddepcontrol").
 #pragma once
 #include <tl/cluster_access.h>
+#include <tl/memory.h>
 
 namespace tl {
 

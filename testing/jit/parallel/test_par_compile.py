@@ -97,7 +97,7 @@ def laid_out(layout):
 
 def test_layouts_of_the_author_travel(monkeypatch):
     """Python objects in a program, which TVM's own text does not hold."""
-    monkeypatch.setattr(env, "TILELANG_DISABLE_CACHE", True)
+    monkeypatch.setitem(env.forced, "TILELANG_DISABLE_CACHE", True)
     layouts = (make_swizzled_layout, lambda tile: Layout(tile.shape, lambda i, j: [i, (j + i) % 64]))
     programs = [laid_out(layout) for layout in layouts]
     a = torch.randn(64, 64, device=DEVICE).half()
