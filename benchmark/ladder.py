@@ -39,8 +39,9 @@ ATTENTION_STEPS: dict[str, dict[str, Any]] = {
         f"{OFF}gemm_overlap": True, f"{OFF}block_reordering": True, "tl.enable_persistent_blocks": False
     },
     "heaviest blocks first": {f"{OFF}gemm_overlap": True, "tl.enable_persistent_blocks": False},
-    "softmax beside products": {"tl.enable_persistent_blocks": False},
-    "persistent blocks": {},
+    "softmax beside products": {"tl.enable_ping_pong": False, "tl.enable_persistent_blocks": False},
+    "persistent blocks": {"tl.enable_ping_pong": False},
+    "warpgroups by turns in short even loops": {},
 }  # fmt: skip
 
 

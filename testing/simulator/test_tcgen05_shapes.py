@@ -1,4 +1,4 @@
-"""tcgen05.ld and .st of 16 lanes, tcgen05.shift: layouts written down from the PTX ISA's figures; no GPU has confirmed them."""
+"""tcgen05.ld and .st of 16 lanes, tcgen05.shift: layouts as remembered from the PTX ISA, as in src; no figure was compared, no GPU has run them."""
 
 # ruff: noqa: E501 - lines of kernel text
 from __future__ import annotations

@@ -37,6 +37,8 @@ def ptx_tcgen05_mma_ss(
 ) -> None:
     """One tcgen05.mma with both operands in shared memory, left under way: C += A @ B.
 
+    No published page gives the order of the arguments: it is that of T.ptx_wgmma_ss with what tcgen05 adds behind.
+
     One thread issues: the first of those that come by, as for T.tcgen05_gemm. T.tcgen05_mma_arrive makes a barrier tell when
     it is over.
 

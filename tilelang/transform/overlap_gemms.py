@@ -12,10 +12,10 @@ Two forms of a loop over a ring of tiles:
       for k = 1 ..:  issue H(k); issue T(k - 1); wait for H; M(k), up to what T reads or writes; wait for T; the rest of M(k)
       T(last); wait
 
-  A block's warpgroups fall out of step by themselves. On request they take turns at H and T (`tileop/turn.py`), so that the
-  products of one certainly run beside M of another; the first iteration is then not peeled off, since one copy of M compiles in
-  three quarters of the time. On an H100 that gained nothing at head size 128 and cost 8 to 15 % at 64, 192 and 256
-  (benchmark/results).
+  A block's warpgroups fall out of step by themselves in long loops. In shorter ones, whose products take about as long as a
+  softmax, they take turns at H and T (`tileop/turn.py`), so that the products of one run beside M of another; the first iteration
+  is then not peeled off: one copy of M compiles in three quarters of the time. On an H100 that is as fast at head sizes 96 and
+  128, and 8 to 18 % slower at 64, 192 and 256, where one side waits for the other's turn (benchmark/results).
 
 Everything else waits for its products at once, inside the gemm.
 """
@@ -36,9 +36,13 @@ from .occupancy import blocks_of_grid, blocks_with_producer, producer_halves_occ
 from .pipelining.loops import drop_unused
 from .pipelining.specialize import NotSpecialized
 from .ring_body import Part, RingBody, at_iteration, is_plain_loop, runs_at_all, under_way, wait_for
+from .step_clocks import product_clocks, special_clocks
 
 DISABLE = "tl.disable_gemm_overlap"
+# True and False decide about turns.
 PING_PONG = "tl.enable_ping_pong"
+# Clocks of products for each of exponentials where turns do no harm: a softmax takes about twice as long as its exponentials.
+EVEN = 1.25, 2.5
 LONG_LOOP = 32  # iterations of the longest tile
 
 
@@ -76,7 +80,7 @@ class _Overlap(ir.Mutator):
     def take_turns(self, loop: ir.For) -> tuple[int, ...]:
         """The barriers of the block's warpgroups, or none where they need no turns in this loop."""
         groups, rest = divmod(self.ctx.num_threads, WARPGROUP)
-        if groups < 2 or rest or not self.program.config(PING_PONG):
+        if groups < 2 or rest or not self.program.config(PING_PONG, self.is_even(loop)):
             return ()
         if not self.turns:
             taken = taken_barriers(self.program.body)
@@ -86,6 +90,16 @@ class _Overlap(ir.Mutator):
             text = f"{groups} warpgroups take turns at the tensor cores"
             self.ctx.remark(loop.span, text, rule="pipeline", warpgroups=groups)
         return self.turns
+
+    def is_even(self, loop: ir.For) -> bool:
+        """True for loops that are not long everywhere, with about as much work for the tensor cores as for the rest."""
+        extent = ir.simplify(loop.extent)
+        known = ir.const_int(extent)
+        of_shape = all(v in self.ctx.symbols for v in ir.collect(extent, ir.Var)) and not ir.collect(extent, ir.BufferLoad)
+        if of_shape if known is None else known >= LONG_LOOP:
+            return False
+        products, special = product_clocks(loop.body), special_clocks(loop.body)
+        return EVEN[0] * special <= products <= EVEN[1] * special
 
     def is_balanced(self, loop: ir.For) -> bool:
         """True for long loops of different lengths in persistent blocks, which take a long and a short one by turns."""
