@@ -98,3 +98,14 @@ def test_program_is_clean(name):
 def test_outputs_and_workspaces_are_unwritten_memory():
     kernel = tilelang.compile(transpose(), execution_backend="simulator", out_idx=[1])
     assert kernel.check(torch.zeros(128, 128)).ok
+
+
+@pytest.mark.parametrize("n", [1, 47, 512])
+def test_a_scalar_that_guards_an_access_is_no_buffer(n):
+    """The compiler may give a load the line of its guard, where only `n` is named."""
+    from testing.programs.test_dynamic import add
+
+    kernel = tilelang.compile(add(512, "float16", "int32"), execution_backend="simulator")
+    a, b = random(n, "float16", "cpu"), random(n, "float16", "cpu")
+    report = kernel.check(a, b, torch.empty_like(a), schedules=1)
+    assert not report.findings, report

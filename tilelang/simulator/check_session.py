@@ -174,7 +174,8 @@ class CheckSession:
             if entry["region"] is None:
                 found += self._past_shared(entry, line, [b for b in section.shared if b.name in words], target, schedule)
             else:
-                found += self._past_tensor(entry, line, [p for p in section.parameters if p in words], target, schedule)
+                tensors = [p for p in section.parameters if p in words and p in self.shapes]  # a scalar has no bounds
+                found += self._past_tensor(entry, line, tensors, target, schedule)
         return found
 
     def _past_shared(self, entry, line, named, target, schedule) -> list[CheckFinding]:
