@@ -24,6 +24,18 @@ CATALOGUE = ROOT / "testing" / "programs" / "catalogue.py"
 ARCHES = ("sm_80", "sm_90a")
 
 
+def import_from(tree: Path) -> None:
+    """Import `tilelang` from a directory, also where an editable installation points to another one."""
+    for finder in list(sys.meta_path):
+        spec = finder.find_spec("tilelang", None)
+        if spec is not None and (spec.origin is None or tree not in Path(spec.origin).resolve().parents):
+            sys.meta_path.remove(finder)
+    import tilelang
+
+    if tree not in Path(tilelang.__file__).resolve().parents:
+        raise SystemExit(f"tilelang is imported from {tilelang.__file__}, not from {tree}: nothing would be compared")
+
+
 def dump(folder: Path, arches: tuple[str, ...], pattern: str) -> None:
     """Write the text of every kernel whose name holds `pattern`, compiled by whatever `tilelang` is importable."""
     from tilelang.engine import compile_prim_func
@@ -62,9 +74,8 @@ def dump_tree(tree: Path, folder: Path, arguments: list[str]) -> None:
     """Dump with the compiler in a directory."""
     path = os.pathsep.join(filter(None, [str(tree), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
-    subprocess.run(
-        [sys.executable, str(Path(__file__).resolve()), "--dump", str(folder), *arguments], env=environment, check=True, cwd=tree
-    )
+    command = [sys.executable, str(Path(__file__).resolve()), "--dump", str(folder), "--tree", str(tree.resolve()), *arguments]
+    subprocess.run(command, env=environment, check=True, cwd=tree)
 
 
 def differences(before: Path, after: Path) -> list[str]:
@@ -81,11 +92,14 @@ def main() -> int:
     parser.add_argument("before", nargs="?", default="main", help="commit (default: main)")
     parser.add_argument("after", nargs="?", help="commit (default: the working tree)")
     parser.add_argument("--dump", type=Path, metavar="FOLDER", help="write the texts of the importable compiler and stop")
+    parser.add_argument("--tree", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--arch", action="append", help=f"architecture, may be repeated (default: {', '.join(ARCHES)})")
     parser.add_argument("--kernels", default="", metavar="PART", help="only kernels whose name holds this")
     options = parser.parse_args()
     arches = tuple(options.arch or ARCHES)
     if options.dump is not None:
+        if options.tree is not None:
+            import_from(options.tree)
         dump(options.dump, arches, options.kernels)
         return 0
     passed = ["--kernels", options.kernels, *(word for arch in arches for word in ("--arch", arch))]
