@@ -117,6 +117,45 @@ def test_dependent_launch(device):
     torch.testing.assert_close(out, (a + 1) * 2)
 
 
+def chained_product(M, N, K):
+    """The second launch has a producer warp, which waits for what the first one writes."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((M, K), "float16"),
+        B: T.Tensor((N, K), "float16"),
+        W: T.Tensor((M, K), "float16"),
+        C: T.Tensor((M, N), "float32"),
+    ):
+        with T.Kernel(M // 64, threads=128) as bx:
+            for i, j in T.Parallel(64, K):
+                W[bx * 64 + i, j] = A[bx * 64 + i, j] * 2
+        with T.Kernel(N // 64, M // 64, threads=128) as (bx, by):
+            As, Bs = T.alloc_shared((64, 64), "float16"), T.alloc_shared((64, 64), "float16")
+            Cl = T.alloc_fragment((64, 64), "float32")
+            T.pdl_trigger()
+            T.pdl_sync()
+            T.clear(Cl)
+            for k in T.Pipelined(K // 64, num_stages=2):
+                T.copy(W[by * 64, k * 64], As)
+                T.copy(B[bx * 64, k * 64], Bs)
+                T.gemm(As, Bs, Cl, transpose_B=True)
+            T.copy(Cl, C[by * 64, bx * 64])
+
+    return main
+
+
+def test_a_producer_waits_for_the_launches_before(device):
+    M, N, K = 128, 64, 192
+    a, b = random((M, K), "float16", device), random((N, K), "float16", device)
+    shapes = [((M, K), "float16"), ((M, N), "float32")]
+    _, out = run(chained_product(M, N, K), [a, b], *shapes, device=device, target=SM90)
+    torch.testing.assert_close(out, 2 * a.float() @ b.float().T, rtol=1e-2, atol=1e-2)
+    source = tilelang.compile(chained_product(M, N, K), target=SM90).get_kernel_source()
+    producer = source[source.index("tl::tma_prefetch") : source.index("tl::tma_load")]
+    assert "tl::grid_dependency_wait()" in producer and source.count("tl::grid_dependency_wait()") == 2
+
+
 def test_clusters_need_hopper():
     with pytest.raises(UnsupportedError, match="cluster_dims"):
         tilelang.compile(ranks(8, 2), target={"kind": "cuda", "arch": "sm_80"})

@@ -10,7 +10,10 @@ from ...tileop.base import as_tile_op
 from ..effects import BARRIER, Access, expr_accesses, is_unit, ordering_call, unit_accesses
 
 # Opaque calls that neither wait for anything nor publish anything to other blocks.
-_HARMLESS = ("tl.print", "tl.device_assert", "tl.assume", "tl.use_swizzle", "tl.annotate_", "tl.sync_threads", "tl.sync_warp")
+_HARMLESS = (
+    "tl.print", "tl.device_assert", "tl.assume", "tl.use_swizzle", "tl.annotate_", "tl.sync_threads", "tl.sync_warp",
+    "tl.grid_launch_dependents",
+)  # fmt: skip
 _READS_STATE = 2  # CallEffectKind: 0 annotation, 1 pure, 2 reads memory, above: changes something
 
 

@@ -1,22 +1,23 @@
 """Tiles that stay while a pipelined loop runs, inside an outer loop (the queries of attention): the producer brings them, too.
 
-A ring of one slot: the consumers wait for the tile where the program copied it, and give it back after its last reader; the
-producer loads the next one while they finish their work on this one.
+A ring of two slots where shared memory has room, else of one: the consumers wait for the tile where the program copied it, and
+give it back after its last reader. With a second slot the producer never waits for their work on this tile before it goes on to
+the next: neither its held tile nor, behind that in the producer's order, the first tiles of its loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 from ... import ir
-from ...tileop.base import dtype_bits
 from ...tileop.copy import Copy
 from .. import region as rg
 from ..effects import accesses_within
+from ..occupancy import tile_bytes
 from ..ring import BARRIER_SCOPE, Ring
+from .loops import add_version
 from .plan_pipelines import global_load
 
 
@@ -62,45 +63,66 @@ def _mentions(stmt: ir.Stmt, buf: ir.Var) -> int:
 
 
 class HeldRing:
-    """One role's barriers and phase of a held tile: `phase` is 0 and 1 by turns."""
+    """Both roles' barriers of a held tile, with a counter of its slots and their phases for each role."""
 
-    def __init__(self, held: HeldTile, suffix: str) -> None:
-        self.held, self.span = held, held.copy.span
-        full, empty = (ir.buffer((1,), "uint64", f"{name}{suffix}", BARRIER_SCOPE) for name in ("full", "empty"))
-        self.ring = Ring(full, empty, 1)
-        self.phase = {role: ir.buffer((1,), "int32", "phase", "local.var") for role in ("consumer", "producer")}
+    def __init__(self, held: HeldTile, slots: int, tile: ir.Var, suffix: str) -> None:
+        self.held, self.tile, self.span = held, tile, held.copy.span
+        full, empty = (ir.buffer((slots,), "uint64", f"{name}{suffix}", BARRIER_SCOPE) for name in ("full", "empty"))
+        self.ring = Ring(full, empty, slots)
+        self.count = {role: ir.buffer((1,), "int32", "turn", "local.var") for role in ("consumer", "producer")}
+        self.slot = {role: ir.var(f"{held.tile.name}_slot") for role in self.count}
 
     def reset(self, role: str) -> list[ir.Stmt]:
-        """The phase, before the launch's first statement."""
-        phase = self.phase[role]
-        return [ir.alloc(phase, self.span), ir.BufferStore(phase, ir.const(0), [ir.const(0)], self.span)]
+        """The counter, before the launch's first statement."""
+        count = self.count[role]
+        return [ir.alloc(count, self.span), ir.BufferStore(count, ir.const(0), [ir.const(0)], self.span)]
 
-    def wait(self) -> ir.Stmt:
+    def wait(self) -> list[ir.Stmt]:
         """Instead of the copy, in the consumers' program."""
-        return self._call("tl.ring_wait", ir.full_region(self.ring.full), self._turn("consumer"))
+        slot, parity = self._enter("consumer")
+        return [*slot, self._call("tl.ring_wait", self._element(self.ring.full, "consumer"), parity)]
+
+    def read(self, stmt: ir.Stmt) -> ir.Stmt:
+        """A statement of the consumers that reads the tile."""
+        return stmt if self.ring.slots == 1 else add_version(stmt, {self.held.tile: self.tile}, self._slot("consumer"))
 
     def release(self) -> list[ir.Stmt]:
         """After the tile's last reader."""
-        return [self._call("tl.ring_release", ir.full_region(self.ring.empty)), self._flip("consumer")]
+        return [self._call("tl.ring_release", self._element(self.ring.empty, "consumer")), self._leave("consumer")]
 
     def fill(self) -> list[ir.Stmt]:
         """Instead of the copy, in the producer's program."""
-        tile = self.held.tile
-        full, empty = (ir.address_of(ir.load(b, [0])) for b in (self.ring.full, self.ring.empty))
-        size = prod(ir.static_shape(tile)) * dtype_bits(ir.buffer_dtype(tile)) // 8
-        copy = self.held.copy
+        copy, role = self.held.copy, "producer"
+        slot, parity = self._enter(role)
+        full, empty = (ir.address_of(ir.load(b, [self._slot(role)])) for b in (self.ring.full, self.ring.empty))
+        target = copy.dst
+        if self.ring.slots > 1:
+            target = add_version(target, {self.held.tile: self.tile}, self._slot(role))
         return [
-            self._call("tl.mbarrier_wait", empty, ir.const(1) - self._turn("producer")),
-            self._call("tl.mbarrier_arrive_expect_tx", full, ir.const(size)),
-            self._call("tl.tensor_load", copy.src, copy.dst, ir.full_region(self.ring.full)),
-            self._flip("producer"),
+            *slot,
+            self._call("tl.mbarrier_wait", empty, ir.simplify(ir.const(1) - parity)),
+            self._call("tl.mbarrier_arrive_expect_tx", full, ir.const(tile_bytes(self.held.tile))),
+            self._call("tl.tensor_load", copy.src, target, self._element(self.ring.full, role)),
+            self._leave(role),
         ]
 
-    def _turn(self, role: str) -> Any:
-        return ir.load(self.phase[role], [0])
+    def _enter(self, role: str) -> tuple[list[ir.Stmt], Any]:
+        """The slot of this turn as a scalar, and its phase."""
+        count, slots = ir.load(self.count[role], [0]), ir.const(self.ring.slots)
+        if self.ring.slots == 1:
+            return [], count
+        return [ir.Bind(self.slot[role], ir.FloorMod(count, slots), self.span)], ir.FloorDiv(count, slots)
 
-    def _flip(self, role: str) -> ir.Stmt:
-        return ir.BufferStore(self.phase[role], ir.const(1) - self._turn(role), [ir.const(0)], self.span)
+    def _slot(self, role: str) -> Any:
+        return ir.const(0) if self.ring.slots == 1 else self.slot[role]
+
+    def _element(self, barriers: ir.Var, role: str) -> ir.BufferRegion:
+        return ir.region(barriers, [(self._slot(role), ir.const(1))])
+
+    def _leave(self, role: str) -> ir.Stmt:
+        """Count the turn: modulo a lap of both phases."""
+        after = ir.FloorMod(ir.load(self.count[role], [0]) + 1, ir.const(2 * self.ring.slots))
+        return ir.BufferStore(self.count[role], after, [ir.const(0)], self.span)
 
     def _call(self, name: str, *args: Any) -> ir.Stmt:
         return ir.evaluate(ir.call(name, list(args), span=self.span), self.span)

@@ -31,7 +31,7 @@ from ..occupancy import VERSIONS, blocks_before_layouts, blocks_by_shared, compu
 from ..ring import BARRIER_SCOPE, Ring
 from .body_units import LoopBody, may_order_blocks
 from .exposure import Continuation, is_live_after
-from .held_tiles import HeldRing, held_tiles
+from .held_tiles import HeldRing, HeldTile, held_tiles
 from .loops import AddVersion, Remove, drop_unused, iteration_range, loop_with, versioned, versioned_layout
 from .plan_pipelines import (
     MAX_GROUPS,
@@ -48,6 +48,8 @@ from .replayed import Rename, drop_unread, replayed_arrays
 # The pass configuration that keeps num_stages as it is written.
 EXACT_STAGES = "tl.exact_num_stages"
 MAX_SLOTS = 8
+HELD_SLOTS = 1  # of a tile that stays while a loop runs
+WAITING_SLOTS = 2  # of the loop's tiles, before held ones get a second slot
 RESERVE = 2048  # bytes of shared memory for barriers and for what later passes allocate
 _VERBS = {
     ir.For: "the trip count of a loop around pipelined copies",
@@ -118,12 +120,15 @@ class _Specialize:
         self.replaced: set[ir.Var] = set()
         self.head: list[ir.Stmt] = []  # allocations and layouts of the slots
         self.counters: list[ir.Stmt] = []  # of the producer, set to zero
+        self.held_limit = HELD_SLOTS
+        self.held_bytes = 0  # of the second slots of tiles that are held while the loops at hand run
         self.out = SpecializedLaunch(body, body)
 
     def run(self) -> SpecializedLaunch:
+        waits = [s for s in ir.statements(self.body) if _waits_for_launches(s)]  # both roles come by
         for unit in (u for s in until_last_load(self.body) for u in _leaves(s)):
             for call in ir.collect(unit, ir.Call) if as_tile_op(unit) is None else ():
-                if may_order_blocks(call):
+                if may_order_blocks(call) and not any(unit.same_as(s) for s in waits):
                     name = ir.call_name(call) or call.op
                     raise NotSpecialized(f"the kernel calls {name}, which may wait for other blocks", unit.span)
         roles = self.lower(self.body, (), False)
@@ -145,13 +150,17 @@ class _Specialize:
         """Both roles of a statement; `repeated`: it may run more than once in a launch."""
         if isinstance(stmt, ir.SeqStmt):
             parts = list(stmt.seq)
+            held = self.held(parts) if repeated else []
+            more = sum(tile_bytes(h.tile) for h in held) * (self.held_limit - 1)
+            self.held_bytes += more
             roles = [self.lower(s, (*after, Continuation(tuple(parts[i + 1 :]))), repeated) for i, s in enumerate(parts)]
+            self.held_bytes -= more
             if repeated and any(r.producer is not None and _fills(r.producer) for r in roles):
-                self.hold(parts, roles)
+                self.hold(held, parts, roles)
             producers = [r.producer for r in roles]
             kept = ir.seq(producers) if any(p is not None for p in producers) else None
             return _Roles(ir.seq([r.consumer for r in roles]), kept)
-        if isinstance(stmt, (ir.Bind, ir.Break, ir.Continue, ir.Return)):
+        if isinstance(stmt, (ir.Bind, ir.Break, ir.Continue, ir.Return)) or _waits_for_launches(stmt):
             return _Roles(stmt, stmt)
         if isinstance(stmt, ir.BufferStore) and stmt.buffer in self.replayed:
             return _Roles(stmt, stmt)
@@ -181,24 +190,58 @@ class _Specialize:
                 self.ctx.ranges = outer
         return _Roles(stmt)
 
-    def hold(self, parts: list[ir.Stmt], roles: list[_Roles]) -> None:
-        """Leave tiles that stay while the pipelined loops of a sequence run to the producer."""
+    def held(self, parts: list[ir.Stmt]) -> list[HeldTile]:
+        """The tiles of a sequence that stay while its pipelined loops run, and that the producer can bring."""
 
         def can_load(op: Copy) -> bool:
             ctx = replace(self.ctx, shared=dict(self.ctx.shared))  # asking must not settle a layout
             known = op.src.source not in self.written and self.unknown(op.to_call(), set()) is None
             return known and op.dst.source not in self.ctx.views.values() and self.tma_obstacle(op, ctx) is None
 
-        for held in held_tiles(parts, self.body, can_load):
-            ring = HeldRing(held, f"_{len(self.out.rings)}" if self.out.rings else "")
+        return held_tiles(parts, self.body, can_load)
+
+    def hold(self, tiles: list[HeldTile], parts: list[ir.Stmt], roles: list[_Roles]) -> None:
+        """Leave tiles that stay while the pipelined loops of a sequence run to the producer."""
+        for held in tiles:
+            span, slots = held.copy.span, self.held_slots(held.tile, parts)
+            tile = held.tile if slots == 1 else self.versions(held.tile, slots, span)
+            ring = HeldRing(held, slots, tile, f"_{len(self.out.rings)}" if self.out.rings else "")
             self.out.rings.append(ring.ring)
-            self.out.buffers.add(held.tile)
-            span = held.copy.span
+            self.out.buffers.add(tile)
             self.head += [ir.alloc(ring.ring.full, span), ir.alloc(ring.ring.empty, span), *ring.reset("consumer")]
             self.counters += ring.reset("producer")
-            roles[held.first] = _Roles(ring.wait(), ir.seq(ring.fill()))
+            roles[held.first] = _Roles(ir.seq(ring.wait()), ir.seq(ring.fill()))
+            for i in range(held.first + 1, held.last + 1):
+                roles[i] = replace(roles[i], consumer=ring.read(roles[i].consumer))
             last = roles[held.last]
             roles[held.last] = _Roles(ir.seq([last.consumer, *ring.release()]), last.producer)
+
+    def held_slots(self, tile: ir.Var, parts: list[ir.Stmt]) -> int:
+        """Slots of a tile that is held while the loops of `parts` run: several if that costs no block of a multiprocessor."""
+        inside, all_loops = (sum(map(_is_pipelined, ir.collect(b, ir.For))) for b in (ir.seq(parts), self.body))
+        if self.ctx.pass_configs.get(EXACT_STAGES) or inside < all_loops:  # of other loops the slots are not known yet
+            return 1
+        own = {b for b in ir.declared_buffers(self.body) if ir.scope_of(b).startswith("shared")} - self.replaced
+        computed = computed_operands(self.body, {tile, *self.out.buffers})
+        used = sum(tile_bytes(b) * (VERSIONS if b in computed else 1) for b in own | self.out.buffers) + RESERVE
+        limits, size = self.ctx.target.limits, tile_bytes(tile) * (self.held_limit - 1)
+        if blocks_by_shared(used + size, limits) < max(1, min(blocks_by_shared(used, limits), self.blocks_wanted())):
+            return 1
+        self.out.spare_bytes += size
+        return self.held_limit
+
+    def versions(self, buf: ir.Var, slots: int, span: Any) -> ir.Var:
+        """The buffer that takes the place of a tile: so many slots of it."""
+        fixed = buf in self.layouts or buf in self.ctx.shared  # by the author: nothing can be added to their rows
+        new = versioned(buf, slots, 1 if fixed else SHARED_ALIGNMENT)
+        self.replaced.add(buf)
+        self.head.append(ir.alloc(new, self.spans.get(buf, span)))
+        self.out.buffers.add(new)
+        if buf in self.ctx.shared:
+            self.ctx.shared[new] = self.ctx.shared[buf].versions(slots)
+        if buf in self.layouts:
+            self.head.append(versioned_layout(self.layouts[buf], new, slots))
+        return new
 
     def loop(self, loop: ir.For, after: tuple[Continuation, ...], repeated: bool) -> _Roles:
         inner = self.lower(loop.body, (*after, Continuation(again=(loop.body,))), True)
@@ -311,7 +354,8 @@ class _Specialize:
         beside += sum(map(tile_bytes, self.out.buffers))  # the slots of other loops: the producer may be there already
 
         def blocks(count: int) -> int:
-            total = beside + max(count * ring, later if not repeated else 0) + RESERVE
+            held = self.held_bytes if count > WAITING_SLOTS else 0
+            total = beside + held + max(count * ring, later if not repeated else 0) + RESERVE
             return blocks_by_shared(total, self.ctx.target.limits)
 
         wanted = min(blocks(plan.versions), self.blocks_wanted())
@@ -344,16 +388,7 @@ class _Specialize:
     def ring_loop(self, loop: ir.For, plan: PipelinePlan, repeated: bool) -> _Roles:
         slots = self.slots(loop, plan, repeated)
         plan = replace(plan, versions=slots)
-        fixed = {*self.layouts, *self.ctx.shared}  # by the author: nothing can be added to their rows
-        replaced = {buf: versioned(buf, slots, 1 if buf in fixed else SHARED_ALIGNMENT) for buf in plan.buffers}
-        self.replaced.update(replaced)
-        for old, new in replaced.items():
-            self.head.append(ir.alloc(new, self.spans.get(old, loop.span)))
-            self.out.buffers.add(new)
-            if old in self.ctx.shared:
-                self.ctx.shared[new] = self.ctx.shared[old].versions(slots)
-            if old in self.layouts:
-                self.head.append(versioned_layout(self.layouts[old], new, slots))
+        replaced = {buf: self.versions(buf, slots, loop.span) for buf in plan.buffers}
         rings = []
         for index, _ in enumerate(plan.groups):
             suffix = f"_{len(self.out.rings)}" if self.out.rings else ""
@@ -526,3 +561,12 @@ def drop_unused_binds(stmt: ir.Stmt) -> ir.Stmt:
         if shorter.same_as(stmt):
             return stmt
         stmt = shorter
+
+
+def _is_pipelined(loop: ir.For) -> bool:
+    return any(key in loop.annotations for key in PIPELINE_KEYS)
+
+
+def _waits_for_launches(stmt: ir.Stmt) -> bool:
+    """True for T.pdl_sync."""
+    return isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.grid_dependency_wait")
