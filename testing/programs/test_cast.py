@@ -39,9 +39,17 @@ def expected_cast(a: torch.Tensor, src: str, dst: str) -> torch.Tensor:
     if dst == "bool":
         return exact != 0
     if is_float(dst):
-        return exact.double().to(torch_dtype(dst)).double()
+        return rounded_once(exact.double(), torch_dtype(dst))
     bits = exact.trunc().to(torch.int64) if is_float(src) else exact
     return bits.view(torch.uint64) if dst == "uint64" else bits.to(torch_dtype(dst))
+
+
+def rounded_once(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Finite values in the range of `dtype`, to its nearest even; torch goes through float, and so rounds them twice."""
+    info = torch.finfo(dtype)
+    exponent = torch.frexp(x.abs().clamp(min=info.smallest_normal)).exponent - 1
+    unit = torch.ldexp(torch.full_like(x, info.eps), exponent)
+    return (x / unit).round() * unit
 
 
 def convertible(N: int, src: str, device: str, floats: bool) -> torch.Tensor:

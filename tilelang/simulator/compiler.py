@@ -31,9 +31,11 @@ _FLAGS = [
     "-fno-plt",
     "-fstack-clash-protection",  # a frame larger than the guard page must meet it, not step over it
 ]
-# For the checker: plain accesses call back (no sanitizer runtime is linked: src/simulator/checker/instrumentation.cc stands in),
-# array indices are checked, and every local array has a place of its own.
-_WATCHED_FLAGS = ["-fsanitize=thread", "-fsanitize=bounds", "-fstack-reuse=none"]
+# For the checker: plain accesses call back (no sanitizer runtime is linked: src/simulator/checker/instrumentation.cc stands in)
+# and array indices are checked. g++ must give every local array a place of its own, and each call back that of its access in
+# the source: it loses those of stores that it moves out of loops, and of copies of class objects (see tl/float_types.h).
+_WATCHED_FLAGS = ["-fsanitize=thread", "-fsanitize=bounds", "-DTL_WATCHED"]
+_WATCHED_FLAGS_OF_GCC = ["-fstack-reuse=none", "-fno-tree-loop-im"]
 _NO_ENTRY_HOOKS = {
     "gcc": ["--param", "tsan-instrument-func-entry-exit=0"],
     "clang": ["-mllvm", "-tsan-instrument-func-entry-exit=0"],
@@ -117,7 +119,7 @@ def kernel_command(source: str, target: str) -> list[str]:
 def _watched_flags(compiler: str, registers: bool) -> list[str]:
     family = "clang" if "clang" in Path(compiler).name else "gcc"
     header = source_root() / "simulator" / "checker" / "watched_text.h"
-    flags = [flag for flag in _WATCHED_FLAGS if family == "gcc" or flag != "-fstack-reuse=none"]
+    flags = [*_WATCHED_FLAGS, *(_WATCHED_FLAGS_OF_GCC if family == "gcc" else [])]
     return [*flags, *_NO_ENTRY_HOOKS[family], *(["-include", str(header)] if registers else [])]
 
 

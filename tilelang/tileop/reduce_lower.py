@@ -52,12 +52,16 @@ class _Reduction:
         place = self.partial_place(kept)
         return ir.BufferStore(self.partial, self.kind.combine(ir.load(self.partial, place), value), place)
 
+    def idle_conditions(self) -> list[Any]:
+        """Conditions under which a thread holds elements at all."""
+        return self.layout.idle_conditions(self.ctx.tid, self.ctx.num_threads)
+
     def owner_conditions(self) -> list[Any]:
         """Conditions under which a thread is the one that writes a result to memory."""
         reduced = [f for f in self.layout.dims[self.op.place] if f.is_thread and f.extent > 1]
         replicas = [f for f in self.layout.replication if f.extent > 1]
         conditions = [ir.as_expr(self.layout.thread_digit(f, self.ctx.tid) == 0) for f in (*reduced, *replicas)]
-        return [*self.layout.idle_conditions(self.ctx.tid, self.ctx.num_threads), *conditions]
+        return [*self.idle_conditions(), *conditions]
 
 
 def lower_reduce(op: Reduce, ctx: LoweringContext) -> ir.Stmt:
@@ -98,10 +102,13 @@ def _within_warp(r: _Reduction) -> ir.Stmt:
         positions = [k.index for k in kept]
         positions.insert(op.place, row.index)
         value = ir.load(op.src.source, op.src_indices(positions))
-        conditions = [row.padding, *(k.padding for k in kept)]
+        conditions = [row.padding]
     # Registers need constant indices; memory does not, and rows may be long.
     kind = ir.ForKind.UNROLLED if in_registers or prod(n for _, n in row.loops) <= 64 else ir.ForKind.SERIAL
     own = nest(row.loops, guarded(conditions, r.combine_partial(kept, r.kind.element(value)), r.span), r.span, kind)
+    # Threads and registers of the padding hold nothing: they take part in the butterflies with the identity.
+    holders = [*(r.idle_conditions() if in_registers else []), *(k.padding for k in kept)]
+    own = guarded(holders, own, r.span)
     place = r.partial_place(kept)
     body: list[ir.Stmt] = [ir.BufferStore(r.partial, r.kind.identity(), place), own]
     for f in r.steps.butterflies:
@@ -143,9 +150,8 @@ def _across_warps(r: _Reduction) -> ir.Stmt:
     first = [
         ir.as_expr(r.layout.thread_digit(f, tid) == 0) for f in (*r.steps.butterflies, *r.layout.replication) if f.extent > 1
     ]
-    idle = r.layout.idle_conditions(tid, r.ctx.num_threads)
     loops = [entry for k in kept for entry in k.loops]
-    write = guarded([*idle, *first], nest(loops, guarded([k.padding for k in kept], store, r.span), r.span), r.span)
+    write = guarded([*r.idle_conditions(), *first], nest(loops, guarded([k.padding for k in kept], store, r.span), r.span), r.span)
 
     kept = r.kept()
     at = ir.as_expr(_linear(r, kept))
@@ -169,7 +175,7 @@ def _deliver(r: _Reduction) -> ir.Stmt:
         found, layout = op._dst_view(r.ctx.fragments[dst], r.ctx), op._dst_kept(r.ctx.fragments[dst], r.ctx)
         terms = [walk_like(layout, j, digits).register for j, digits in enumerate(kept)]
         target = ir.load(r.ctx.registers_of(dst), [ir.as_expr(add(found.base, total(terms)))])
-        conditions: list[Any] = []
+        conditions: list[Any] = [] if op.clear else r.idle_conditions()
     else:
         target = ir.load(dst, op.dst_indices([k.index for k in kept]))
         conditions = [] if ir.scope_of(dst).startswith("local") else r.owner_conditions()
@@ -178,5 +184,5 @@ def _deliver(r: _Reduction) -> ir.Stmt:
     if op.rounds:
         value = ir.Cast(ir.buffer_dtype(dst), value)
     store = ir.BufferStore(target.source, value, list(target.indices))
-    padding = [] if ir.scope_of(dst) == "local.fragment" else [k.padding for k in kept]
+    padding = [] if op.clear and ir.scope_of(dst) == "local.fragment" else [k.padding for k in kept]
     return guarded(conditions, nest(loops, guarded(padding, store, r.span), r.span), r.span)
