@@ -111,6 +111,46 @@ def test_tensor_maps_and_workspaces_through_every_backend(backend):
     torch.testing.assert_close(first, 2 * (a @ b.T), rtol=1e-2, atol=0.1)
 
 
+def attributed(n):
+    """Launches of every kind: clusters, one that overlaps with the one before, one whose blocks all run at once."""
+
+    @T.prim_func
+    def attributed(A: T.Tensor((n, 128), "float32"), B: T.Tensor((n, 128), "float32")):
+        V = T.alloc_global((n, 128), "float32")
+        W = T.alloc_global((n, 128), "float32")
+        with T.Kernel(n, threads=128, cluster_dims=(2, 1, 1)) as bx:
+            tx = T.get_thread_binding()
+            V[bx, tx] = A[bx, tx] + T.Cast("float32", T.block_rank_in_cluster())
+            T.cluster_sync()
+            T.pdl_trigger()
+        with T.Kernel(n, threads=128) as bx:
+            T.pdl_sync()
+            for i in T.Parallel(128):
+                W[bx, i] = V[bx, i] * 3.0
+        with T.Kernel(n, threads=128) as bx:
+            tx = T.get_thread_binding()
+            V[bx, tx] = W[bx, tx] * 2.0
+            T.sync_grid()
+            B[bx, tx] = V[n - 1 - bx, tx]
+
+    return attributed
+
+
+@pytest.mark.gpu
+@pytest.mark.row("T5")
+@pytest.mark.parametrize("backend", LEGAL)
+def test_attributes_of_launches_through_every_backend(backend):
+    target = TARGET if DEVICE == "cuda" else Target("cuda", "sm_90a", simulated=True)
+    if int(target.arch.removeprefix("sm_").rstrip("af")) < 90:
+        pytest.skip("clusters are of Hopper and later")
+    kernel = tilelang.compile(attributed(8), out_idx=-1, target=target, execution_backend=backend)
+    first, second, third = kernel.artifact.plan.kernels
+    assert first.cluster == (2, 1, 1) and second.overlaps and third.cooperative
+    a = torch.randn(8, 128, device=DEVICE)
+    ranks = torch.arange(8, device=DEVICE)[:, None] % 2
+    assert torch.equal(kernel(a), ((a + ranks) * 3 * 2).flip(0))
+
+
 @pytest.mark.row("T5")
 @pytest.mark.parametrize("kind", ["c", "llvm"])
 def test_backends_of_the_cpu_targets_give_the_same_bits(kind):
@@ -126,11 +166,11 @@ def test_backends_of_the_cpu_targets_give_the_same_bits(kind):
     assert all(torch.equal(b, results[0][0]) and torch.equal(c, results[0][1]) for b, c in results)
 
 
-def test_all_backends_but_cutedsl_are_served_here():
+def test_every_backend_serves_a_target():
     assert set(BACKENDS) == {"auto", *adapters()}
-    on_gpu = {"tvm_ffi", "dlpack", "cython", "nvrtc", "torch"}
+    on_gpu = {"tvm_ffi", "dlpack", "cython", "nvrtc", "torch", "cutedsl"}
     assert set(legal_backends(Target())) == on_gpu
-    assert set(legal_backends(Target(simulated=True))) == on_gpu - {"nvrtc"} | {"simulator"}
+    assert set(legal_backends(Target(simulated=True))) == on_gpu - {"nvrtc", "cutedsl"} | {"simulator"}
 
 
 @pytest.mark.parametrize("backend", LEGAL)
@@ -161,7 +201,7 @@ def test_scalars_are_checked(backend):
 def test_illegal_pairs_list_the_legal_ones():
     with pytest.raises(ExecutionBackendError, match="'nvrtc'.*Allowed: auto, simulator, tvm_ffi, dlpack, cython, torch"):
         resolve_options(Target(simulated=True), "nvrtc")
-    with pytest.raises(ExecutionBackendError, match="Allowed: auto, tvm_ffi, dlpack, cython, nvrtc, torch"):
+    with pytest.raises(ExecutionBackendError, match="Allowed: auto, tvm_ffi, dlpack, cython, nvrtc, torch, cutedsl"):
         choose_backend("simulator", Target())
 
 

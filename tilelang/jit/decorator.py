@@ -76,7 +76,8 @@ def jit(
     target_host : optional
         Accepted for compatibility; launching is native code that is not generated.
     execution_backend : str, optional
-        How arguments reach the binary: "auto", "tvm_ffi", "dlpack", "cython", "nvrtc", "torch" or "simulator"; see docs/jit.md.
+        How arguments reach the binary: "auto", "tvm_ffi", "dlpack", "cython", "nvrtc", "torch", "cutedsl" or "simulator"; see
+        docs/jit.md.
     verbose : bool, optional
         Show what compilers say.
     pass_configs : dict, optional

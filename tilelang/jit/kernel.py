@@ -423,12 +423,15 @@ class JITKernel(KernelWrapper):
         return self.get_host_source()
 
     def get_kernel_source(self, kernel_only: bool = True) -> str:
-        """The CUDA C++ text; launching is native code that no text is generated for, so `kernel_only` changes nothing."""
+        """The CUDA C++ text; what launches it is another text (`get_host_source`), so `kernel_only` changes nothing."""
         return self.artifact.source
 
     def get_host_source(self) -> str:
-        """The launch plan as JSON: what the native launcher reads instead of generated host code."""
-        return self.artifact.plan.to_json()
+        """The launch plan as JSON: what the native launcher reads instead of generated host code. For the execution backend
+        `cutedsl`, the host program in CuTe DSL."""
+        from tilelang.jit.adapter.base import adapter_of
+
+        return adapter_of(self.execution_backend).host_source(self.artifact.plan)
 
     def show_source(self, which: str = "kernel") -> None:
         """Print the text: "kernel", "host" or "both"."""

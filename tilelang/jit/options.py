@@ -132,7 +132,7 @@ def resolve_options(
         env.TILELANG_DEFAULT_TARGET if target is None else target, simulate=requested == "simulator" or env.TILELANG_SIMULATE
     )
     simulate_asked = env.TILELANG_SIMULATE or (isinstance(target, Target) and target.simulated)
-    if requested in ("tvm_ffi", "nvrtc") and chosen.simulated and not simulate_asked:
+    if requested in ("tvm_ffi", "nvrtc", "cutedsl") and chosen.simulated and not simulate_asked:
         chosen = dataclasses.replace(chosen, simulated=False)  # asked for by name: compiles here, and runs where a driver is
     backend = choose_backend(requested, chosen)
     if isinstance(compiler, BinaryJit):

@@ -13,6 +13,7 @@ from tilelang.jit.availability import Availability
 
 if TYPE_CHECKING:
     from tilelang.cache import Artifact
+    from tilelang.codegen.launch_plan import LaunchPlan
     from tilelang.jit.options import CompileOptions
     from tilelang.runtime.launcher import Named, Recover
     from tilelang.target import Target
@@ -61,6 +62,11 @@ class Adapter(ABC):
         -------
         The output, a list of several, or None when there is none.
         """
+
+    @classmethod
+    def host_source(cls, plan: LaunchPlan) -> str:
+        """What launches are made by, as text: the plan, which the native launcher reads instead of generated host code."""
+        return plan.to_json()
 
     @property
     def raw_function(self) -> Any:
