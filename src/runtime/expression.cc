@@ -18,6 +18,20 @@ int64_t FloorDiv(int64_t a, int64_t b) {
   return (a % b != 0 && ((a < 0) != (b < 0))) ? quotient - 1 : quotient;
 }
 
+// a + sign * b as a line over at most one symbol; false when there are two, or a number leaves 64 bits.
+bool AddLines(const Expression::Line& a, const Expression::Line& b, int64_t sign, Expression::Line* sum) {
+  if (a.symbol >= 0 && b.symbol >= 0 && a.symbol != b.symbol) return false;
+  int64_t factor, offset;
+  if (__builtin_mul_overflow(b.factor, sign, &factor) || __builtin_mul_overflow(b.offset, sign, &offset)) return false;
+  sum->symbol = std::max(a.symbol, b.symbol);
+  return !__builtin_add_overflow(a.factor, factor, &sum->factor) && !__builtin_add_overflow(a.offset, offset, &sum->offset);
+}
+
+bool ScaleLine(const Expression::Line& a, int64_t by, Expression::Line* product) {
+  product->symbol = a.symbol;
+  return !__builtin_mul_overflow(a.factor, by, &product->factor) && !__builtin_mul_overflow(a.offset, by, &product->offset);
+}
+
 }  // namespace
 
 Expression Expression::Parse(const ffi::Any& tree, const std::vector<Symbol>& symbols) {
@@ -111,6 +125,44 @@ int64_t Expression::Run(const Scalar* values) const {
     stack[top++] = result;
   }
   return stack[0];
+}
+
+bool Expression::AsLine(const Scalar* values, const uint8_t* known, Line* line) const {
+  Line stack[2 * kMaxDepth];
+  int top = 0;
+  for (const Instruction& instruction : code_) {
+    if (instruction.op == Op::kConstant) {
+      stack[top++] = {-1, 0, instruction.value};
+      continue;
+    }
+    if (instruction.op == Op::kSymbol) {
+      int symbol = static_cast<int>(instruction.value);
+      stack[top++] = known[symbol] ? Line{-1, 0, values[symbol].integer} : Line{symbol, 1, 0};
+      continue;
+    }
+    const Line b = stack[--top];
+    const Line a = stack[--top];
+    Line result{-1, 0, 0};
+    bool is_line = false;
+    switch (instruction.op) {
+      case Op::kAdd: is_line = AddLines(a, b, 1, &result); break;
+      case Op::kSub: is_line = AddLines(a, b, -1, &result); break;
+      case Op::kMul: is_line = a.symbol < 0 ? ScaleLine(b, a.offset, &result) : b.symbol < 0 && ScaleLine(a, b.offset, &result); break;
+      case Op::kMin: is_line = a.symbol < 0 && b.symbol < 0; result.offset = std::min(a.offset, b.offset); break;
+      case Op::kMax: is_line = a.symbol < 0 && b.symbol < 0; result.offset = std::max(a.offset, b.offset); break;
+      default:  // rounding divisions of numbers
+        is_line = a.symbol < 0 && b.symbol < 0 && b.offset > 0;
+        if (!is_line) break;
+        result.offset = FloorDiv(a.offset, b.offset);
+        if (instruction.op == Op::kCeilDiv) result.offset += a.offset % b.offset != 0;
+        if (instruction.op == Op::kFloorMod) result.offset = a.offset - result.offset * b.offset;
+        break;
+    }
+    if (!is_line) return false;
+    stack[top++] = result;
+  }
+  *line = stack[0];
+  return top == 1 && line->symbol >= 0 && line->factor != 0;
 }
 
 int Expression::Unknown(const uint8_t* known) const {

@@ -41,6 +41,15 @@ class Expression {
   // A symbol of the expression without a value yet; -1 when it can be evaluated.
   int Unknown(const uint8_t* known) const;
 
+  // factor * symbol + offset; the symbol is -1 for a number.
+  struct Line {
+    int symbol;
+    int64_t factor;
+    int64_t offset;
+  };
+  // The expression as a line over the one symbol that has no value yet; false when it is none.
+  bool AsLine(const Scalar* values, const uint8_t* known, Line* line) const;
+
   const std::string& text() const { return text_; }
 
  private:

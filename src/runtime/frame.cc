@@ -3,6 +3,7 @@
 #include <tvm/ffi/container/tensor.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "error.h"
 #include "messages.h"
@@ -68,6 +69,19 @@ void BindScalar(Frame* frame, int parameter, const ffi::AnyView& arg, int positi
   frame->known[declared.symbol] = 1;
 }
 
+template <typename Place>
+void SetSymbol(Frame* frame, int parameter, int symbol, int64_t value, const Place& place) {
+  // The compiler proves 32-bit index arithmetic up to here: SYMBOL_LIMIT in tilelang/transform/bounds.py.
+  constexpr int64_t kSymbolLimit = (int64_t{1} << 31) - (int64_t{1} << 16);
+  const Symbol& name = frame->plan->symbols[symbol];
+  if (value > kSymbolLimit && name.dtype == "int32") {
+    Raise(kArgument, Position(*frame->plan, parameter), Text(ArgumentName(*frame->plan, parameter), ": ", place(), " is ", value, ", which does not fit the int32 symbol `", name.name, "`"),
+          Text("declare it as T.dynamic(\"", name.name, "\", \"int64\")"));
+  }
+  frame->values[symbol].integer = value;
+  frame->known[symbol] = 1;
+}
+
 // Checks one extent or stride: constants must be equal, a plain symbol is solved by its first use.
 // Compound expressions wait for CheckCompound, when every symbol is known.
 void BindExtent(Frame* frame, int parameter, int axis, const Expression& expression, int64_t actual, bool is_stride) {
@@ -93,14 +107,7 @@ void BindExtent(Frame* frame, int parameter, int axis, const Expression& express
     }
     return;
   }
-  // The compiler proves 32-bit index arithmetic up to here: SYMBOL_LIMIT in tilelang/transform/bounds.py.
-  constexpr int64_t kSymbolLimit = (int64_t{1} << 31) - (int64_t{1} << 16);
-  if (actual > kSymbolLimit && plan.symbols[symbol].dtype == "int32") {
-    Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", place(), " is ", actual, ", which does not fit the int32 symbol `", plan.symbols[symbol].name, "`"),
-          Text("declare it as T.dynamic(\"", plan.symbols[symbol].name, "\", \"int64\")"));
-  }
-  frame->values[symbol].integer = actual;
-  frame->known[symbol] = 1;
+  SetSymbol(frame, parameter, symbol, actual, place);
 }
 
 void BindStrides(Frame* frame, int parameter) {
@@ -193,6 +200,39 @@ void BindTensor(Frame* frame, int parameter, const ffi::AnyView& arg, int positi
   TakeAddress(frame, parameter, *tensor, position);
 }
 
+// Solves one extent or stride that is a line over one symbol without a value; whether it was one.
+bool SolveLine(Frame* frame, int parameter, int axis, const Expression& expression, int64_t actual, bool is_stride) {
+  Expression::Line line;
+  if (expression.is_constant() || expression.plain_symbol() >= 0 || !expression.AsLine(frame->values, frame->known, &line)) return false;
+  const Plan& plan = *frame->plan;
+  const Symbol& symbol = plan.symbols[line.symbol];
+  int64_t rest = actual - line.offset;
+  if (rest % line.factor != 0 || rest / line.factor < 0) {
+    std::string place = Text(plan.parameters[parameter].name, is_stride ? ".stride(" : ".shape[", axis, is_stride ? ")" : "]");
+    Raise(kArgument, Position(plan, parameter), Text(ArgumentName(plan, parameter), ": ", place, " is ", actual, ", which ", expression.text(), " is for no `", symbol.name, "` (0, 1, 2, ...)"),
+          Text("pass a tensor of shape ", DeclaredShape(plan.parameters[parameter])));
+  }
+  SetSymbol(frame, parameter, line.symbol, rest / line.factor, [&] { return Text("`", symbol.name, "` of ", expression.text()); });
+  return true;
+}
+
+// Symbols that no extent or stride gives by itself: from sums and products in which they are the only unknown.
+void SolveLines(Frame* frame) {
+  const Plan& plan = *frame->plan;
+  for (bool found = true; found;) {
+    found = false;
+    for (int p : plan.positional) {
+      const DLTensor* tensor = frame->tensors[p];
+      if (tensor == nullptr) continue;
+      const Parameter& declared = plan.parameters[p];
+      for (int axis = 0; axis < tensor->ndim; ++axis) {
+        found |= SolveLine(frame, p, axis, declared.shape[axis], Extent(declared, *tensor, axis), false);
+        if (declared.has_strides && tensor->strides && tensor->shape[axis] > 1) found |= SolveLine(frame, p, axis, declared.strides[axis], Stride(declared, *tensor, axis), true);
+      }
+    }
+  }
+}
+
 // Extents and strides that are expressions over several symbols.
 void CheckCompound(const Frame& frame, int parameter) {
   const Plan& plan = *frame.plan;
@@ -240,6 +280,7 @@ void BindArguments(Frame* frame, const ffi::AnyView* args, int count, DLDeviceTy
   for (int i = 0; i < count; ++i) {
     if (plan.parameters[plan.positional[i]].is_tensor) BindTensor(frame, plan.positional[i], args[i], i, device_type);
   }
+  if (std::memchr(frame->known, 0, plan.symbols.size()) != nullptr) SolveLines(frame);
   for (int p : plan.positional) {
     if (frame->tensors[p] != nullptr) CheckCompound(*frame, p);
   }

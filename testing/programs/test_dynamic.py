@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 import tilelang
 import tilelang.language as T
@@ -144,3 +145,28 @@ def test_scalar_as_limit(device):
         expected = a.double().clone()
         expected[limit:] = -1
         assert_close(run(kernel, [a, limit], ((150,), "float32"), device=device), expected, ulps=0)
+
+
+def test_symbols_of_sums_and_products(device):
+    """No extent is `n` or `m` alone: each is the only unknown of one that is."""
+    n, m = T.dynamic("n, m")
+
+    @T.prim_func
+    def sums(A: T.Tensor((2 * n + 1, 3), "float32"), B: T.Tensor((n * m,), "float32"), C: T.Tensor((n,), "float32")):
+        with T.Kernel(n, threads=32) as row:
+            total = T.alloc_local((1,), "float32")
+            total[0] = A[2 * row, 0] + A[2 * row + 1, 2]
+            for j in T.serial(m):
+                total[0] += B[row * m + j]
+            if T.get_thread_binding() == 0:
+                C[row] = total[0]
+
+    kernel = tilelang.compile(sums, out_idx=-1)
+    for rows, columns in ((5, 7), (1, 1), (40, 3)):
+        a, b = random((2 * rows + 1, 3), "float32", device), random((rows * columns,), "float32", device)
+        expected = a[:-1:2, 0].double() + a[1::2, 2] + b.view(rows, columns).sum(1, dtype=torch.float64)
+        torch.testing.assert_close(kernel(a, b).double(), expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(tilelang.errors.ArgumentError, match=r"A.shape\[0\] is 10"):
+        kernel(random((10, 3), "float32", device), b)
+    with pytest.raises(tilelang.errors.ArgumentError, match=r"B.shape\[0\] is 8"):
+        kernel(random((11, 3), "float32", device), random((8,), "float32", device))

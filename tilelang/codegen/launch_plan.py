@@ -116,7 +116,8 @@ class LaunchPlan(NamedTuple):
     """Everything about a call except the binary.
 
     `symbols` maps every symbol to its dtype; each is a scalar parameter, or appears as a plain dimension or stride of a
-    tensor (the launcher solves those, then checks every other expression against the solved values).
+    tensor, or as the only unknown of a sum or product that is one (the launcher solves those, in this order, then checks every
+    other expression against the solved values).
     `outputs` lists parameter indices in the order in which the call returns them. With `sites`, the last parameter and the last
     output are the guard of `tl.check_finite`, which callers do not see.
     """

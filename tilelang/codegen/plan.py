@@ -8,6 +8,7 @@ from typing import Any
 from .. import ir
 from ..errors import ArgumentError, SemanticError, UnsupportedError
 from ..language.dtypes import WITHOUT_TORCH
+from ..runtime.lines import solvable as lines_over
 from ..tileop.base import TensorMapSpec
 from ..transform.kernel_program import KernelProgram
 from .alignment import MAX_ALIGNMENT, required_alignment
@@ -91,11 +92,14 @@ def _symbols(
             (solvable if isinstance(extent, ir.Var) and str(var.name) not in pointers else derived).append(extent)
     derived += [s for w in workspaces for s in w.ty.shape] + [s for k in kernels for s in k.symbols]
     known = dict.fromkeys(solvable)
+    own = [e for v in params if ir.is_buffer_var(v) and str(v.name) not in pointers for e in (*v.ty.shape, *v.ty.strides)]
+    lines = lines_over([plan_expr(extent) for extent in own], {str(symbol.name) for symbol in known})
+    known.update(dict.fromkeys(symbol for symbol in free_symbols(own) if str(symbol.name) in lines))
     for symbol in free_symbols(derived):
         if symbol not in known:
             raise SemanticError(
                 f"the value of `{symbol.name}` cannot be found from the arguments of a call",
-                fix=f"use `{symbol.name}` as a whole dimension of a parameter, or pass it as an integer parameter",
+                fix=f"make `{symbol.name}` a dimension of a parameter, alone or in a sum or product, or an integer parameter",
             )
     names: dict[str, ir.Var] = {}
     for symbol in known:

@@ -29,6 +29,29 @@ def evaluate(expr: Any, values: dict[str, int]) -> int:
     }[expr[0]]()
 
 
+def solve(expr: Any, extent: int, values: dict[str, int]) -> None:
+    """Add to `values` the one symbol of a sum or product that they lack, where `extent` determines it."""
+    while isinstance(expr, list) and expr[0] in ("+", "-", "*"):
+        op, a, b = expr
+        try:
+            known, expr, left = evaluate(a, values), b, False
+        except KeyError:
+            try:
+                known, expr, left = evaluate(b, values), a, True
+            except KeyError:
+                return
+        if op == "*":
+            if known == 0 or extent % known:
+                return
+            extent //= known
+        elif op == "+":
+            extent -= known
+        else:
+            extent = extent + known if left else known - extent
+    if isinstance(expr, str):
+        values.setdefault(expr, extent)
+
+
 def bind(plan: dict[str, Any], args: tuple) -> tuple[list[Any], dict[str, Any]]:
     """(an array, number or None for each parameter; the values of all symbols), checked; outputs are made.
 
@@ -54,6 +77,10 @@ def bind(plan: dict[str, Any], args: tuple) -> tuple[list[Any], dict[str, Any]]:
         for extent, actual in zip(p["shape"], array.shape):
             if isinstance(extent, str):
                 values.setdefault(extent, actual)
+    for _ in arrays:  # each round may find what another needs
+        for p in arrays:
+            for extent, actual in zip(p["shape"], given[p["name"]].shape):
+                solve(extent, actual, values)
     for p in arrays:
         shape = tuple(evaluate(extent, values) for extent in p["shape"])
         if given[p["name"]].shape != shape:

@@ -13,6 +13,7 @@ from typing import Any
 from tilelang.codegen.launch_plan import Expr, LaunchPlan, Parameter
 from tilelang.errors import ArgumentError, ArgumentTypeError, DeviceMismatchError
 from tilelang.runtime.errors import describe_argument
+from tilelang.runtime.lines import solve_lines
 
 # Types of 4 bits: tensors hold them in bytes, two each.
 SUB_BYTE = ("int4", "uint4", "float4_e2m1fn")
@@ -87,15 +88,18 @@ def input_parameters(plan: LaunchPlan) -> list[Parameter]:
 
 
 def solve_symbols(plan: LaunchPlan, shapes: Mapping[str, Sequence[Any]], scalars: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of symbols, from scalars and from the plain symbols among extents; nothing is checked."""
+    """Values of symbols, from scalars and from extents; nothing is checked."""
     values = dict(scalars)
+    pairs: list[tuple[str, Expr, Any]] = []
     for parameter in plan.parameters:
         shape = shapes.get(parameter.name) or ()
         if parameter.dtype in SUB_BYTE and shape:
             shape = (*shape[:-1], 2 * shape[-1])
-        for expr, extent in zip(parameter.shape, shape):
+        for axis, (expr, extent) in enumerate(zip(parameter.shape, shape)):
             if isinstance(expr, str):
                 values.setdefault(expr, extent)
+            pairs.append((f"{parameter.name}.shape[{axis}]", expr, extent))
+    solve_lines(pairs, values)
     return values
 
 
@@ -172,9 +176,11 @@ def bind_arguments(plan: LaunchPlan, args: Sequence[Any], views: Sequence[Tensor
         _check_tensor(where, parameter, view, device_type, device)
         device = view.device
         _bind_extents(where, plan, parameter, view, values, origin)
-    for _, (parameter, _, view) in places:
-        if view is not None and parameter.kind == "tensor":
-            _check_compound(plan, parameter, logical_view(parameter, view), values)
+    given = [(parameter, view) for parameter, view in zip(inputs, views) if view is not None and parameter.kind == "tensor"]
+    tensors = [(parameter, logical_view(parameter, view)) for parameter, view in given]
+    solve_lines([pair for p, view in tensors for pair in _extents(p, view)], values)
+    for parameter, view in tensors:
+        _check_compound(plan, parameter, view, values)
     return values
 
 
@@ -290,13 +296,17 @@ def _bind_extents(
             values[expr], origin[expr] = actual, place
 
 
+def _extents(parameter: Parameter, view: TensorView) -> list[tuple[str, Expr, int]]:
+    """(place, what is declared, what the tensor has) of every extent and stride that means something."""
+    pairs = [(f"{parameter.name}.shape[{i}]", e, a) for i, (e, a) in enumerate(zip(parameter.shape, view.shape))]
+    strides = enumerate(zip(parameter.strides or (), view.strides))
+    return pairs + [(f"{parameter.name}.stride({i})", e, a) for i, (e, a) in strides if view.shape[i] > 1]
+
+
 def _check_compound(plan: LaunchPlan, parameter: Parameter, view: TensorView, values: Mapping[str, Any]) -> None:
-    pairs = [(f"shape[{i}]", e, a) for i, (e, a) in enumerate(zip(parameter.shape, view.shape))]
-    pairs += [(f"stride({i})", e, a) for i, (e, a) in enumerate(zip(parameter.strides or (), view.strides)) if view.shape[i] > 1]
-    for place, expr, actual in pairs:
+    for place, expr, actual in _extents(parameter, view):
         if isinstance(expr, (list, tuple)) and evaluate(expr, values) != actual:
             raise ArgumentError(
-                f"argument `{parameter.name}` of `{plan.name}`: {parameter.name}.{place} is {actual}, expected {expr} = "
-                f"{evaluate(expr, values)}",
+                f"argument `{parameter.name}` of `{plan.name}`: {place} is {actual}, expected {expr} = {evaluate(expr, values)}",
                 fix=f"pass a tensor of shape {parameter.shape}",
             )
