@@ -21,6 +21,7 @@ from ..tileop.fill import Fill
 from .kernel_program import KernelProgram
 from .sub_byte import REGISTER, compute_type, decode, encode, is_sub_byte, nibble_of, read_nibble
 
+_IN_ORDER = (ir.ForKind.SERIAL, ir.ForKind.UNROLLED)  # an iteration may read what the one before it wrote
 _FIX = "make it even: two elements share a byte"
 
 
@@ -157,7 +158,8 @@ class _Pack(ir.Mutator):
         pair = ir.var(str(node.loop_var.name), ir.dtype_of(node.loop_var))
         self.ranges = {**self.ranges, pair: (start, half)}
         bodies = [self.body(_Renamed({node.loop_var: pair * 2 + k}).body(node.body)) for k in (0, 1)]
-        body = _merged(*bodies) or ir.seq(bodies)
+        body = None if node.kind in _IN_ORDER and _reads_what_it_writes(node.body) else _merged(*bodies)
+        body = ir.seq(bodies) if body is None else body
         return ir.For(pair, start, ir.as_expr(half), node.kind, body, node.thread_binding, node.annotations, None, node.span)
 
     def visit_BufferStore(self, node: ir.BufferStore) -> Any:
@@ -273,13 +275,23 @@ class _Pack(ir.Mutator):
         return super().descend(node)
 
 
+def _reads_what_it_writes(body: ir.Stmt) -> bool:
+    written = [s.buffer for s in ir.collect(body, ir.BufferStore)]
+    return any(load.source.same_as(b) for load in ir.collect(body, ir.BufferLoad) for b in written)
+
+
 def _after(index: Any, var: ir.Var) -> Any:
     """An index one iteration later."""
     return ir.substitute(index, {var: var + 1})
 
 
 def _merged(even: ir.Stmt, odd: ir.Stmt) -> ir.Stmt | None:
-    """One store of a byte, where both halves of the body are a store of one half of it."""
+    """One store of a byte, where both halves of the body are a store of one half of it, both under the same conditions."""
+    if isinstance(even, ir.IfThenElse) and isinstance(odd, ir.IfThenElse):
+        if even.else_case is not None or odd.else_case is not None or not ir.structural_equal(even.condition, odd.condition):
+            return None
+        store = _merged(even.then_case, odd.then_case)
+        return None if store is None else ir.IfThenElse(even.condition, store, None, even.span)
     if not isinstance(even, ir.BufferStore) or not isinstance(odd, ir.BufferStore) or not even.buffer.same_as(odd.buffer):
         return None
     if not all(map(ir.structural_equal, even.indices, odd.indices)):
