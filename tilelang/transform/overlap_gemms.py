@@ -43,6 +43,7 @@ DISABLE = "tl.disable_gemm_overlap"
 PING_PONG = "tl.enable_ping_pong"
 # Clocks of products for each of exponentials where turns do no harm: a softmax takes about twice as long as its exponentials.
 EVEN = 1.25, 2.5
+SINGLE = False  # one copy of M without turns, too
 LONG_LOOP = 32  # iterations of the longest tile
 
 
@@ -181,7 +182,7 @@ class _Rotation:
     def lower(self, ctx: LoweringContext, turns: tuple[int, ...]) -> ir.Stmt:
         """The rotated loop; with `turns`, its products are issued by one warpgroup after the other."""
         loop, span = self.loop, self.loop.span
-        steps = self._by_turns(ctx, turns) if turns else self._peeled(ctx)
+        steps = self._by_turns(ctx, turns) if turns or SINGLE else self._peeled(ctx)
         end = loop.min + loop.extent - 1
         wait = wait_for(0, [p for p in self.last if p.is_gemm], ctx, span)
         products, release = (at_iteration(part(self.last), loop, end) for part in (_issue, _releases))
@@ -211,7 +212,8 @@ class _Rotation:
         nothing = ir.seq([commit] * sum(p.is_gemm for p in self.last))
         previous = ir.IfThenElse(later, ir.seq(at_iteration(_issue(self.last), loop, k - 1)), nothing, span)
         release = ir.IfThenElse(later, ir.seq(at_iteration(_releases(self.last), loop, k - 1)), None, span)
-        steady = self._beside(ctx, [*first[:start], begin, *first[start:], previous, end], [release])
+        order = [*first[:start], begin, *first[start:], previous, end] if turns else [*first, previous]
+        steady = self._beside(ctx, order, [release])
         return [ir.For(k, loop.min, loop.extent, ir.ForKind.SERIAL, ir.seq(steady), annotations=loop.annotations, span=span)]
 
     def _beside(self, ctx: LoweringContext, products: list[ir.Stmt], release: list[ir.Stmt]) -> list[ir.Stmt]:
