@@ -163,3 +163,17 @@ def test_bytes_on_warps(arch, types):
     kernel = compiled(program(64, 64, 64, types, 128, trans_b=True, tiles=2), arch)
     assert "tl::mma_m16n8k32" in kernel.get_kernel_source()
     check(kernel, 64, 64, 128, types, trans_b=True)
+
+
+@pytest.mark.parametrize("types, bits", [
+    (("float16", "float16", "float16"), 16),
+    (("bfloat16", "bfloat16", "float32"), 16),
+    (("float8_e4m3fn", "float8_e5m2", "float16"), 8),
+    (("int8", "uint8", "int32"), 8),
+])  # fmt: skip
+def test_headers_tell_only_of_elements_that_are_multiplied(types, bits):
+    """And NVRTC compiles each with that."""
+    func = program(64, 64, 1024 // bits, types, 128, trans_b=True)
+    kernel = tilelang.compile(func, target={"kind": "cuda", "arch": "sm_90a"})
+    source = kernel.get_kernel_source()
+    assert source.startswith(f"#define TL_WGMMA_BITS {bits}\n#include <tl/core.h>") and "wgmma_ss" in source

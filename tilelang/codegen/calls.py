@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import ir
 from ..errors import SourceSpan, UnsupportedError
-from ..tileop.base import attribute
+from ..tileop.base import attribute, dtype_bits
 from .literals import string_literal
 from .strength import PRIMARY
 from .types import type_name
@@ -20,6 +20,7 @@ class CallPrinter(ABC):
     """`_op_<name>` prints a call of the operator `<name>` of any dialect; part of `ExprPrinter`, which has the rest."""
 
     num_threads: int
+    wgmma_bits: set[int]
 
     @abstractmethod
     def render(self, expr: Any) -> tuple[str, int]:
@@ -137,14 +138,17 @@ class CallPrinter(ABC):
     _op_warp_reduce_bitand = _op_warp_reduce_bitor = _warp_reduce
 
     def _wgmma(self, expr: ir.Call) -> tuple[str, int]:
-        self.use(f"tl/wgmma/m64n{attribute(expr, 'template')[2]}.h")  # one header an n: only the shapes used are compiled
+        a, _, n, *_ = attribute(expr, "template")
+        self.use(f"tl/wgmma/m64n{n}.h")  # one header an n: only the shapes used are compiled
+        self.wgmma_bits.add(dtype_bits(str(a).removeprefix("dtype:")))
         return self._call_function(ir.call_name(expr), list(expr.args), expr)
 
     _op_wgmma_ss = _op_wgmma_rs = _op_wgmma_ss_steps = _op_wgmma_rs_steps = _wgmma
 
     def _sparse_wgmma(self, expr: ir.Call) -> tuple[str, int]:
-        n = attribute(expr, "template")[2]
+        a, _, n, *_ = attribute(expr, "template")
         self.use(f"tl/wgmma/m64n{n}.h")  # wgmma_pin
+        self.wgmma_bits.add(dtype_bits(str(a).removeprefix("dtype:")))
         self.use(f"tl/wgmma_sp/m64n{n}.h")
         return self._call_function(ir.call_name(expr), list(expr.args), expr)
 

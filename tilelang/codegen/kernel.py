@@ -93,6 +93,7 @@ class KernelText:
     symbols: tuple[ir.Var, ...]
     maps: tuple[TensorMapSpec, ...] = ()
     order: tuple[ir.Var, ...] = ()
+    wgmma_bits: frozenset[int] = frozenset()
 
 
 def parameter_text(printer: StmtPrinter, buf: ir.Var, use: BufferUse, restrict: str) -> str:
@@ -183,7 +184,7 @@ def print_kernel(program: KernelProgram) -> KernelText:
         printer.use("tl/vector.h")
     if any(name in text for name in SMALL_FLOATS):
         printer.use("tl/small_float.h")
-    return KernelText(text, frozenset(printer.headers), buffers, symbols, tuple(maps))
+    return KernelText(text, frozenset(printer.headers), buffers, symbols, tuple(maps), wgmma_bits=frozenset(printer.wgmma_bits))
 
 
 def ordered_symbols(program: KernelProgram) -> list[ir.Var]:
@@ -200,9 +201,12 @@ def ordered_symbols(program: KernelProgram) -> list[ir.Var]:
 def print_source(kernels: Sequence[KernelText], preludes: Sequence[str] = ()) -> str:
     """The source file: headers, the user's text, the kernels."""
     headers = sorted(set().union(*(k.headers for k in kernels)), key=lambda h: (h != "tl/core.h", h))
-    if preludes:
+    wgmma_bits = sorted(set().union(*(k.wgmma_bits for k in kernels)))
+    if preludes:  # which may multiply what it likes
         headers.append("tl/user_text.h")
-    parts = ["\n".join(f"#include <{h}>" for h in headers)]
+        wgmma_bits = []
+    define = [f"#define TL_WGMMA_BITS {sum(wgmma_bits)}"] if wgmma_bits else []
+    parts = ["\n".join([*define, *(f"#include <{h}>" for h in headers)])]
     parts += list(dict.fromkeys(p.strip("\n") for p in preludes))
     parts += [k.text for k in kernels]
     return "\n\n".join(parts) + "\n"

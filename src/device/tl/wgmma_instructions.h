@@ -78,47 +78,85 @@ struct wgmma_shape<TL_WGMMA_N> {
 #define TL_WGMMA_RS4_SCALES(part) ", " TL_WGMMA_##part##_18 ", " TL_WGMMA_##part##_19
 #define TL_WGMMA_RS4_ALL(part) TL_WGMMA_RS4_SCALES(part) ", " TL_WGMMA_##part##_20
 
-// `issue` is SS or RS, or one of several steps.
-#define TL_WGMMA_FLOATS(issue)                                                                                        \
-  constexpr bool a4 = is_same<A, float8_e4m3_t>, b4 = is_same<B, float8_e4m3_t>;                                      \
+// `issue` is SS or RS, or one of several steps. TL_WGMMA_BITS says how wide the operands' elements are that a text multiplies (a sum
+// of 8, 16 and 32): reading what it does not need would take a tenth of the time in which a product compiles.
+#if !defined(TL_WGMMA_BITS)
+#define TL_WGMMA_BITS (8 + 16 + 32)
+#endif
+
+#if TL_WGMMA_BITS & 16
+#define TL_WGMMA_FLOATS_16(issue)                                                                                     \
   if constexpr (is_same<A, half_t>) {                                                                                 \
     TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k16.f32.f16.f16", TL_WGMMA_##issue##_ALL(FULL));                              \
-  } else if constexpr (is_same<A, bfloat16_t>) {                                                                      \
+  } else                                                                                                              \
+  if constexpr (is_same<A, bfloat16_t>) {                                                                             \
     TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k16.f32.bf16.bf16", TL_WGMMA_##issue##_ALL(FULL));                            \
-  } else if constexpr (is_same<A, float>) {                                                                           \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k8.f32.tf32.tf32", TL_WGMMA_##issue##_SCALES(FULL));                          \
-  } else if constexpr (a4 && b4) {                                                                                    \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e4m3.e4m3", TL_WGMMA_##issue##_SCALES(FULL));                         \
-  } else if constexpr (a4) {                                                                                          \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e4m3.e5m2", TL_WGMMA_##issue##_SCALES(FULL));                         \
-  } else if constexpr (b4) {                                                                                          \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e5m2.e4m3", TL_WGMMA_##issue##_SCALES(FULL));                         \
-  } else {                                                                                                            \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e5m2.e5m2", TL_WGMMA_##issue##_SCALES(FULL));                         \
-  }
-#define TL_WGMMA_HALVES(issue)                                                                                        \
-  constexpr bool a4 = is_same<A, float8_e4m3_t>, b4 = is_same<B, float8_e4m3_t>;                                      \
+  } else
+#define TL_WGMMA_HALVES_16(issue)                                                                                     \
   if constexpr (is_same<A, half_t>) {                                                                                 \
     TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k16.f16.f16.f16", TL_WGMMA_##issue##_ALL(HALF));                              \
-  } else if constexpr (a4 && b4) {                                                                                    \
+  } else
+#else
+#define TL_WGMMA_FLOATS_16(issue)
+#define TL_WGMMA_HALVES_16(issue)
+#endif
+#if TL_WGMMA_BITS & 32
+#define TL_WGMMA_FLOATS_32(issue)                                                                                     \
+  if constexpr (is_same<A, float>) {                                                                                  \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k8.f32.tf32.tf32", TL_WGMMA_##issue##_SCALES(FULL));                          \
+  } else
+#else
+#define TL_WGMMA_FLOATS_32(issue)
+#endif
+#if TL_WGMMA_BITS & 8
+#define TL_WGMMA_FLOATS_8(issue)                                                                                      \
+  if constexpr (is_same<A, float8_e4m3_t> && is_same<B, float8_e4m3_t>) {                                             \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e4m3.e4m3", TL_WGMMA_##issue##_SCALES(FULL));                         \
+  } else                                                                                                              \
+  if constexpr (is_same<A, float8_e4m3_t> && is_same<B, float8_e5m2_t>) {                                             \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e4m3.e5m2", TL_WGMMA_##issue##_SCALES(FULL));                         \
+  } else                                                                                                              \
+  if constexpr (is_same<A, float8_e5m2_t> && is_same<B, float8_e4m3_t>) {                                             \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e5m2.e4m3", TL_WGMMA_##issue##_SCALES(FULL));                         \
+  } else                                                                                                              \
+  if constexpr (is_same<A, float8_e5m2_t> && is_same<B, float8_e5m2_t>) {                                             \
+    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e5m2.e5m2", TL_WGMMA_##issue##_SCALES(FULL));                         \
+  } else
+#define TL_WGMMA_HALVES_8(issue)                                                                                      \
+  if constexpr (is_same<A, float8_e4m3_t> && is_same<B, float8_e4m3_t>) {                                             \
     TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k32.f16.e4m3.e4m3", TL_WGMMA_##issue##_SCALES(HALF));                         \
-  } else if constexpr (a4) {                                                                                          \
+  } else                                                                                                              \
+  if constexpr (is_same<A, float8_e4m3_t> && is_same<B, float8_e5m2_t>) {                                             \
     TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k32.f16.e4m3.e5m2", TL_WGMMA_##issue##_SCALES(HALF));                         \
-  } else if constexpr (b4) {                                                                                          \
+  } else                                                                                                              \
+  if constexpr (is_same<A, float8_e5m2_t> && is_same<B, float8_e4m3_t>) {                                             \
     TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k32.f16.e5m2.e4m3", TL_WGMMA_##issue##_SCALES(HALF));                         \
-  } else {                                                                                                            \
+  } else                                                                                                              \
+  if constexpr (is_same<A, float8_e5m2_t> && is_same<B, float8_e5m2_t>) {                                             \
     TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k32.f16.e5m2.e5m2", TL_WGMMA_##issue##_SCALES(HALF));                         \
-  }
-#define TL_WGMMA_INTEGERS(issue)                                                                                      \
-  if constexpr (is_signed<A> && is_signed<B>) {                                                                       \
+  } else
+#define TL_WGMMA_INTEGERS_8(issue)                                                                                    \
+  if constexpr (sizeof(A) == 1 && is_signed<A> && is_signed<B>) {                                                     \
     TL_WGMMA_##issue(FULL, TL_WGMMA_R, "k32.s32.s8.s8", "");                                                          \
-  } else if constexpr (is_signed<A>) {                                                                                \
+  } else                                                                                                              \
+  if constexpr (sizeof(A) == 1 && is_signed<A> && !is_signed<B>) {                                                    \
     TL_WGMMA_##issue(FULL, TL_WGMMA_R, "k32.s32.s8.u8", "");                                                          \
-  } else if constexpr (is_signed<B>) {                                                                                \
+  } else                                                                                                              \
+  if constexpr (sizeof(A) == 1 && !is_signed<A> && is_signed<B>) {                                                    \
     TL_WGMMA_##issue(FULL, TL_WGMMA_R, "k32.s32.u8.s8", "");                                                          \
-  } else {                                                                                                            \
+  } else                                                                                                              \
+  if constexpr (sizeof(A) == 1 && !is_signed<A> && !is_signed<B>) {                                                   \
     TL_WGMMA_##issue(FULL, TL_WGMMA_R, "k32.s32.u8.u8", "");                                                          \
-  }
+  } else
+#else
+#define TL_WGMMA_FLOATS_8(issue)
+#define TL_WGMMA_HALVES_8(issue)
+#define TL_WGMMA_INTEGERS_8(issue)
+#endif
+#define TL_WGMMA_NOT_READ { static_assert(sizeof(A) == 0, "wgmma of elements that TL_WGMMA_BITS leaves out"); }
+#define TL_WGMMA_FLOATS(issue) TL_WGMMA_FLOATS_16(issue) TL_WGMMA_FLOATS_32(issue) TL_WGMMA_FLOATS_8(issue) TL_WGMMA_NOT_READ
+#define TL_WGMMA_HALVES(issue) TL_WGMMA_HALVES_16(issue) TL_WGMMA_HALVES_8(issue) TL_WGMMA_NOT_READ
+#define TL_WGMMA_INTEGERS(issue) TL_WGMMA_INTEGERS_8(issue) TL_WGMMA_NOT_READ
 
   template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB>
   static TL_FUNC void ss(float* d, uint64_t a, uint64_t b, bool accumulate) {
@@ -222,5 +260,12 @@ struct wgmma_shape<TL_WGMMA_N> {
 #undef TL_WGMMA_FLOATS
 #undef TL_WGMMA_HALVES
 #undef TL_WGMMA_INTEGERS
+#undef TL_WGMMA_FLOATS_16
+#undef TL_WGMMA_HALVES_16
+#undef TL_WGMMA_FLOATS_32
+#undef TL_WGMMA_FLOATS_8
+#undef TL_WGMMA_HALVES_8
+#undef TL_WGMMA_INTEGERS_8
+#undef TL_WGMMA_NOT_READ
 
 #endif
