@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -10,8 +11,9 @@ import torch
 
 import tilelang
 import tilelang.language as T
-from tilelang.errors import CompilationError, UnsupportedError
+from tilelang.errors import CompilationError, UnavailableError, UnsupportedError
 from tilelang.target import resolve_target
+from tilelang.toolchain.host import compile_cpu_kernel
 
 
 def copy_program(n=1000):
@@ -100,7 +102,6 @@ def test_one_kernel_in_many_python_threads():
 
 
 def test_llvm_takes_clang_and_nothing_else(monkeypatch, tmp_path):
-    from tilelang.errors import UnavailableError
     from tilelang.toolchain.host import cpu_compiler
 
     monkeypatch.delenv("CXX", raising=False)
@@ -127,3 +128,20 @@ def test_every_execution_backend_calls_it(backend):
     kernel = tilelang.compile(copy_program(), target="c", execution_backend=backend, out_idx=[1])
     a = torch.randn(1000)
     assert torch.equal(torch.as_tensor(kernel(a)), a)
+
+
+@pytest.mark.parametrize(
+    "said, exception, words",
+    [
+        ("/usr/bin/ld: cannot find -lomp: No such file or directory", UnavailableError, "OpenMP runtime: .*-lomp(.|\n)*libomp-dev"),
+        ("/usr/bin/ld: x.o: undefined symbol: magic", CompilationError, "refuses the text of `blend`: .*undefined symbol: magic"),
+    ],
+)
+def test_what_the_linker_said(said, exception, words, monkeypatch, tmp_path):
+    clang = tmp_path / "clang++"
+    clang.write_text(f"#!/bin/sh\necho '{said}' >&2\necho 'clang++: error: linker command failed with exit code 1' >&2\nexit 1\n")
+    clang.chmod(0o755)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(exception, match=words):
+        compile_cpu_kernel("int x;", kind="llvm", name="blend")

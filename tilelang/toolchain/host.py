@@ -133,7 +133,7 @@ def compile_cpu_kernel(
     Raises
     ------
     UnavailableError
-        There is no C++ compiler.
+        There is no C++ compiler, or it has no OpenMP runtime.
     CompilationError
         The compiler refused the text; `log` holds its words.
     """
@@ -145,6 +145,11 @@ def compile_cpu_kernel(
         done = subprocess.run(command, capture_output=True, text=True, env=variables)
         if verbose:
             print(" ".join(command), done.stderr, sep="\n")
+        if done.returncode and "-lomp" in done.stderr:
+            raise UnavailableError(
+                f"{command[0]} has no OpenMP runtime: {_first_error(done.stderr)}",
+                fix='install it (Debian, Ubuntu: apt-get install libomp-dev, of the version of clang), or use target="c"',
+            )
         if done.returncode:
             error = stopped(command[0], name, done.stderr, done.returncode) or CompilationError(
                 f"{command[0]} refuses the text of `{name}`: {_first_error(done.stderr)}",
@@ -158,4 +163,6 @@ def compile_cpu_kernel(
 
 def _first_error(log: str) -> str:
     lines = [line for line in log.splitlines() if "error" in line]
+    if lines and "linker command failed" in lines[0]:  # says nothing: the linker's own words stand before it
+        lines = [line for line in log.splitlines() if "ld" in line.split(":")[0]] or lines
     return (lines or log.splitlines() or ["it said nothing"])[0].split("error:")[-1].strip()
