@@ -40,3 +40,13 @@ def test_deprecated():
 def test_back_ends_of_other_hardware(name):
     with pytest.raises(UnsupportedError, match="back end of"):
         getattr(tilelang, name)
+
+
+def test_names_of_the_language():
+    """The dialects of a CPU and of CUDA are one language, and `simplify_prim_func` leaves a function alone."""
+    import tilelang.cpu.language
+    import tilelang.cuda.language
+    from tilelang.transform import simplify_prim_func
+
+    assert tilelang.cuda.language is tilelang.cpu.language is tilelang.language
+    assert simplify_prim_func(test_deprecated) is test_deprecated

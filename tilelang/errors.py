@@ -277,6 +277,12 @@ class ArgumentTypeError(ArgumentError, TypeError):
     code = "TL0601"
 
 
+class FunctionTypeError(ArgumentTypeError, AssertionError):
+    """Something else where a tile program or a tilelang.jit function belongs. TileLang 0.1 asserted it, hence both bases."""
+
+    code = "TL0604"
+
+
 class DeviceMismatchError(ArgumentError, JitError):
     """A tensor on another device than the kernel's, which nobody allowed to be moved."""
 

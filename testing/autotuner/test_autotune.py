@@ -158,6 +158,10 @@ def test_configurations():
         list_configs([])
     with pytest.raises(ValueError, match="Unused keys in config 0: 'nothing'"):
         AutoTuner.from_kernel(shift, [{"nothing": 1}]).run()
+    with pytest.raises(ValueError, match="Unused keys in config 0: 'nothing'"):
+        tilelang.autotune(configs=[{"nothing": 1}])(tilelang.jit(out_idx=-1)(lambda n: shift))(64)
+    with pytest.raises(AssertionError, match="put @tilelang.jit directly under"):
+        tilelang.autotune(configs=[{}])(shift)
     with pytest.raises(ValueError, match="early_stop_factor"):
         AutoTuner.from_kernel(shift, [{}]).run(early_stop=True, early_stop_factor=0.5)
     with pytest.raises(ValueError, match="needs configs"):

@@ -10,13 +10,13 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-from tilelang.autotuner.configs import PASS_CONFIGS, list_configs
+from tilelang.autotuner.configs import PASS_CONFIGS, check_keys, list_configs
 from tilelang.autotuner.inputs import get_autotune_inputs
 from tilelang.autotuner.result import AutotuneResult
 from tilelang.autotuner.settings import ProfileSettings, SearchSettings
 from tilelang.autotuner.table import TuningTable
 from tilelang.autotuner.tuner import AutoTuner, config_program
-from tilelang.errors import ArgumentError, ArgumentTypeError
+from tilelang.errors import ArgumentError, FunctionTypeError
 from tilelang.frontend.eager import freeze
 from tilelang.jit.impl import JITImpl, make_kernel
 from tilelang.jit.kernel import JITKernel
@@ -109,7 +109,7 @@ num_workers, compile_timeout, seed
 
     def decorate(function: Any) -> TunedFunction:
         if not isinstance(function, JITImpl):
-            raise ArgumentTypeError(
+            raise FunctionTypeError(
                 f"tilelang.autotune of a {type(function).__name__}", fix="put @tilelang.jit directly under @tilelang.autotune"
             )
         return TunedFunction(function, configs, profile, search, tuple(do_not_specialize or ()), book, lookup, deterministic)
@@ -169,6 +169,7 @@ class TunedFunction:
     def tune(self, *args: Any, **kwargs: Any) -> AutotuneResult:
         """Tune for these arguments, whatever is known already in this process or in a table."""
         configs = list_configs(self.configs, args, kwargs)
+        check_keys(configs, self.jit_impl.func)  # before a configuration is called with, which would fail otherwise
         tuner = AutoTuner(self.jit_impl, configs).set_arguments(args, kwargs, self._tensors(args, kwargs, configs[0]))
         tuner.profile = self.profile
         result = tuner.run(search=self.search)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tilelang.errors import ArgumentTypeError
+from tilelang.errors import FunctionTypeError
 from tilelang.jit.param import KernelParam
 
 
@@ -97,7 +97,7 @@ def lower(
     from tilelang.jit.param import params_of
 
     if not is_prim_func(func_or_mod):
-        raise ArgumentTypeError(f"target function must be a PrimFunc but got {func_or_mod!r}", fix="decorate it with T.prim_func")
+        raise FunctionTypeError(f"target function must be a PrimFunc but got {func_or_mod!r}", fix="decorate it with T.prim_func")
     options = resolve_options(target, None, None, None, None, None, None, True)
     program = lower_program(traced(func_or_mod), options, None)
     compiled: JITKernel | None = None

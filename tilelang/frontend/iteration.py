@@ -80,7 +80,9 @@ class DeviceLoop(_Carrying):
         body = builder.pop(frame)
         for depth in range(count - 1, -1, -1):
             var, low, extent = variables[depth]
-            annotations = loop.annotations if depth == 0 else None
+            annotations = loop.annotations if depth == 0 else {}
+            if loop.kind == "vectorized" and builder.attributes.get("async_scope"):
+                annotations = {**annotations, "tl.async_scope": 1}
             kind = getattr(ir.ForKind, _KINDS[loop.kind])
             body = ir.For(var, low, extent, kind, body, None, annotations or None, None, statement_span)
         builder.emit(body)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tilelang.cache.digest import UnkeyableError
 from tilelang.env import env
-from tilelang.errors import ArgumentTypeError, FrontendError, SpecializationError
+from tilelang.errors import ArgumentError, FrontendError, FunctionTypeError, SpecializationError
 from tilelang.jit.compiler import compile_lowered, compile_program, lower, request_key
 from tilelang.jit.compilers.base import JitBase, compiles_itself, resolve_compiler
 from tilelang.jit.kernel import JITKernel
@@ -107,9 +107,9 @@ class JITImpl:
             if result is not None:
                 self._probed = argument_key(args, kwargs), result  # the body has run: the first call takes what it returned
             if mode == "eager" and self.out_idx is not None:
-                raise FrontendError(
-                    f"`{self.__name__}` is an eager kernel, which returns what T.empty made; "
-                    f"out_idx={self.out_idx} has no meaning",
+                raise ArgumentError(
+                    "out_idx is only supported in lazy mode. In eager mode, use T.empty() to declare output tensors instead: "
+                    f"`{self.__name__}` is eager, with out_idx={self.out_idx}",
                     fix="remove out_idx",
                 )
             self.mode = mode
@@ -438,7 +438,7 @@ def kernel_of_program(
 ) -> JITKernel:
     """`tilelang.compile`, by the common way: a user's own `compile` is not called."""
     if isinstance(func, JITImpl):
-        raise ArgumentTypeError(
+        raise FunctionTypeError(
             f"target function must be a PrimFunc but got the tilelang.jit function `{func.__name__}`",
             fix=f"call it: {func.__name__}.compile(...)",
         )
@@ -453,7 +453,7 @@ def kernel_of_program(
         )
         kernel = make_kernel(func, options, out_idx)
     else:
-        raise ArgumentTypeError(
+        raise FunctionTypeError(
             f"target function must be a PrimFunc but got {type(func).__name__}", fix="pass a function decorated with @T.prim_func"
         )
     kernel.stats.compile_s = time.perf_counter() - started

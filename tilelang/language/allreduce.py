@@ -65,22 +65,25 @@ class AttributeScope(Context):
 
     def open(self, names: list[str]) -> None:
         builder = require("T.attr")
-        if self.key == "reduce_scope":
-            self.outer = builder.attributes.get("reducer")
-            builder.attributes["reducer"] = self.node
+        if self.key in _MEANT:
+            self.outer = builder.attributes.get(self.key)
+            builder.attributes[self.key] = self.node if self.key == "reduce_scope" else bool(self.value)
 
     def close(self) -> None:
-        if self.key == "reduce_scope":
-            require("T.attr").attributes["reducer"] = self.outer
+        if self.key in _MEANT:
+            require("T.attr").attributes[self.key] = self.outer
 
 
-_KEYS = ("reduce_scope", "pragma_", "tl.", "tir.", "tirx.")
+_MEANT = ("reduce_scope", "async_scope")
+_KEYS = (*_MEANT, "pragma_", "tl.", "tir.", "tirx.")
 
 
 def attr(node: Any, attr_key: str, value: Any) -> AttributeScope:
     """`with T.attr(node, key, value):` as in TVM.
 
-    "reduce_scope" gives T.tvm_thread_allreduce its reducer; pragmas and annotations of passes are hints that need no help here.
+    "reduce_scope" gives T.tvm_thread_allreduce its reducer. In an "async_scope", T.vectorized loops that copy 4, 8 or 16 bytes
+    from global to shared memory are cp.async: T.cp_async_barrier_noinc, or T.ptx_commit_group and T.ptx_wait_group, tell when
+    they are done. Pragmas and annotations of passes are hints that need no help here.
 
     Examples
     --------
@@ -92,7 +95,7 @@ def attr(node: Any, attr_key: str, value: Any) -> AttributeScope:
     if not attr_key.startswith(_KEYS):
         raise SemanticError(
             f"T.attr with the key {attr_key!r}",
-            fix="reduce_scope, a pragma_... or a tl. annotation; T.Kernel makes thread extents",
+            fix="reduce_scope, async_scope, a pragma_... or a tl. annotation; T.Kernel makes thread extents",
         )
     if attr_key == "reduce_scope" and not isinstance(node, CommReducer):
         raise DTypeError(f"the node of a reduce_scope is {node!r}", fix="T.comm_reducer(lambda x, y: x + y, [T.float32(0)])")
@@ -126,7 +129,7 @@ def tvm_thread_allreduce(*freduce_args: Any, dtype: Any = "handle") -> AllReduce
     >>> with T.attr(T.comm_reducer(lambda p, q: p + q, [T.float32(0)]), "reduce_scope", T.reinterpret(T.uint64(0), "handle")):
     ...     T.evaluate(T.tvm_thread_allreduce(T.uint32(1), own[0], True, total[0], tx, dtype="handle"))
     """
-    reducer = require("T.tvm_thread_allreduce").attributes.get("reducer")
+    reducer = require("T.tvm_thread_allreduce").attributes.get("reduce_scope")
     if not isinstance(reducer, CommReducer):
         raise FrontendError(
             "T.tvm_thread_allreduce outside a reduce_scope",

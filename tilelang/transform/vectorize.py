@@ -14,6 +14,7 @@ from .. import ir
 from ..tileop.base import LoweringContext, dtype_bits
 from .effects import accesses_within
 from .loop_nest import conjunction
+from .nest_load import CP_ASYNC_BYTES
 from .part_lane import part_lane
 from .unpack_codes import CodeTable, UnpackCodes
 from .vector_width import MAX_VECTOR_BYTES, is_aligned, packed_run
@@ -22,13 +23,23 @@ _MEMORY = ("global", "shared.dyn", "shared")
 _MOVABLE_CALLS = ("prim.if_then_else", "tirx.reinterpret", "prim.reinterpret")
 
 
-def vectorize(body: ir.Stmt, var: ir.Var, extent: int, ctx: LoweringContext, ranges: Mapping[ir.Var, Any]) -> ir.Stmt:
+def vectorize(
+    body: ir.Stmt,
+    var: ir.Var,
+    extent: int,
+    ctx: LoweringContext,
+    ranges: Mapping[ir.Var, Any],
+    asynchronous: bool = False,
+) -> ir.Stmt:
     """All `extent` iterations of `body` over `var`, which are independent of one another.
+
+    Where they are `asynchronous`, stores from global to shared memory are cp.async as far as it can move them.
 
     Bounds that a vector may straddle (the end of a tensor of 4093 elements) are tested once for the whole vector: full ones
     move wide, the last one element by element.
     """
     vectorizer = _Vectorizer(body, var, extent, ctx, ranges)
+    vectorizer.asynchronous = asynchronous and ctx.target.limits.has_cp_async
     limits = vectorizer.straddled(body)
     if not limits or not vectorizer.moves_wide(body):
         return vectorizer.statement(body)
@@ -48,6 +59,8 @@ class _Vector:
 
 
 class _Vectorizer:
+    asynchronous = False
+
     def __init__(self, body: ir.Stmt, var: ir.Var, extent: int, ctx: LoweringContext, ranges: Mapping[ir.Var, Any]) -> None:
         self.var, self.extent, self.ctx = var, extent, ctx
         self.written = {ctx.root(a.buffer) for a in accesses_within(body) if a.write}
@@ -123,6 +136,8 @@ class _Vectorizer:
     # ------------------------------------------------------------------ one store
 
     def _store(self, stmt: ir.BufferStore) -> ir.Stmt:
+        if self.asynchronous and (moves := self._asynchronous(stmt)) is not None:
+            return moves
         loads: list[ir.Stmt] = []
         value = _LiftLoads(self, loads, stmt.span).visit(stmt.value)
         unpacked = self._unpacked(stmt, value)
@@ -145,6 +160,36 @@ class _Vectorizer:
             loads += [ir.alloc(array), compute]
             source = (array, ir.const(0))
         return ir.seq([*loads, *self._moves("tl.store", target, source, None, stmt.span)])
+
+    def _asynchronous(self, stmt: ir.BufferStore) -> ir.Stmt | None:
+        """The store as cp.async; None where it is no such copy, or leaves no 4 bytes side by side."""
+        value, conditions = stmt.value, []
+        while ir.is_call(value, "prim.if_then_else") and ir.const_number(value.args[2]) == 0:
+            conditions += [c for c in _conjuncts(value.args[0]) if not any(ir.structural_equal(c, o) for o in conditions)]
+            value = value.args[1]
+        condition = conjunction(conditions) if conditions else None
+        if not isinstance(value, ir.BufferLoad) or ir.buffer_dtype(value.source) != ir.buffer_dtype(stmt.buffer):
+            return None
+        if ir.scope_of(value.source) != "global" or not ir.scope_of(stmt.buffer).startswith("shared"):
+            return None
+        source, target = self._vector(value.source, value.indices), self._vector(stmt.buffer, stmt.indices)
+        if source is None or target is None or source.pack > 1 or target.pack > 1:
+            return None
+        bits, together = (
+            dtype_bits(ir.buffer_dtype(stmt.buffer)),
+            self.extent if condition is None else self._uniform_width(condition),
+        )
+        width = min(source.width, target.width, together & -together)
+        if width * bits // 8 not in CP_ASYNC_BYTES:
+            return None
+        moves = []
+        for offset in range(0, self.extent, width):
+            ends = [(v.buffer, [*v.indices[:-1], ir.simplify(v.indices[-1] + offset)]) for v in (target, source)]
+            args = [ir.address_of(ir.load(buf, indices)) for buf, indices in ends]
+            args += [] if condition is None else [self._at(condition, offset)]
+            call = ir.call("tl.cp_async", args, attrs={"template": [str(width * bits // 8)]}, span=stmt.span)
+            moves.append(ir.evaluate(call, stmt.span))
+        return ir.seq(moves)
 
     def _store_to_rank(self, stmt: ir.Evaluate) -> ir.Stmt:
         """A store to another block's shared memory, with wide moves where they are legal."""

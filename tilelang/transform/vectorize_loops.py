@@ -11,6 +11,8 @@ from .kernel_program import KernelProgram
 from .units import is_pure_condition, loop_span
 from .vectorize import vectorize
 
+ASYNC_SCOPE = "tl.async_scope"  # of a loop in `with T.attr(..., "async_scope", 1)`
+
 
 def vectorize_loops(program: KernelProgram) -> KernelProgram:
     """Every remaining `For(VECTORIZED)` of a launch."""
@@ -36,7 +38,7 @@ class _VectorLoops(ir.Mutator):
             return ir.For(node.loop_var, node.min, node.extent, ir.ForKind.SERIAL, body, None, None, node.step, node.span)
         if ir.const_int(node.min) != 0:
             body = ir.substitute(body, {node.loop_var: node.loop_var + node.min})
-        return vectorize(body, node.loop_var, extent, self.ctx, {})
+        return vectorize(body, node.loop_var, extent, self.ctx, {}, asynchronous=ASYNC_SCOPE in node.annotations)
 
     def visit_IfThenElse(self, node: ir.IfThenElse) -> Any:
         if not is_pure_condition(node.condition):

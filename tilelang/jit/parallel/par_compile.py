@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
-from tilelang.errors import ArgumentTypeError, TileLangError
+from tilelang.errors import ArgumentTypeError, FunctionTypeError, TileLangError
 from tilelang.jit.kernel import JITKernel
 from tilelang.jit.options import resolve_options
 from tilelang.jit.parallel.batch import Batch, Outcome, Program
@@ -91,7 +91,7 @@ def par_compile(
         from tilelang.frontend.mode import is_prim_func
 
         if not is_prim_func(func):
-            raise ArgumentTypeError(
+            raise FunctionTypeError(
                 f"target function must be a PrimFunc but got {type(func).__name__} (item {index})",
                 fix="pass functions decorated with @T.prim_func",
             )

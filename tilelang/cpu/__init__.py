@@ -1,0 +1,1 @@
+"""What programs for the CPU import: `tilelang.cpu.language`."""
