@@ -30,10 +30,14 @@ def block_ms(call: Callable, inputs: Sequence[Sequence[torch.Tensor]], repeats: 
 
 
 class GraphCalls:
-    """`count` calls on rotating inputs as one CUDA graph, what else a call launches (clearing its output) included."""
+    """`count` calls on rotating inputs as one CUDA graph, what else a call launches (clearing its output) included.
+
+    The graph has addresses, not tensors: what `call` and `inputs` refer to is kept with it.
+    """
 
     def __init__(self, call: Callable, inputs: Sequence[Sequence[torch.Tensor]], count: int = 24) -> None:
         self.count = max(count, len(inputs))
+        self.call, self.inputs = call, inputs
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # what a library sets up at its first call stays out of the graph

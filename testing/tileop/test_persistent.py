@@ -100,6 +100,10 @@ def attention(heads, length, dim, causal, bm=128, bn=128, threads=256):
     return main
 
 
+def kernel_stages(kernel) -> dict:
+    return {tile.name: tile.stages for tile in kernel.resources[0].shared}
+
+
 @pytest.mark.parametrize("heads, length, causal, persists", [
     (68, 200, False, True),  # the queries are loaded by the producer, too
     (134, 250, True, True),  # pairs of a short and a long tile
@@ -111,6 +115,7 @@ def test_attention(heads, length, causal, persists):
     out = torch.full(q.shape, float("nan")).half()
     kernel(q, k, v, out)
     assert bool(persistence(kernel)) == persists
+    assert kernel_stages(kernel)["Qs"] == (2 if persists else 1)
     expected = torch.nn.functional.scaled_dot_product_attention(q.float(), k.float(), v.float(), is_causal=causal)
     torch.testing.assert_close(out.float(), expected, rtol=2e-2, atol=4e-3)
 

@@ -79,9 +79,10 @@ def _versions(body: ir.Stmt, buffers: Sequence[ir.Var]) -> dict[ir.Var, int]:
         buf = node.buffer if isinstance(node, ir.BufferStore) else node.source
         if buf in first:
             first[buf].append(node.region[0].min if isinstance(node, ir.BufferRegion) else node.indices[0])
+    scalars = {bind.var: bind.value for bind in ir.collect(body, ir.Bind)}
     found = {}
     for buf, indices in first.items():
-        slots = [rg.modulus(i) for i in indices]
+        slots = [rg.modulus(scalars.get(i, i)) for i in indices]
         periods = {s[1] for s in slots if s is not None}
         fixed = all(s is not None or ir.const_int(i) is not None for s, i in zip(slots, indices))
         if fixed and periods == {ir.shape_of(buf)[0]}:
