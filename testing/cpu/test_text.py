@@ -133,7 +133,11 @@ def test_every_execution_backend_calls_it(backend):
 @pytest.mark.parametrize(
     "said, exception, words",
     [
-        ("/usr/bin/ld: cannot find -lomp: No such file or directory", UnavailableError, "OpenMP runtime: .*-lomp(.|\n)*libomp-dev"),
+        (
+            "/usr/bin/ld: cannot find -lomp: No such file or directory",
+            UnavailableError,
+            "OpenMP runtime: .*-lomp(.|\n)*libomp-dev",
+        ),
         ("/usr/bin/ld: x.o: undefined symbol: magic", CompilationError, "refuses the text of `blend`: .*undefined symbol: magic"),
     ],
 )

@@ -175,7 +175,7 @@ class CheckSession:
                 found += self._past_shared(entry, line, [b for b in section.shared if b.name in words], target, schedule)
             else:
                 tensors = [p for p in section.parameters if p in words and p in self.shapes]  # a scalar has no bounds
-                found += self._past_tensor(entry, line, tensors, target, schedule)
+                found += self._past_tensor(entry, line, tensors, words, target, schedule)
         return found
 
     def _past_shared(self, entry, line, named, target, schedule) -> list[CheckFinding]:
@@ -198,9 +198,11 @@ class CheckSession:
             return [CheckFinding("bounds", kind, f"{buffer.element(at)}{into}", size, (access,), schedule=schedule)]
         return []
 
-    def _past_tensor(self, entry, line, named, target, schedule) -> list[CheckFinding]:
+    def _past_tensor(self, entry, line, named, words, target, schedule) -> list[CheckFinding]:
         meant = [p for p in named if p == target] or named
         regions = entry["region"].split("/")
+        if target in regions or (target is None and words & set(regions)):  # workspaces, too, which have no shape here
+            return []
         through_map = "tl::tma_" in self.text.line(line)  # the line names a tensor map, which keeps to its own tensor
         if not meant or through_map or any(p in regions for p in meant):
             return []

@@ -33,7 +33,8 @@ _FLAGS = [
 ]
 # For the checker: plain accesses call back (no sanitizer runtime is linked: src/simulator/checker/instrumentation.cc stands in)
 # and array indices are checked. g++ must give every local array a place of its own, and each call back that of its access in
-# the source: it loses those of stores that it moves out of loops or branches, and of copies of class objects (see tl/float_types.h).
+# the source: it loses those of stores that it moves out of loops or branches, and of copies of class objects, hence TL_WATCHED
+# (tl/float_types.h).
 _WATCHED_FLAGS = ["-fsanitize=thread", "-fsanitize=bounds", "-DTL_WATCHED"]
 _WATCHED_FLAGS_OF_GCC = ["-fstack-reuse=none", "-fno-tree-loop-im", "-fno-tree-cselim"]
 _NO_ENTRY_HOOKS = {

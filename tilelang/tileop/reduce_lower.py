@@ -151,7 +151,8 @@ def _across_warps(r: _Reduction) -> ir.Stmt:
         ir.as_expr(r.layout.thread_digit(f, tid) == 0) for f in (*r.steps.butterflies, *r.layout.replication) if f.extent > 1
     ]
     loops = [entry for k in kept for entry in k.loops]
-    write = guarded([*r.idle_conditions(), *first], nest(loops, guarded([k.padding for k in kept], store, r.span), r.span), r.span)
+    own = nest(loops, guarded([k.padding for k in kept], store, r.span), r.span)
+    write = guarded([*r.idle_conditions(), *first], own, r.span)
 
     kept = r.kept()
     at = ir.as_expr(_linear(r, kept))

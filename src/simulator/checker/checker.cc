@@ -73,9 +73,19 @@ void Checker::block_end(Block& block) {
 }
 
 BlockState& Checker::state_of(const Block& block) {
+  if (!suspects_.empty()) settle();
   if (current_ && current_->block == &block) return *current_;
   current_ = states_[&block].get();
   return *current_;
+}
+
+void Checker::settle() {
+  std::vector<Suspect> suspects;
+  suspects.swap(suspects_);
+  for (const Suspect& suspect : suspects) {
+    const bool same = std::equal(suspect.before.begin(), suspect.before.end(), suspect.written.address);
+    if (!same) report_race(suspect.actor, suspect.target, suspect.record, suspect.offset, false);
+  }
 }
 
 uint32_t Checker::compact_site(Site site) const {
@@ -139,7 +149,14 @@ inline bool Checker::ordered(const Actor& actor, const Record& record) const {
 inline void Checker::conflict(const Actor& actor, const Target& target, const Record& record, size_t offset) {
   if (record.block == 0 || actor.knows(record) || !present(target, record) || (actor.flags & record.flags & record_atomic)) return;
   if (!ordered(actor, record)) {
-    report_race(actor, target, record, offset, false);
+    const bool alike = record.flags == record_write && record.block == actor.state.number && record.site == actor.site &&
+                       column_of(record) < actor.state.columns.threads;
+    if (alike && written_.bytes) {
+      const char* before = written_.address;
+      suspects_.push_back({actor, target, record, offset, written_, {before, before + written_.bytes}});
+    } else {
+      report_race(actor, target, record, offset, false);
+    }
     return;
   }
   // Ordered, but in another proxy: the async proxy sees generic writes only behind a fence.proxy.async (PTX ISA 8, "Proxies").
@@ -227,7 +244,10 @@ void Checker::perform(const Actor& actor, const void* address, size_t bytes) {
 }
 
 void Checker::access(Thread& thread, const void* address, size_t bytes, Access access, Site site) {
-  perform(actor_of(thread, site, access), address, bytes);
+  const Actor actor = actor_of(thread, site, access);
+  if (actor.writes) written_ = {static_cast<const char*>(address), bytes};
+  perform(actor, address, bytes);
+  written_ = {};
 }
 
 Checker::Actor Checker::actor_of(Thread& thread, Site site, Access access, uint32_t flags) {

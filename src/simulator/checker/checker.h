@@ -78,6 +78,10 @@ class Checker final : public Observer {
       return same(known[0]) || same(known[1]);
     }
   };
+  struct Written {
+    const char* address = nullptr;
+    size_t bytes = 0;
+  };
   enum class Place : uint8_t { shared, tensor, global, local, runtime, outside };
   struct Target {
     Place place;
@@ -86,9 +90,21 @@ class Checker final : public Observer {
     Shadow* shadow;
     size_t offset;
   };
+  // A plain write that meets that of another thread of its block by the same statement, unordered. Both may write the same
+  // value, as where every thread stores the block's total: the order is of no matter then (compute-sanitizer's racecheck calls
+  // it information). What this one writes is known when it has written, which is before anything else happens.
+  struct Suspect {
+    Actor actor;
+    Target target;
+    Record record;
+    size_t offset;
+    Written written;
+    std::vector<char> before;
+  };
 
   // checker.cc
-  BlockState& state_of(const Block& block);
+  BlockState& state_of(const Block& block);  // asked for by whatever happens, first of all; settles what is suspect
+  void settle();
   Target locate(Thread&, const void* address, size_t bytes);
   void perform(const Actor&, const void* address, size_t bytes);
   void read_cell(const Actor&, const Target&, Cell&, size_t offset);
@@ -140,6 +156,8 @@ class Checker final : public Observer {
   std::unordered_map<const Block*, std::unique_ptr<BlockState>> states_;
   std::vector<BlockState*> alive_;
   BlockState* current_ = nullptr;
+  Written written_;  // by the running plain access, if it is a write
+  std::vector<Suspect> suspects_;
 
   // mbarriers and the like
   struct Object {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from testing.checker.defect import plant
 
 plant(
@@ -50,6 +52,20 @@ y[i] = s[i / 2];
 """,
     defect="s[i / 2] = x[i];",
     fix="if (i % 2) s[i / 2] = x[i];",
+    arguments=lambda: [np.arange(64, dtype=np.float32), np.full(64, np.nan, np.float32)],
+)
+plant(  # one statement of one block that stores one value is none: every thread of a block may store its total
+    "threads store different values in one element",
+    expected="race",
+    at="y[0] = x[i]",
+    body="""
+int i = threadIdx.x;
+y[0] = @;
+if (i) y[i] = 0;
+""",
+    defect="x[i]",
+    fix="x[0]",
+    arguments=lambda: [np.arange(64, dtype=np.float32), np.full(64, np.nan, np.float32)],
 )
 plant(
     "barrier before the write instead of after",
