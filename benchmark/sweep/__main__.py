@@ -1,8 +1,8 @@
 """Many shapes of products, attention and products by 4-bit weights, beside torch and Triton in the same run.
 
-    python -m sweep [PATTERN] --json FILE                 on a GPU: measures what matches (in the folder benchmark/)
-    python -m sweep --report FILE --markdown FILE         anywhere: the table, and a plot a family (SVG) beside it
-    python -m sweep [PATTERN] --compile [--json FILE]     anywhere: registers, spills and compile times for sm_90a
+    python -m sweep [PATTERN ...] --json FILE             on a GPU: measures what matches (in the folder benchmark/)
+    python -m sweep --report FILE ... --markdown FILE     anywhere: the table, and a plot a family (SVG) beside it
+    python -m sweep [PATTERN ...] --compile [--json FILE] anywhere: registers, spills and compile times for sm_90a
 
 Every result is compared with torch's before it is measured. Kernels, torch and Triton are measured in turns, on inputs that
 outgrow the L2 cache; ratios are torch's time over ours. Where one of them takes less than a quarter of a millisecond all of them
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,10 @@ from .weights import weights
 TOLERANCE = 2e-2  # of the largest element
 
 
-def cases(pattern: str) -> Iterator[Case]:
-    yield from products(pattern)
-    yield from attentions(pattern)
-    yield from weights(pattern)
+def cases(patterns: Sequence[str]) -> Iterator[Case]:
+    for case in (*products(), *attentions(), *weights()):
+        if not patterns or any(pattern in case.name for pattern in patterns):
+            yield case
 
 
 def compiled(case: Case) -> dict[str, Any]:
@@ -79,21 +79,23 @@ def measured(case: Case, rounds: int) -> dict[str, Any]:
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pattern", nargs="?", default="", help="part of a case's name")
+    parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="part of a case's name")
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--report", type=Path, help="a file that --json wrote")
+    parser.add_argument("--report", type=Path, nargs="+", help="files of --json; of a case in several, the last row")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     args = parser.parse_args()
     if args.report:
-        write_report(json.loads(args.report.read_text()), args.markdown or args.report.with_suffix(".md"))
+        runs = [json.loads(path.read_text()) for path in args.report]
+        rows = {row["case"]: row for run in runs for row in run["rows"]}
+        write_report(runs[-1] | {"rows": list(rows.values())}, args.markdown or args.report[-1].with_suffix(".md"))
         return
-    chosen = list(cases(args.pattern))
+    chosen = list(cases(args.patterns))
     if not args.compile:
         print(f"{len(chosen)} programs compiled in {compile_ahead(chosen):.1f} s", flush=True)
-    rows, start = [], time.monotonic()
+    results, start = [], time.monotonic()
     for case in chosen:
         if time.monotonic() - start > args.seconds:
             print("out of time: the rest was not run")
@@ -102,11 +104,11 @@ def main() -> None:
             row = compiled(case) if args.compile else measured(case, args.rounds)
         except (tilelang.errors.TileLangError, AssertionError, RuntimeError) as error:
             row = {"family": case.family, "case": case.name, "error": str(error).splitlines()[0]}
-        rows.append(row)
+        results.append(row)
         print(json.dumps(row), flush=True)
         if args.json:
             device = "sm_90a, compiled only" if args.compile else torch.cuda.get_device_name()
-            args.json.write_text(json.dumps({"device": device, "torch": torch.__version__, "rows": rows}, indent=1))
+            args.json.write_text(json.dumps({"device": device, "torch": torch.__version__, "rows": results}, indent=1))
 
 
 if __name__ == "__main__":
