@@ -75,8 +75,8 @@ REFUSED = {
     "with": ("with memoryview(b'') as f:\n    pass", "memoryview(b'')", "T.Kernel, T.launch_thread"),
     "nested kernel": ("with T.Kernel(1) as b:\n    pass", "with T.Kernel(1) as b:", "inside T.Kernel"),
     "nested parallel": (
-        "for i in T.Parallel(4):\n    for j in T.Parallel(4):\n        A[i, j] = 1",
-        "T.Parallel(4)",
+        "for i in T.Parallel(4):\n    A[i, 0] = 2\n    for j in T.Parallel(4):\n        A[i, j] = 1",
+        "for j in T.Parallel(4)",
         "T.Parallel inside",
     ),
     "loop alone": ("T.serial(3)", "T.serial(3)", "alone has no effect"),

@@ -350,7 +350,7 @@ class Hooks:
         if frame.kind == "unrolled":
             return True
         loop = frame.data.get("loop")
-        if loop is not None and loop.kind in ("parallel", "vectorized"):
+        if loop is not None and (loop.kind == "vectorized" or (loop.kind == "parallel" and what == "break")):
             raise self.error(f"{what} in {loop.what}, whose iterations have no order", "guard the statements with if", place)
         if what == "break" and loop is not None and len(loop.ranges) > 1:
             raise self.error(f"break of {loop.what} with several loop variables", "nest single loops", place)

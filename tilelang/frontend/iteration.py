@@ -13,6 +13,7 @@ from ..language.expr import Expr, as_condition
 from ..language.loops import Loop, bound_node, loop_dtype
 from .builder import Builder, Frame
 from .names import Poison, survives
+from .parallel import Dim, parallel_loop
 
 _KINDS = {"serial": "SERIAL", "unrolled": "UNROLLED", "vectorized": "VECTORIZED", "parallel": "PARALLEL"}
 
@@ -51,14 +52,6 @@ class DeviceLoop(_Carrying):
     def __init__(self, builder: Builder, loop: Loop, hints: tuple[str, ...], names: tuple[str, ...], span: SourceSpan) -> None:
         self.builder, self.loop, self.hints, self.names, self.span = builder, loop, hints, names, span
         builder.need_kernel(f"a loop over {loop.what}")
-        if loop.kind == "parallel":
-            outer = next(
-                (f for f in builder.frames if f.data.get("loop") is not None and f.data["loop"].kind == "parallel"), None
-            )
-            if outer is not None:
-                raise FrontendError(
-                    "T.Parallel inside T.Parallel", fix="write one nest, T.Parallel(a, b), or a T.serial loop inside", span=span
-                )
 
     def __iter__(self) -> Iterator[Any]:
         builder, loop = self.builder, self.loop
@@ -78,6 +71,10 @@ class DeviceLoop(_Carrying):
         frame = builder.push(Frame("for", loop.what, loop=loop, first=tuple(zip(values, firsts, strict=True))))
         yield values[0] if count == 1 else tuple(values)
         body = builder.pop(frame)
+        if loop.kind == "parallel" and builder.recording:
+            dims = [Dim(*variable) for variable in variables]
+            builder.emit(parallel_loop(dims, body, loop.annotations, self._threads(), statement_span))
+            return
         for depth in range(count - 1, -1, -1):
             var, low, extent = variables[depth]
             annotations = loop.annotations if depth == 0 else {}
@@ -86,6 +83,14 @@ class DeviceLoop(_Carrying):
             kind = getattr(ir.ForKind, _KINDS[loop.kind])
             body = ir.For(var, low, extent, kind, body, None, annotations or None, None, statement_span)
         builder.emit(body)
+
+    def _threads(self) -> int | None:
+        """Threads of the block; None inside another T.Parallel."""
+        loops = [frame.data.get("loop") for frame in self.builder.frames]
+        if any(loop is not None and loop.kind == "parallel" for loop in loops):
+            return None
+        kernel = self.builder.need_kernel(self.loop.what).data.get("kernel")
+        return 128 if kernel is None else kernel.num_threads
 
 
 class TracedLoop(_Carrying):

@@ -146,9 +146,12 @@ def Parallel(
 ) -> Loop:
     """A nest whose iterations are independent: distributed over the block's threads and vectorized.
 
+    Nests directly in one another are one nest; `continue` ends an iteration.
+
     Parameters
     ----------
     *extents : int or Expr
+        An extent that only the device knows is served in steps; one that indexes a register tile is at most the tile's.
     coalesced_width : int, optional
         Elements that a thread handles side by side.
     loop_layout : Fragment, optional

@@ -330,7 +330,8 @@ def _leave(what: str, make: str) -> None:
     if not loops:
         raise FrontendError(f"{what} outside a loop", fix="write it in a loop that runs on the device")
     loop = loops[-1].data.get("loop")
-    if loop is not None and (loop.kind in ("parallel", "vectorized") or len(loop.ranges) > 1):
+    goes_on = loop is not None and loop.kind == "parallel" and make == "Continue"
+    if loop is not None and not goes_on and (loop.kind in ("parallel", "vectorized") or len(loop.ranges) > 1):
         raise FrontendError(f"{what} of {loop.what}", fix="only T.serial, T.unroll and while loops of one variable can be left")
     builder.emit(getattr(ir, make)(builder.span()))
     builder.blocks[-1].dead = True

@@ -163,7 +163,7 @@ class _Vectorizer:
 
     def _asynchronous(self, stmt: ir.BufferStore) -> ir.Stmt | None:
         """The store as cp.async; None where it is no such copy, or leaves no 4 bytes side by side."""
-        value, conditions = stmt.value, []
+        value, conditions = stmt.value, list[Any]()
         while ir.is_call(value, "prim.if_then_else") and ir.const_number(value.args[2]) == 0:
             conditions += [c for c in _conjuncts(value.args[0]) if not any(ir.structural_equal(c, o) for o in conditions)]
             value = value.args[1]
