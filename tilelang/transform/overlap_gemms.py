@@ -22,12 +22,14 @@ Everything else waits for its products at once, inside the gemm.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import ir
-from ..tileop.base import LoweringContext
+from ..tileop.base import LoweringContext, as_tile_op
 from ..tileop.ring import RingRelease
+from ..tileop.tma import TensorLoad
 from ..tileop.turn import WARPGROUP, TurnLend, TurnPass, TurnReturn, TurnWait
 from .gemm_chain import GemmChain
 from .group_barriers import free_barrier, taken_barriers
@@ -37,12 +39,14 @@ from .pipelining.loops import drop_unused
 from .pipelining.specialize import NotSpecialized
 from .ring_body import Part, RingBody, at_iteration, is_plain_loop, runs_at_all, under_way, wait_for
 from .step_clocks import product_clocks, special_clocks
+from .units import units_of
 
 DISABLE = "tl.disable_gemm_overlap"
 # True and False decide about turns.
 PING_PONG = "tl.enable_ping_pong"
 # Clocks of products for each of exponentials where turns do no harm: a softmax takes about twice as long as its exponentials.
 EVEN = 1.25, 2.5
+EARLY = False  # give back tiles that only H reads before the last T
 SINGLE = False  # one copy of M without turns, too
 LONG_LOOP = 32  # iterations of the longest tile
 
@@ -77,6 +81,8 @@ class _Overlap(ir.Mutator):
         self.replaced: set[ir.Var] = set()
         self.rotated = False
         self.turns: tuple[int, ...] = ()  # named barriers, once a loop has turns
+        # Rotated loops, the T behind them, and what that touches.
+        self.tails: dict[ir.Var, tuple[list[ir.Stmt], list[ir.Stmt], set[ir.Var]]] = {}
 
     def take_turns(self, loop: ir.For) -> tuple[int, ...]:
         """The barriers of the block's warpgroups, or none where they need no turns in this loop."""
@@ -125,6 +131,40 @@ class _Overlap(ir.Mutator):
         self.depth -= 1
         return new
 
+    def visit_SeqStmt(self, node: ir.SeqStmt) -> Any:
+        """Tiles that only a loop's H reads (queries) are given back before its last T."""
+        stmts = ir.statements(node)
+        out: list[ir.Stmt] = []
+        while stmts:
+            stmt = stmts.pop(0)
+            new = self.visit(stmt)
+            if EARLY and isinstance(stmt, ir.For) and stmt.loop_var in self.tails:
+                steps, tail, touched = self.tails[stmt.loop_var]
+                behind = next((i for i, s in enumerate(stmts) if not isinstance(s, ir.BufferStore)), len(stmts))
+                early = []
+                while behind < len(stmts) and self.released(stmts[behind]) not in {None, *touched}:
+                    early.append(stmts.pop(behind))
+                new = ir.seq([*steps, *early, *tail])
+            out.append(new)
+        return ir.seq(out)
+
+    def released(self, stmt: ir.Stmt) -> ir.Var | None:
+        """The tile that a statement gives back to the producer, if it does that and nothing else."""
+        op = as_tile_op(stmt)
+        if not isinstance(op, RingRelease) or ir.contains(stmt, ir.BufferLoad):
+            return None
+        return self.tile_of.get(op.barrier.source)
+
+    @functools.cached_property
+    def tile_of(self) -> dict[ir.Var, ir.Var]:
+        """The tile whose slots a ring's `empty` barriers give back; of several tiles, none."""
+        empty = {ring.full: ring.empty for ring in self.program.rings}
+        found: dict[ir.Var, list[ir.Var]] = {}
+        for unit in units_of(self.program.producer):
+            if isinstance(unit.op, TensorLoad):
+                found.setdefault(empty[unit.op.barrier.source], []).append(unit.op.dst.source)
+        return {barrier: tiles[0] for barrier, tiles in found.items() if len(tiles) == 1}
+
     def loop(self, loop: ir.For) -> ir.Stmt:
         body = RingBody.of(loop, self.ctx)
         if body is None:
@@ -146,7 +186,12 @@ class _Overlap(ir.Mutator):
             self.ctx.remark(loop.span, text, rule="pipeline")
             return loop
         self.rotated = True
-        return rotation.lower(self.ctx, self.take_turns(loop))
+        steps, tail = rotation.lower(self.ctx, self.take_turns(loop))
+        whole = ir.seq([*steps, *tail])
+        if not runs_at_all(loop, self.ctx):
+            return ir.IfThenElse(ir.as_expr(loop.extent > 0), whole, None, loop.span)
+        self.tails[loop.loop_var] = steps, tail, {b for p in rotation.last for b in p.buffers}
+        return whole
 
 
 # ---------------------------------------------------------------------- rotations
@@ -179,15 +224,14 @@ class _Rotation:
             return None
         return _Rotation(loop, first, between, last)
 
-    def lower(self, ctx: LoweringContext, turns: tuple[int, ...]) -> ir.Stmt:
-        """The rotated loop; with `turns`, its products are issued by one warpgroup after the other."""
+    def lower(self, ctx: LoweringContext, turns: tuple[int, ...]) -> tuple[list[ir.Stmt], list[ir.Stmt]]:
+        """The rotated loop, and T behind it; with `turns`, its products are issued by one warpgroup after the other."""
         loop, span = self.loop, self.loop.span
         steps = self._by_turns(ctx, turns) if turns or SINGLE else self._peeled(ctx)
         end = loop.min + loop.extent - 1
         wait = wait_for(0, [p for p in self.last if p.is_gemm], ctx, span)
         products, release = (at_iteration(part(self.last), loop, end) for part in (_issue, _releases))
-        whole = ir.seq([*steps, *products, wait, *release])
-        return whole if runs_at_all(loop, ctx) else ir.IfThenElse(ir.as_expr(loop.extent > 0), whole, None, span)
+        return steps, [*products, wait, *release]
 
     def _peeled(self, ctx: LoweringContext) -> list[ir.Stmt]:
         """The first iteration, and a loop over the others."""

@@ -217,7 +217,7 @@ class _Specialize:
             roles[held.last] = _Roles(ir.seq([last.consumer, *ring.release()]), last.producer)
 
     def held_slots(self, tile: ir.Var, parts: list[ir.Stmt]) -> int:
-        """Slots of a tile that is held while the loops of `parts` run: several if that costs no block of a multiprocessor."""
+        """Slots of a tile held while the loops of `parts` run: several if that costs no block of a multiprocessor."""
         inside, all_loops = (sum(map(_is_pipelined, ir.collect(b, ir.For))) for b in (ir.seq(parts), self.body))
         if self.ctx.pass_configs.get(EXACT_STAGES) or inside < all_loops:  # of other loops the slots are not known yet
             return 1
