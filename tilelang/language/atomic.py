@@ -11,6 +11,7 @@ from .dtypes import dtype
 from .emit import effect, statement, whole
 from .expr import Expr, as_expr, convert
 from .extern import address_of
+from .symbolic_extents import each_element, is_symbolic
 from .vector import pack
 
 _ORDERS = ("relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst")
@@ -47,12 +48,18 @@ def _atomic(kind: str, dst: Any, value: Any, memory_order: str | None, return_pr
             return None
     if return_prev:
         raise SemanticError(f"{what} of a tile with return_prev", fix="return_prev is for single elements: loop with T.Parallel")
+    regions = [whole(dst, f"the destination of {what}")]
     if isinstance(value, (Buffer, Region, Element)):
-        source, region = match_extents(value, dst, what.removeprefix("T."))
-        statement(name, (region, source), attrs, what)
+        regions = list(match_extents(value, dst, what.removeprefix("T.")))[::-1]
+    if is_symbolic(*regions):
+
+        def each(target: Element, source: Any = value) -> None:
+            _atomic(kind, target, source, memory_order, False, None)
+
+        each_element(what, each, *regions, options=annotations)
     else:
-        region = whole(dst, f"the destination of {what}")
-        statement(name, (region, convert(value, region.dtype)), attrs, what)
+        source = regions[1] if len(regions) > 1 else convert(value, regions[0].dtype)
+        statement(name, (regions[0], source), attrs, what)
     return None
 
 

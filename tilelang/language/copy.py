@@ -10,6 +10,7 @@ from .buffer import Buffer, Element, MutableScalar, Region
 from .emit import merge_options, name_of, snapshot, statement, whole
 from .expr import Expr
 from .shape import Extent, same, shape_text
+from .symbolic_extents import each_element, is_symbolic
 from .tensor_memory import copy_tensor_memory, in_tensor_memory
 
 _POLICIES = ("evict_normal", "evict_first", "evict_last")
@@ -30,7 +31,8 @@ def copy(
     """Copy `src` to `dst`, converting to the dtype of `dst`; complete when the statement ends.
 
     A side written as a start (`A[by * 128, k * 32]`) takes the extents of the other side, right-aligned. Two elements
-    are one store.
+    are one store. Extents that only the device knows (`A[first:last, :]`) are copied element by element, to or from a whole
+    tile as far as it reaches.
 
     Parameters
     ----------
@@ -79,6 +81,9 @@ def copy(
     if in_tensor_memory(src_region) or in_tensor_memory(dst_region):
         copy_tensor_memory(src_region, dst_region, options)
         return
+    if is_symbolic(src_region, dst_region):
+        each_element("T.copy", lambda source, target: target.store(source), src_region, dst_region, options=options)
+        return
     statement("tl.copy", (src_region, dst_region), options)
 
 
@@ -105,20 +110,48 @@ def match_extents(src: Any, dst: Any, what: str = "copy") -> tuple[Region, Regio
         a = _resize(a, b, what)
     elif free_b:
         b = _resize(b, a, what)
-    if not _equal(a.extents, b.extents):
-        raise ShapeError(
-            f"{what} extents do not match: {name_of(a)} is {shape_text(_core(a))} and {name_of(b)} is {shape_text(_core(b))}",
-            fix="slice one side to the extents of the other, or give only its start, as in A[i, j]",
-        )
-    return a, b
+    if _equal(a.extents, b.extents):
+        return a, b
+    if isinstance(dst, Buffer) and (limited := _limited(a, b)):
+        return limited
+    if isinstance(src, Buffer) and (limited := _limited(b, a)):
+        return limited[1], limited[0]
+    raise ShapeError(
+        f"{what} extents do not match: {name_of(a)} is {shape_text(_core(a))} and {name_of(b)} is {shape_text(_core(b))}",
+        fix="slice one side to the extents of the other, or give only its start, as in A[i, j]",
+    )
+
+
+def _limited(region: Region, tile: Region) -> tuple[Region, Region] | None:
+    """A region whose extents only the device knows, and a whole tile: as much of the region as the tile holds."""
+    from .select import min as minimum
+
+    wide = [axis for axis, extent in enumerate(region.extents) if not _is_one(extent)]
+    held = [axis for axis, extent in enumerate(tile.extents) if not _is_one(extent)]
+    if len(wide) != len(held) or any(not isinstance(tile.extents[axis], int) for axis in held):
+        return None
+    moved, kept = list(region.extents), list(tile.extents)
+    for axis, place in zip(wide, held, strict=True):
+        extent, limit = region.extents[axis], tile.extents[place]
+        if isinstance(extent, int) and extent != limit:
+            return None
+        moved[axis] = kept[place] = extent if isinstance(extent, int) else minimum(extent, limit)
+    return (
+        Region(region.buffer, region.starts, tuple(moved), region.points, False),
+        Region(tile.buffer, tile.starts, tuple(kept), tile.points, False),
+    )
+
+
+def _is_one(extent: Extent) -> bool:
+    return isinstance(extent, int) and extent == 1
 
 
 def _core(region: Region) -> tuple[Extent, ...]:
-    return tuple(e for e in region.extents if not (isinstance(e, int) and e == 1)) or (1,)
+    return tuple(e for e in region.extents if not _is_one(e)) or (1,)
 
 
 def _equal(a: tuple[Extent, ...], b: tuple[Extent, ...]) -> bool:
-    a, b = (tuple(e for e in s if not (isinstance(e, int) and e == 1)) for s in (a, b))
+    a, b = (tuple(e for e in s if not _is_one(e)) for s in (a, b))
     return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
 
 

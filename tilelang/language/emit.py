@@ -64,7 +64,13 @@ def region_node(region: Region) -> Any:
 
 def name_of(region: Region) -> str:
     """How messages call it: the buffer's name, with the index if it is not all of it."""
-    return region.buffer.name if region.shape == region.buffer.shape else str(region)
+    whole_shape = region.buffer.shape
+    same = len(region.shape) == len(whole_shape) and all(a is b or _equal(a, b) for a, b in zip(region.shape, whole_shape))
+    return region.buffer.name if same else str(region)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return isinstance(a, int) and isinstance(b, int) and a == b
 
 
 def argument(value: Any) -> Any:

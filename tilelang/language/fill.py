@@ -8,6 +8,7 @@ from ..errors import DTypeError
 from .buffer import Element
 from .emit import statement, whole
 from .expr import as_expr, convert
+from .symbolic_extents import each_element, is_symbolic
 from .tensor_memory import fill_tensor_memory, in_tensor_memory
 
 
@@ -28,6 +29,9 @@ def fill(buffer: Any, value: Any, annotations: dict[str, Any] | None = None) -> 
         value = convert(as_expr(value, "the value of T.fill"), region.dtype)
     if in_tensor_memory(region):
         fill_tensor_memory(region, value)
+        return
+    if is_symbolic(region):
+        each_element("T.fill", lambda element: element.store(value), region, options=annotations)
         return
     statement("tl.fill", (region, value), annotations, "T.fill")
 

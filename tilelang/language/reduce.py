@@ -31,7 +31,7 @@ def reduce(
     reduce_type : str
         sum, max, min, absmax, abssum, bitand, bitor or bitxor.
     dim : int
-        Negative counts from the end.
+        Of the dimensions that are not indexed by a single value, as in NumPy; negative counts from the end.
     clear : bool
         False: combine with what `out` holds.
     batch : int
@@ -65,7 +65,14 @@ def reduce(
         raise DTypeError(f"{what} of {src.dtype}", fix="bit reductions take integers")
     if nan_propagate and reduce_type not in ("max", "min", "absmax"):
         raise SemanticError(f"nan_propagate of {what}", fix="only max, min and absmax have it")
-    attrs = {"kind": reduce_type, "dim": dim, "clear": bool(clear), "nan_propagate": bool(nan_propagate), **(annotations or {})}
+    axes = [axis for axis, point in enumerate(src.points) if not point]  # a single index has no dimension, as in NumPy
+    attrs = {
+        "kind": reduce_type,
+        "dim": axes[dim],
+        "clear": bool(clear),
+        "nan_propagate": bool(nan_propagate),
+        **(annotations or {}),
+    }
     statement("tl.reduce", (src, dst), attrs, what)
 
 
