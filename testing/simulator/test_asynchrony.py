@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tilelang.errors import SimulationError
+from tilelang.transform.register_file import PRODUCER_REGISTERS, WARPGROUP, consumer_registers
 
 SCHEDULES = [("early", 0), ("late", 0), ("late", 3), ("random", 1)]
 _HEAD = "".join(f"#include <tl/{h}.h>\n" for h in ("core", "mbarrier", "cp_async", "cluster", "registers", "shuffle", "atomic"))
@@ -174,6 +175,26 @@ def test_registers_move_between_warpgroups(build):
     assert y.all()
     with pytest.raises(SimulationError, match="deadlock"):
         build(_kernel("int32_t* y", body.format(low=40)), "k").launch("k", (1,), (384,), [y])
+
+
+@pytest.mark.parametrize("groups", range(2, 7))
+def test_a_block_has_the_registers_it_was_launched_with(build, groups):
+    """And consumers take no more: 640 threads of 96 registers hold no 4 x 128 x 120 beside 128 x 24."""
+    consumers = groups * WARPGROUP
+    y = np.zeros(consumers + WARPGROUP, np.int32)
+    most = consumer_registers(consumers)
+    for count in (most, most + 8):
+        body = f"""
+  if (threadIdx.x >= {consumers}) tl::set_max_registers_decrease<{PRODUCER_REGISTERS}>();
+  else tl::set_max_registers_increase<{count}>();
+  y[threadIdx.x] = 1;"""
+        kernel = build(_kernel("int32_t* y", body), "k")
+        if count == most:
+            kernel.launch("k", (1,), (y.size,), [y], seed=1)
+            assert y.all()
+        else:
+            with pytest.raises(SimulationError, match="deadlock"):
+                kernel.launch("k", (1,), (y.size,), [y])
 
 
 def test_election_is_by_seed_and_steady(build):

@@ -30,4 +30,7 @@ def consumer_registers(consumers: int) -> int:
     groups, rest = divmod(consumers, WARPGROUP)
     if rest or groups < 2:  # whole warpgroups trade; a single one gains nothing over a small producer
         return share(consumers + WARP)
-    return min(CONSUMER_REGISTERS, (FILE // WARPGROUP - PRODUCER_REGISTERS) // groups // _STEP * _STEP)
+    # setmaxnreg moves registers within what the block was launched with: who asks for one more than that holds waits for ever.
+    threads = consumers + WARPGROUP
+    given = share(threads) * threads - PRODUCER_REGISTERS * WARPGROUP
+    return min(CONSUMER_REGISTERS, given // consumers // _STEP * _STEP)
