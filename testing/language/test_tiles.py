@@ -93,6 +93,29 @@ def test_persistent(device):
     assert torch.equal(out, torch.stack([a + 1, a * 2, (i * 5 + j).float()]))
 
 
+@pytest.mark.parametrize("column_major", [False, True])
+def test_a_scheduler_that_goes_past_the_last_tile(column_major, device):
+    """Whole groups of rows, so that the number after the last has no row left; and no tiles at all."""
+    m, n = T.dynamic("m, n")
+
+    @T.prim_func
+    def main(O: T.Tensor((m, n), "int32"), C: T.Tensor((1,), "int32")):
+        with T.Kernel(5, threads=32) as block:
+            tiles = T.PersistentTileScheduler(m, n, 5, block, swizzle_size=4, column_major=column_major)
+            while tiles.valid():
+                if T.get_thread_binding() == 0:
+                    O[tiles.m_idx, tiles.n_idx] = tiles.m_idx * 100 + tiles.n_idx
+                    T.evaluate(T.atomic_add(C[0], 1))
+                tiles.next_tile()
+
+    kernel = tilelang.compile(main)
+    for shape in ((8, 8), (4, 4), (3, 9), (0, 4), (4, 0)):
+        out, count = torch.full(shape, -1, dtype=torch.int32, device=device), torch.zeros(1, dtype=torch.int32, device=device)
+        kernel(out, count)
+        i, j = torch.arange(shape[0], device=device)[:, None], torch.arange(shape[1], device=device)
+        assert torch.equal(out, (i * 100 + j).int()) and count.item() == shape[0] * shape[1]
+
+
 def test_annotations(device):
     @T.prim_func
     def main(A: T.Tensor((50,), "float32"), O: T.Tensor((64,), "float32"), P: T.Tensor((64,), "float32")):

@@ -70,7 +70,7 @@ def assume(cond: Any = None) -> None:
 
 
 def evaluate(value: Any) -> None:
-    """Evaluate an expression for its effect.
+    """Evaluate an expression for its effect; around a statement of the language (`T.ptx_commit_group()`) it does nothing more.
 
     Examples
     --------
@@ -80,4 +80,6 @@ def evaluate(value: Any) -> None:
 
     builder = require("T.evaluate")
     builder.need_kernel("T.evaluate")
+    if value is None:  # a statement of the language (T.ptx_commit_group()), which is emitted by now
+        return
     builder.emit(ir.evaluate(as_expr(value).node, builder.span()))

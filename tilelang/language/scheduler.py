@@ -15,16 +15,21 @@ from .emit import snapshot
 from .expr import Expr, as_condition, as_expr, binary, convert
 from .loops import Loop
 from .select import ceildiv
+from .select import max as larger
 from .select import min as smaller
 from .shape import as_extent, node_of, product, simplify
 
 
-def grouped(tile: Any, rows: Any, columns: Any, group: Any) -> tuple[Any, Any]:
+def grouped(tile: Any, rows: Any, columns: Any, group: Any, beyond: bool = False) -> tuple[Any, Any]:
     """(row, column) of tile number `tile`: groups of `group` rows, column after column inside a group, so that the blocks
-    that run together share rows and columns in L2."""
+    that run together share rows and columns in L2. `beyond`: the number may be past the last tile, and has any place then."""
     span = columns * group
+    if beyond and not isinstance(span, int):
+        span = larger(span, 1)
     first = binary("floordiv", tile, span) * group
     height = smaller(rows - first, group)
+    if beyond:
+        height = larger(height, 1)
     inside = binary("floormod", tile, span)
     return first + binary("floormod", inside, height), binary("floordiv", inside, height)
 
@@ -210,7 +215,7 @@ class PersistentTileScheduler(BaseTileScheduler):
     def place(self) -> tuple[Any, Any]:
         tile = snapshot(convert(self.linear_idx, dtype("int32")), "tile")
         if self.column_major:
-            n, m = grouped(tile, self.columns, self.rows, self.swizzle_size)
+            n, m = grouped(tile, self.columns, self.rows, self.swizzle_size, beyond=True)
         else:
-            m, n = grouped(tile, self.rows, self.columns, self.swizzle_size)
+            m, n = grouped(tile, self.rows, self.columns, self.swizzle_size, beyond=True)
         return (m * self.cluster_size + self.rank if self.cluster_size > 1 else m), n
