@@ -59,6 +59,7 @@ struct Thread : tl_sim_thread {
   std::vector<uint32_t> group_ends;  // committed groups: index past the last copy, oldest first
   std::vector<uint32_t> group_tickets;  // of the committed groups, see copy_ticket
   uint64_t copies_executed;  // since the block began
+  uint64_t copies_tracked;   // of all: how many an mbarrier tells of
   uint32_t copy_ticket;  // for the observer: rises with every commit and every mbarrier that tracks copies, from 1
   // bulk copies: numbers of groups, counted from 1; operations join the group `bulk_group`
   uint64_t bulk_group;

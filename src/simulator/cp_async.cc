@@ -93,6 +93,6 @@ void tl_sim_cp_async_mbarrier_arrive(void* pointer, int no_increment, int site) 
   operation->thread = thread;
   operation->targets = static_cast<uint16_t>(1u << thread->cluster_rank);
   operation->barrier = barrier.offset;
-  operation->copies_end = thread->copies_executed + thread->copies.size();
+  operation->copies_end = thread->copies_tracked = thread->copies_executed + thread->copies.size();
   block.team->async.issue(*block.team, std::move(operation));
 }

@@ -154,7 +154,7 @@ void start_thread(Block& block, int index) {
   thread.copies.clear();
   thread.group_ends.clear();
   thread.group_tickets.clear();
-  thread.copies_executed = 0;
+  thread.copies_executed = thread.copies_tracked = 0;
   thread.copy_ticket = 1;
   thread.bulk_group = 1;
   thread.wgmma_issued = thread.wgmma_waited = 0;

@@ -11,6 +11,7 @@ import tilelang
 import tilelang.language as T
 from testing.programs import catalogue
 from testing.programs.reference import random
+from testing.programs.test_async_scope import producer_consumer
 
 
 def of_shapes(*shapes, dtypes=()):
@@ -92,6 +93,28 @@ def test_program_is_clean(name):
     configs = catalogue.FAST if name.startswith(("softmax", "attention")) else {}
     kernel = tilelang.compile(make(), execution_backend="simulator", pass_configs=configs)
     report = kernel.check(*inputs(), schedules=2)
+    assert report.ok, str(report)
+
+
+def test_copies_that_an_mbarrier_tracks():
+    """Those who copied are gone when the others, who waited, store the tile by TMA: behind a fence of their own."""
+    kernel = tilelang.compile(producer_consumer(8, "float16"), execution_backend="simulator")
+    rows = torch.randint(-1, 200, (64,), dtype=torch.int32)
+    report = kernel.check(random((200, 64), "float16", "cpu"), rows, torch.empty(64, 64).half(), schedules=2)
+    assert report.ok, str(report)
+
+
+def test_memory_behind_pointers_has_no_bounds_that_are_known():
+    @T.prim_func
+    def main(table: T.Tensor((3,), T.ptr), O: T.Tensor((3, 64), "float32")):
+        with T.Kernel(3, threads=32) as g:
+            X = T.make_tensor_from_addr(table[g], (64,), "float32")
+            for i in T.Parallel(64):
+                O[g, i] = X[i]
+
+    parts = [torch.randn(64) for _ in range(3)]
+    table = torch.tensor([part.data_ptr() for part in parts])
+    report = tilelang.compile(main, execution_backend="simulator").check(table, torch.empty(3, 64), schedules=1)
     assert report.ok, str(report)
 
 

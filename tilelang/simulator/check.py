@@ -76,7 +76,9 @@ class CheckedLauncher:
     def run(self, args: Sequence[Any], schedule: int = 0) -> tuple[Any, list[CheckFinding]]:
         """Call the program; returns its result (None after a failure) and the findings."""
         result = None
-        with CheckSession(self.artifact.source, self.library, self.checks, _shapes(self.artifact.plan, args)) as session:
+        plan = self.artifact.plan
+        pointers = any(parameter.pointer for parameter in plan.parameters)
+        with CheckSession(self.artifact.source, self.library, self.checks, _shapes(plan, args), pointers) as session:
             result = self._launcher(*args)
         return result, session.findings(schedule)
 

@@ -30,13 +30,21 @@ class CheckSession:
         Names of `CHECKS`.
     shapes : mapping, optional
         By tensor name: (shape, strides in elements, bytes of an element), for indices in reports.
+    pointers : bool
+        Whether the kernel gets addresses whose extent nobody knows; it does, too, where its text makes pointers of numbers.
     """
 
     def __init__(
-        self, source: str, library: str, checks: Iterable[str], shapes: Mapping[str, tuple[tuple, tuple, int]] | None = None
+        self,
+        source: str,
+        library: str,
+        checks: Iterable[str],
+        shapes: Mapping[str, tuple[tuple, tuple, int]] | None = None,
+        pointers: bool = False,
     ) -> None:
         self.text, self.library, self.checks = KernelText(source), library, tuple(checks)
         self.shapes = dict(shapes or {})
+        self.follows_pointers = pointers or self.text.makes_pointers
         self.failure: SimulationError | None = None
         self._runtime = load_library()
         self._watcher: int | None = None
@@ -45,6 +53,8 @@ class CheckSession:
 
     def __enter__(self) -> CheckSession:
         self._watcher = self._runtime.tl_sim_checker_new(sum(CHECKS[check] for check in self.checks))
+        if self.follows_pointers:
+            self._runtime.tl_sim_checker_follow_pointers(self._watcher)
         self._runtime.tl_sim_watch(self._watcher)
         return self
 

@@ -16,6 +16,7 @@ _SHARED = re.compile(
     r"^\s*(?P<type>[\w:]+)\s*\*\s*(?P<name>\w+)\s*=\s*(?:reinterpret_cast<[^>]*>\(\s*)?"
     r"(?:tl::dyn_smem\(\)|smem)\s*(?:\+\s*(?P<offset>\d+))?\s*\)?\s*;(?:\s*//\s*(?P<bytes>\d+) bytes)?"
 )
+_POINTER = re.compile(r"reinterpret_cast<[^<>]*\*>\(\s*(?!smem\b|tl::dyn_smem)\w+\[")  # of an address in an array
 _TARGET = re.compile(r"^\s*(?:\w+\s*\([^;]*\)\s*)?(\w+)\s*\[[^=!<>]*\]\s*(?:[-+*/&|^%]|<<|>>)?=(?!=)")
 _STORE = re.compile(r"(?:tl::store<[^>]*>|tl::stmatrix_\w+|tl::cp_async<[^>]*>|tl::tma_load\w*|tl::bulk_load\w*)\(\s*(\w+)")
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
@@ -68,6 +69,11 @@ class KernelText:
 
     def line(self, number: int) -> str:
         return self.lines[number - 1].strip() if 0 < number <= len(self.lines) else ""
+
+    @cached_property
+    def makes_pointers(self) -> bool:
+        """Whether it follows addresses that it reads from a tensor."""
+        return any(_POINTER.search(line) for line in self.lines)
 
     @cached_property
     def sections(self) -> list[KernelSection]:

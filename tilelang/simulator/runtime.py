@@ -102,6 +102,8 @@ def load_library() -> ctypes.CDLL:
         user.argtypes = [ctypes.c_void_p]
     library.tl_sim_watcher_report.restype = ctypes.c_char_p
     library.tl_sim_watcher_report.argtypes = [ctypes.c_void_p]
+    library.tl_sim_checker_follow_pointers.argtypes = [ctypes.c_void_p]
+    library.tl_sim_checker_follow_pointers.restype = None
     library.tl_sim_register_memory.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_int]
     return library
 

@@ -30,7 +30,8 @@ def _is_manual(call: ir.Call) -> bool:
 def initialise_barriers(program: KernelProgram) -> KernelProgram:
     """The barriers of T.alloc_barrier are initialised by one thread before anything else runs.
 
-    Ordinary writes that an arrival publishes are fenced before it where TMA or wgmma may read them (PTX ISA, "Async proxy").
+    Ordinary writes that an arrival publishes are fenced before it where TMA or wgmma may read them (PTX ISA, "Async proxy"), and
+    behind the wait where they are those of cp.async, which are done only then.
     """
     moved = _Take()
     body = moved.body(program.body)
@@ -87,12 +88,21 @@ class _Take(ir.Mutator):
         return None
 
 
+def _barriers_of(call: ir.Call) -> list[ir.Var]:
+    return [load.source for load in ir.collect(call, ir.BufferLoad) if ir.scope_of(load.source) == "shared.barrier"]
+
+
 class _FenceArrivals(ir.Mutator):
-    """Fences before the arrivals of threads that may have written shared memory: of a group that does, or of the block."""
+    """Fences before the arrivals of threads that may have written shared memory: of a group that does, or of the block.
+
+    Where copies by cp.async arrive themselves, when they are done, those who waited for them fence.
+    """
 
     def __init__(self, body: ir.Stmt) -> None:
         super().__init__()
         self.writing = _writes_shared(body)
+        arrivals = [c for c in ir.collect(body, ir.Call) if ir.call_name(c).startswith("tl.cp_async_mbarrier_arrive")]
+        self.of_copies = [barrier for call in arrivals for barrier in _barriers_of(call)]
 
     def visit_IfThenElse(self, node: ir.IfThenElse) -> Any:
         if group_of(node) is None:
@@ -103,6 +113,9 @@ class _FenceArrivals(ir.Mutator):
         return new
 
     def visit_Evaluate(self, node: ir.Evaluate) -> Any:
-        if not self.writing or not ir.is_call(node.value, "tl.mbarrier_arrive"):
-            return node
-        return ir.seq([ir.evaluate(ir.call("tl.fence_proxy_async", span=node.span), node.span), node])
+        fence = ir.evaluate(ir.call("tl.fence_proxy_async", span=node.span), node.span)
+        if self.writing and ir.is_call(node.value, "tl.mbarrier_arrive"):
+            return ir.seq([fence, node])
+        if ir.is_call(node.value, "tl.mbarrier_wait") and any(b in self.of_copies for b in _barriers_of(node.value)):
+            return ir.seq([node, fence])
+        return node

@@ -73,7 +73,7 @@ void Checker::block_end(Block& block) {
 }
 
 BlockState& Checker::state_of(const Block& block) {
-  if (!suspects_.empty()) settle();
+  if (!suspects_.empty() || carried_.thread) settle();
   if (current_ && current_->block == &block) return *current_;
   current_ = states_[&block].get();
   return *current_;
@@ -86,6 +86,18 @@ void Checker::settle() {
     const bool same = std::equal(suspect.before.begin(), suspect.before.end(), suspect.written.address);
     if (!same) report_race(suspect.actor, suspect.target, suspect.record, suspect.offset, false);
   }
+  if (!carried_.thread) return;
+  const Carried carried = carried_;
+  carried_ = {};
+  report_unwritten_registers(*carried.thread, carried.site);
+}
+
+// The undefined bytes of what a thread stores, if it is what it has just read.
+uint64_t Checker::carried_by(const Thread& thread, size_t bytes) {
+  if (carried_.thread != &thread || carried_.bytes != bytes) return 0;
+  const uint64_t undefined = carried_.undefined;
+  carried_ = {};
+  return undefined;
 }
 
 uint32_t Checker::compact_site(Site site) const {
@@ -121,7 +133,15 @@ Checker::Target Checker::locate(Thread& thread, const void* address, size_t byte
   auto threads = reinterpret_cast<uintptr_t>(block.threads.data());
   bool of_runtime = at >= threads && at < threads + block.threads.size() * sizeof(Thread);
   if (constant || of_runtime || address == static_cast<const void*>(&tl_sim_self)) return {Place::runtime, nullptr, nullptr, nullptr, 0};
-  return {Place::outside, nullptr, nullptr, nullptr, 0};
+  // Tables of inline functions: those of the first object that came with them serve all.
+  if (at < constants_base_ || at >= constants_end_) {
+    ObjectSearch search{at};
+    dl_iterate_phdr(find_object, &search);
+    if (!search.end) return {Place::outside, nullptr, nullptr, nullptr, 0};
+    constants_base_ = search.base;
+    constants_end_ = search.end;
+  }
+  return {Place::runtime, nullptr, nullptr, nullptr, 0};
 }
 
 inline bool Checker::present(const Target& target, const Record& record) const {
@@ -175,7 +195,7 @@ inline void Checker::conflict(const Actor& actor, const Target& target, const Re
 void Checker::read_cell(const Actor& actor, const Target& target, Cell& cell, size_t offset) {
   if (checks_ & check_init) {
     bool unwritten = target.home ? cell.write.block < target.home->birth : target.region->fresh && cell.write.block == 0;
-    if (unwritten) report_unwritten(actor, target, offset);
+    if (unwritten || cell.write.flags & record_undefined) report_unwritten(actor, target, offset);
   }
   if (!(checks_ & check_race)) return;
   conflict(actor, target, cell.write, offset);
@@ -228,7 +248,7 @@ void Checker::perform(const Actor& actor, const void* address, size_t bytes) {
     return;
   }
   if (target.place == Place::outside) {
-    if ((checks_ & check_bounds) && !regions_.empty()) report_outside(actor, address, bytes);
+    if ((checks_ & check_bounds) && !regions_.empty() && !follows_pointers_) report_outside(actor, address, bytes);
     return;
   }
   if ((checks_ & check_bounds) && target.place != Place::tensor) {
@@ -244,8 +264,19 @@ void Checker::perform(const Actor& actor, const void* address, size_t bytes) {
 }
 
 void Checker::access(Thread& thread, const void* address, size_t bytes, Access access, Site site) {
+  const bool writes = access == Access::write;
+  const uint64_t undefined = writes && in_shared_memory(*thread.block, address, bytes) ? carried_by(thread, bytes) : 0;
+  const auto low = static_cast<const char*>(address);
+  if (undefined) {
+    for (size_t first = 0, end; first < bytes; first = end) {
+      const bool lacking = undefined >> first & 1;
+      for (end = first + 1; end < bytes && (undefined >> end & 1) == lacking; ++end) {}
+      perform(actor_of(thread, site, access, lacking ? record_undefined : 0), low + first, end - first);
+    }
+    return;
+  }
   const Actor actor = actor_of(thread, site, access);
-  if (actor.writes) written_ = {static_cast<const char*>(address), bytes};
+  if (writes) written_ = {low, bytes};
   perform(actor, address, bytes);
   written_ = {};
 }

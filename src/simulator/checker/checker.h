@@ -24,6 +24,7 @@ class Checker final : public Observer {
 
   bool watch_memory(const void* base, size_t bytes, const char* name, bool fresh) { return regions_.add(base, bytes, name, fresh); }
   void forget_memory() { regions_.clear(); }
+  void follow_pointers() { follows_pointers_ = true; }
   std::string report() const;  // JSON: findings, and the extents of accesses
 
   void launch_begin(const uint32_t grid[3], const uint32_t block[3], uint32_t shared_bytes, const void* entry) override;
@@ -102,9 +103,19 @@ class Checker final : public Observer {
     std::vector<char> before;
   };
 
+  // What was read from a local array that nothing had written, for the time until the thread does something else. A copy to
+  // shared memory is no use of it, but as unwritten there: tiles are staged whole where a part is meant.
+  struct Carried {
+    Thread* thread = nullptr;
+    uint32_t site = 0;
+    size_t bytes = 0;
+    uint64_t undefined = 0;  // a bit for each byte
+  };
+
   // checker.cc
   BlockState& state_of(const Block& block);  // asked for by whatever happens, first of all; settles what is suspect
   void settle();
+  uint64_t carried_by(const Thread&, size_t bytes);
   Target locate(Thread&, const void* address, size_t bytes);
   void perform(const Actor&, const void* address, size_t bytes);
   void read_cell(const Actor&, const Target&, Cell&, size_t offset);
@@ -142,12 +153,14 @@ class Checker final : public Observer {
   uint8_t roles_[max_warps] = {};
 
   uint32_t checks_;
+  bool follows_pointers_ = false;  // to memory that nobody registered
   Regions regions_;
   Findings findings_;
   AccessLog extents_;
 
   // the launch
   uintptr_t object_base_ = 0, object_end_ = 0;
+  uintptr_t constants_base_ = 0, constants_end_ = 0;  // another object that was found to hold tables
   uint32_t first_block_ = 1, blocks_begun_ = 0;  // numbers go on from launch to launch
   std::vector<tl_sim_dim3> block_index_;         // by number, from first_block_
   std::unordered_map<const void*, std::shared_ptr<const Foreign>> atomics_;  // what releases at an address have made known
@@ -158,6 +171,7 @@ class Checker final : public Observer {
   BlockState* current_ = nullptr;
   Written written_;  // by the running plain access, if it is a write
   std::vector<Suspect> suspects_;
+  Carried carried_;
 
   // mbarriers and the like
   struct Object {

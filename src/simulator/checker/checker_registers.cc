@@ -75,7 +75,8 @@ void Checker::registers(Thread& thread, const void* address, size_t bytes, Acces
     if ((checks_ & check_misuse) && thread.wgmma_fenced) state.registers.changed(address, bytes, index);
     if (checks_ & check_init) state.registers.written(address, bytes);
   } else if ((checks_ & check_init) && state.registers.unwritten(address, bytes)) {
-    report_unwritten_registers(thread, compact_site(site));
+    if (bytes > 64) report_unwritten_registers(thread, compact_site(site));
+    else carried_ = {&thread, compact_site(site), bytes, state.registers.unwritten_bytes(address, bytes)};
   }
 }
 

@@ -212,7 +212,9 @@ void Checker::thread_exit(Thread& thread) {
   if (thread.wgmma_issued > thread.wgmma_waited) {
     misuse(thread, "exit with a wgmma in flight", "wgmma_commit() and wgmma_wait<0>() before the end of the kernel", site_of(thread.wgmma_site));
   }
-  if (!(checks_ & check_misuse) || thread.copies.empty()) return;
+  // Copies that an mbarrier tracks are waited for by whoever waits there.
+  const bool tracked = thread.copies_executed + thread.copies.size() <= thread.copies_tracked;
+  if (!(checks_ & check_misuse) || thread.copies.empty() || tracked) return;
   auto site = static_cast<uint32_t>(thread.copies.back().site);
   uint64_t key = key_of(7, site, 0, nullptr);
   if (findings_.seen(key)) return;

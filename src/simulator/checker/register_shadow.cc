@@ -49,6 +49,12 @@ void RegisterShadow::written(const void* address, size_t bytes) {
   for (size_t i = offset; i < offset + bytes; ++i) bits_[i / 8] |= static_cast<unsigned char>(1u << i % 8);
 }
 
+uint64_t RegisterShadow::unwritten_bytes(const void* address, size_t bytes) const {
+  uint64_t found = 0;
+  for (size_t i = 0; i < bytes && i < 64; ++i) found |= uint64_t{unwritten(static_cast<const char*>(address) + i, 1)} << i;
+  return found;
+}
+
 void RegisterShadow::changed(const void* address, size_t bytes, size_t thread) {
   auto low = static_cast<const char*>(address), high = low + bytes;
   Changes& changes = changes_[thread];

@@ -23,8 +23,9 @@ class RegisterShadow {
     return static_cast<size_t>(static_cast<const char*>(address) - base_) < bytes_;
   }
   void written(const void* address, size_t bytes);
-  // Whether a byte there is unwritten.
+  // Whether a byte there is unwritten; and which, a bit for each of up to 64.
   bool unwritten(const void* address, size_t bytes) const;
+  uint64_t unwritten_bytes(const void* address, size_t bytes) const;
   // Ordinary writes since the last fence of the thread. Few, mostly runs: kept as a short list of ranges, which may grow
   // together where they are next to each other and is given up (nothing is known) where it becomes long.
   void changed(const void* address, size_t bytes, size_t thread);

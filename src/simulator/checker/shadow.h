@@ -15,7 +15,12 @@ struct Record {
   uint32_t site;    // Checker::compact_site
   uint32_t flags;
 };
-enum RecordFlags : uint32_t { record_write = 1, record_atomic = 2, record_async_proxy = 4 };
+enum RecordFlags : uint32_t {
+  record_write = 1,
+  record_atomic = 2,
+  record_async_proxy = 4,
+  record_undefined = 8,  // it wrote what nothing had written where it came from
+};
 
 constexpr int clock_bits = 18;  // columns: 4 for each of 1024 threads, and those of mbarriers
 constexpr uint32_t clock_limit = (1u << clock_bits) - 1;

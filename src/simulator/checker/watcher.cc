@@ -20,6 +20,8 @@ thread_local tl_sim_watcher* entered = nullptr;
 
 tl_sim_watcher* tl_sim_checker_new(uint32_t checks) { return new tl_sim_watcher{std::make_unique<Checker>(checks), nullptr, ""}; }
 
+void tl_sim_checker_follow_pointers(tl_sim_watcher* checker) { checker->checker->follow_pointers(); }
+
 tl_sim_watcher* tl_sim_trace_new(void) { return new tl_sim_watcher{nullptr, std::make_unique<Trace>(), ""}; }
 
 void tl_sim_watcher_free(tl_sim_watcher* watcher) {

@@ -30,6 +30,8 @@ int tl_sim_watching(void);
 /* Global memory that kernels of the next launches may touch; `fresh`: it holds nothing yet, and is filled with 0xff bytes.
  * Returns 0, or 1 if the system refuses memory. Both do nothing where no checker watches. */
 void tl_sim_forget_memory(void);
+// The kernel follows addresses whose extent nobody knows: what lies outside all registered memory is not reported.
+void tl_sim_checker_follow_pointers(tl_sim_watcher* checker);
 int tl_sim_register_memory(const void* base, uint64_t bytes, const char* name, int fresh);
 
 /* What was seen, as NUL-terminated JSON that lives until the next call with this watcher. */

@@ -72,3 +72,21 @@ tl::atomic_add(y, x[i]);
     headers=["atomic"],
     fresh=(1,),
 )
+# A tile may be staged whole where a part of it is written: what is copied is as unwritten in shared memory.
+plant(
+    "unwritten half of a pair in shared memory is used",
+    expected="init",
+    at="y[i] = s[2 * i + 1] + 1",
+    body="""
+float* s = reinterpret_cast<float*>(tl::dyn_smem());
+int i = threadIdx.x;
+alignas(16) float v[2];
+v[0] = x[i];
+tl::store<8>(s + 2 * i, v);
+@
+y[i] = s[2 * i + 1] + 1;
+""",
+    headers=("memory",),
+    defect="",
+    fix="s[2 * i + 1] = x[i];",
+)
