@@ -44,6 +44,8 @@ def w4a16(M: int, N: int, K: int, bm: int = 128, bn: int = 128, splits: int = 1,
             W_f = T.alloc_fragment((bn, STEP), "float16")
             C_f = T.alloc_fragment((bn, bm), "float32")
             C_s = T.alloc_shared((part, bn), "float16")
+            T.pdl_sync()  # the next launch's blocks set up their barriers beside this one's last, and wait here
+            T.pdl_trigger()
             T.clear(C_f)
             steps = K // STEP // splits
             for k in T.Pipelined(steps, num_stages=stages):

@@ -11,6 +11,8 @@ from programs.w4a16 import STEP
 from .case import Case
 from .products import MULTIPROCESSORS
 
+# Blocks that run at once where `splits` of them make a cluster: of four, 30 clusters fit into the parts of an H100.
+AT_ONCE = {1: MULTIPROCESSORS, 2: MULTIPROCESSORS, 4: 120}
 SHAPES = (
     *((M, N, K) for M in (1, 16, 64) for N, K in ((8192, 8192), (4096, 11008), (11008, 4096))),
     (512, 4096, 4096), (4096, 4096, 4096), (4096, 11008, 4096),
@@ -28,16 +30,16 @@ def tiles_of(M: int, N: int, K: int) -> tuple[int, int, int, int]:
     """(bm, bn, splits, joined steps) of `w4a16`, for a Hopper of 132 multiprocessors.
 
     Few rows: the weights are what moves. Blocks along K until each multiprocessor has one; among equals, a few activations are
-    brought to many small blocks, and many to few large ones, which bring them less often. Small blocks take several steps at a
+    brought to many small blocks, and many to larger ones, which bring them less often. Small blocks take several steps at a
     time, whose latencies hide each other; the warpgroups of large ones do that themselves.
     """
     if M <= 64:
         bm, steps = max(8, M), K // STEP
-        found = [(bn, splits) for bn in (64, 128, 256) for splits in (1, 2, 4) if N % bn == steps % splits == bm % splits == 0]
+        found = [(bn, splits) for bn in (64, 128) for splits in (1, 2, 4) if N % bn == steps % splits == bm % splits == 0]
 
         def busy(bn: int, splits: int) -> float:
-            blocks = N // bn * splits
-            return round(blocks / (-(-blocks // MULTIPROCESSORS) * MULTIPROCESSORS), 1) if blocks <= 2 * MULTIPROCESSORS else 0
+            blocks, room = N // bn * splits, AT_ONCE[splits]
+            return round(blocks / (-(-blocks // room) * MULTIPROCESSORS), 1) if blocks <= 2 * room else 0
 
         bn, splits = max(found, key=lambda tile: (busy(*tile), -tile[1] if M <= 16 else tile[0]))
         return bm, bn, splits, next(n for n in (4, 2, 1) if steps // splits % n == 0 and n * bn <= 256)

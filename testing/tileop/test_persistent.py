@@ -100,6 +100,20 @@ def attention(heads, length, dim, causal, bm=128, bn=128, threads=256):
     return main
 
 
+def test_queries_of_one_slot_are_given_back_early():
+    """Where no second slot fits (head size 256), the producer loads the next ones beside the last product."""
+    heads, length, dim = 140, 128, 256
+    q, k, v = (torch.randn(heads, length, dim).half() for _ in range(3))
+    kernel = tilelang.compile(attention(heads, length, dim, False, bn=64), target=HOPPER, execution_backend="simulator")
+    assert persistence(kernel) and kernel_stages(kernel)["Qs"] == 1
+    out = torch.full(q.shape, float("nan")).half()
+    kernel(q, k, v, out)
+    expected = torch.nn.functional.scaled_dot_product_attention(q.float(), k.float(), v.float())
+    torch.testing.assert_close(out.float(), expected, rtol=2e-2, atol=4e-3)
+    source = kernel.get_kernel_source()
+    assert source.index("mbarrier_arrive(empty_2)") < source.rindex("wgmma_rs_steps") < source.rindex("mbarrier_arrive(empty_1")
+
+
 def kernel_stages(kernel) -> dict:
     return {tile.name: tile.stages for tile in kernel.resources[0].shared}
 

@@ -12,10 +12,10 @@ Two forms of a loop over a ring of tiles:
       for k = 1 ..:  issue H(k); issue T(k - 1); wait for H; M(k), up to what T reads or writes; wait for T; the rest of M(k)
       T(last); wait
 
-  A block's warpgroups fall out of step by themselves in long loops. In shorter ones, whose products take about as long as a
-  softmax, they take turns at H and T (`tileop/turn.py`), so that the products of one run beside M of another; the first iteration
-  is then not peeled off: one copy of M compiles in three quarters of the time. On an H100 that is as fast at head sizes 96 and
-  128, and 8 to 18 % slower at 64, 192 and 256, where one side waits for the other's turn (benchmark/results).
+  A block's warpgroups fall out of step by themselves. Where the lengths of loops differ (causal attention) and products take
+  about as long as a softmax, they take turns at H and T (`tileop/turn.py`), so that the products of one run beside M of another;
+  the first iteration is then not peeled off: one copy of M compiles in three quarters of the time. On an H100 that is 4 % faster
+  at head size 128 up to 1024 queries, and as fast beyond. Elsewhere one copy is 5 to 10 % slower (benchmark/results).
 
 Everything else waits for its products at once, inside the gemm.
 """
@@ -46,9 +46,6 @@ DISABLE = "tl.disable_gemm_overlap"
 PING_PONG = "tl.enable_ping_pong"
 # Clocks of products for each of exponentials where turns do no harm: a softmax takes about twice as long as its exponentials.
 EVEN = 1.25, 2.5
-EARLY = False  # give back tiles that only H reads before the last T
-SINGLE = False  # one copy of M without turns, too
-LONG_LOOP = 32  # iterations of the longest tile
 
 
 def overlap_gemms(program: KernelProgram) -> KernelProgram:
@@ -99,21 +96,16 @@ class _Overlap(ir.Mutator):
         return self.turns
 
     def is_even(self, loop: ir.For) -> bool:
-        """True for loops that are not long everywhere, with about as much work for the tensor cores as for the rest."""
-        extent = ir.simplify(loop.extent)
-        known = ir.const_int(extent)
-        of_shape = all(v in self.ctx.symbols for v in ir.collect(extent, ir.Var)) and not ir.collect(extent, ir.BufferLoad)
-        if of_shape if known is None else known >= LONG_LOOP:
+        """True for loops of different lengths, with about as much work for the tensor cores as for the rest."""
+        if not self.differs(loop):
             return False
         products, special = product_clocks(loop.body), special_clocks(loop.body)
         return EVEN[0] * special <= products <= EVEN[1] * special
 
-    def is_balanced(self, loop: ir.For) -> bool:
-        """True for long loops of different lengths in persistent blocks, which take a long and a short one by turns."""
+    def differs(self, loop: ir.For) -> bool:
+        """True if a loop's length is not that of all blocks."""
         extent = ir.simplify(loop.extent)
-        if not self.program.persistent or ir.const_int(extent) is not None:
-            return False
-        return not ir.can_prove(ir.as_expr(extent < LONG_LOOP), self.ctx.analyzer())
+        return any(v not in self.ctx.symbols for v in ir.collect(extent, ir.Var)) or ir.contains(extent, ir.BufferLoad)
 
     def visit_For(self, node: ir.For) -> Any:
         outer, self.ctx.ranges = self.ctx.ranges, {**self.ctx.ranges, node.loop_var: (node.min, node.extent)}
@@ -132,13 +124,16 @@ class _Overlap(ir.Mutator):
         return new
 
     def visit_SeqStmt(self, node: ir.SeqStmt) -> Any:
-        """Tiles that only a loop's H reads (queries) are given back before its last T."""
+        """Tiles that only a loop's H reads (queries) are given back before its last T, if the producer waits for them.
+
+        With a second slot it does not, and attention of 512 queries would be up to 2 % slower.
+        """
         stmts = ir.statements(node)
         out: list[ir.Stmt] = []
         while stmts:
             stmt = stmts.pop(0)
             new = self.visit(stmt)
-            if EARLY and isinstance(stmt, ir.For) and stmt.loop_var in self.tails:
+            if isinstance(stmt, ir.For) and stmt.loop_var in self.tails:
                 steps, tail, touched = self.tails[stmt.loop_var]
                 behind = next((i for i, s in enumerate(stmts) if not isinstance(s, ir.BufferStore)), len(stmts))
                 early = []
@@ -153,15 +148,15 @@ class _Overlap(ir.Mutator):
         op = as_tile_op(stmt)
         if not isinstance(op, RingRelease) or ir.contains(stmt, ir.BufferLoad):
             return None
-        return self.tile_of.get(op.barrier.source)
+        return self.only_slot_of.get(op.barrier.source)
 
     @functools.cached_property
-    def tile_of(self) -> dict[ir.Var, ir.Var]:
-        """The tile whose slots a ring's `empty` barriers give back; of several tiles, none."""
-        empty = {ring.full: ring.empty for ring in self.program.rings}
+    def only_slot_of(self) -> dict[ir.Var, ir.Var]:
+        """The tile that a ring's `empty` barrier gives back, for rings of one slot and one tile."""
+        empty = {ring.full: ring.empty for ring in self.program.rings if ring.slots == 1}
         found: dict[ir.Var, list[ir.Var]] = {}
         for unit in units_of(self.program.producer):
-            if isinstance(unit.op, TensorLoad):
+            if isinstance(unit.op, TensorLoad) and unit.op.barrier.source in empty:
                 found.setdefault(empty[unit.op.barrier.source], []).append(unit.op.dst.source)
         return {barrier: tiles[0] for barrier, tiles in found.items() if len(tiles) == 1}
 
@@ -178,8 +173,9 @@ class _Overlap(ir.Mutator):
             return loop
         if producer_halves_occupancy(self.program):
             # Registers for a rotation would take the place of a second block, which hides as much and also the ends of tiles
-            # (measured at head size 64: benchmark/results). Causal attention gains more from blocks of equal work.
-            if not self.is_balanced(loop):
+            # (measured at head size 64: benchmark/results). Causal attention gains more from blocks of equal work: persistent
+            # ones, which take a long and a short loop by turns.
+            if not (self.program.persistent and self.differs(loop)):
                 raise NotSpecialized("without one, twice as many blocks share a multiprocessor and overlap each other", loop.span)
         if not rotation_pays(self.program):
             text = "products are not left under way: the tiles that are alive meanwhile would cost a block, or spill"
@@ -227,7 +223,7 @@ class _Rotation:
     def lower(self, ctx: LoweringContext, turns: tuple[int, ...]) -> tuple[list[ir.Stmt], list[ir.Stmt]]:
         """The rotated loop, and T behind it; with `turns`, its products are issued by one warpgroup after the other."""
         loop, span = self.loop, self.loop.span
-        steps = self._by_turns(ctx, turns) if turns or SINGLE else self._peeled(ctx)
+        steps = self._by_turns(ctx, turns) if turns else self._peeled(ctx)
         end = loop.min + loop.extent - 1
         wait = wait_for(0, [p for p in self.last if p.is_gemm], ctx, span)
         products, release = (at_iteration(part(self.last), loop, end) for part in (_issue, _releases))
@@ -256,8 +252,7 @@ class _Rotation:
         nothing = ir.seq([commit] * sum(p.is_gemm for p in self.last))
         previous = ir.IfThenElse(later, ir.seq(at_iteration(_issue(self.last), loop, k - 1)), nothing, span)
         release = ir.IfThenElse(later, ir.seq(at_iteration(_releases(self.last), loop, k - 1)), None, span)
-        order = [*first[:start], begin, *first[start:], previous, end] if turns else [*first, previous]
-        steady = self._beside(ctx, order, [release])
+        steady = self._beside(ctx, [*first[:start], begin, *first[start:], previous, end], [release])
         return [ir.For(k, loop.min, loop.extent, ir.ForKind.SERIAL, ir.seq(steady), annotations=loop.annotations, span=span)]
 
     def _beside(self, ctx: LoweringContext, products: list[ir.Stmt], release: list[ir.Stmt]) -> list[ir.Stmt]:

@@ -49,8 +49,9 @@ from .replayed import Rename, drop_unread, replayed_arrays
 EXACT_STAGES = "tl.exact_num_stages"
 MAX_SLOTS = 8
 # Slots of a tile that stays while a loop runs, and of the loop's own tiles before those. On an H100 the second slot makes
-# attention of 512 queries 9 to 20 % faster, and of 4096 up to 3 % (benchmark/results).
-HELD_SLOTS, LOOP_SLOTS = 2, 2
+# attention of 512 queries 9 to 20 % faster, and of 4096 up to 3 %; where it would take the loop's third, it costs up to 10 %
+# (head size 192; benchmark/results).
+HELD_SLOTS, LOOP_SLOTS = 2, 3
 RESERVE = 2048  # bytes of shared memory for barriers and for what later passes allocate
 _VERBS = {
     ir.For: "the trip count of a loop around pipelined copies",
