@@ -3,8 +3,8 @@
 Before: `for i in T.Parallel(64): x[i] = x[i + 1]`   whether x[i + 1] is the old or the new value is a matter of luck
 After:  a SemanticError that names both accesses
 
-Accesses of one iteration may meet as they like. Two iterations must provably touch different elements, except where read and
-write have the very same data-dependent index (a scatter through a permutation).
+Accesses of one iteration may meet as they like. Two iterations must touch different elements, except where read and write have
+the very same data-dependent index (a scatter through a permutation). What is not proved is counted out (`CountedNest`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from .. import ir
 from ..errors import SemanticError
 from . import region as rg
+from .counted_nest import CountedNest
 from .parallel_nest import ParallelNest
 
 _TILES = ("local.fragment", "shared.dyn", "shared")
@@ -51,7 +52,11 @@ def check_iterations(nest: ParallelNest, place: Any) -> None:
         if read.write or read.buffer not in written:
             continue
         for write in collector.found:
-            if write.write and write.buffer.same_as(read.buffer) and not _ordered(write, read, nest, collector.loops):
+            if not write.write or not write.buffer.same_as(read.buffer) or _ordered(write, read, nest, collector.loops):
+                continue
+            counted = CountedNest.of(nest, collector.loops)
+            sides = [(access.indices, access.conditions) for access in (write, read)]
+            if counted is None or counted.meet(*sides):
                 _refuse(write, read, place)
 
 
