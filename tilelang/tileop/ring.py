@@ -46,17 +46,23 @@ class RingWait(TileOp):
 @tile_op("tl.ring_release")
 @dataclass(frozen=True, eq=False)
 class RingRelease(TileOp):
-    """Every consumer warp arrives once: its reads of the slot are over."""
+    """Every consumer warp arrives once: its reads of the slot are over.
+
+    `when`: only if that holds, which is the same for all threads. A condition of the arrival leaves the code around it in one
+    piece for ptxas, where a branch around the whole statement would keep it from moving work across.
+    """
 
     barrier: ir.BufferRegion
+    when: Any = None
     span: Any = None
 
     @classmethod
     def from_call(cls, call: ir.Call, span: Any) -> RingRelease:
-        return cls(call.args[0], span)
+        return cls(call.args[0], call.args[1] if len(call.args) > 1 else None, span)
 
     def to_call(self) -> ir.Call:
-        return ir.call("tl.ring_release", [self.barrier], span=self.span)
+        args = [self.barrier] if self.when is None else [self.barrier, self.when]
+        return ir.call("tl.ring_release", args, span=self.span)
 
     def effects(self) -> Effects:
         return Effects()
@@ -64,6 +70,8 @@ class RingRelease(TileOp):
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
         arrive = ir.evaluate(ir.call("tl.mbarrier_arrive", [element_of(self.barrier)], span=self.span), self.span)
         first = ir.as_expr(ctx.tid % WARP == 0)
+        if self.when is not None:
+            first = ir.And(self.when, first)
         # The arrival of one lane speaks for the loads of all: they are over when the warp has met.
         meet = ir.evaluate(ir.call("tl.sync_warp", span=self.span), self.span)
         return ir.seq([meet, ir.IfThenElse(first, arrive, None, self.span)])

@@ -251,8 +251,8 @@ class _Rotation:
         commit = ir.evaluate(ir.call("tl.wgmma_commit", span=span), span)
         nothing = ir.seq([commit] * sum(p.is_gemm for p in self.last))
         previous = ir.IfThenElse(later, ir.seq(at_iteration(_issue(self.last), loop, k - 1)), nothing, span)
-        release = ir.IfThenElse(later, ir.seq(at_iteration(_releases(self.last), loop, k - 1)), None, span)
-        steady = self._beside(ctx, [*first[:start], begin, *first[start:], previous, end], [release])
+        release = [_release_when(later, s) for r in _releases(self.last) for s in at_iteration([r], loop, k - 1)]
+        steady = self._beside(ctx, [*first[:start], begin, *first[start:], previous, end], release)
         return [ir.For(k, loop.min, loop.extent, ir.ForKind.SERIAL, ir.seq(steady), annotations=loop.annotations, span=span)]
 
     def _beside(self, ctx: LoweringContext, products: list[ir.Stmt], release: list[ir.Stmt]) -> list[ir.Stmt]:
@@ -273,6 +273,12 @@ class _Rotation:
 def _issue(parts: tuple[Part, ...]) -> list[ir.Stmt]:
     """Everything but the releases, with gemms left under way."""
     return [under_way(p) if p.is_gemm else p.stmt for p in parts if not isinstance(p.op, RingRelease)]
+
+
+def _release_when(condition: Any, stmt: ir.Stmt) -> ir.Stmt:
+    op = as_tile_op(stmt)
+    assert isinstance(op, RingRelease)
+    return ir.evaluate(replace(op, when=condition).to_call(), stmt.span)
 
 
 def _releases(parts: tuple[Part, ...]) -> list[ir.Stmt]:
