@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..bind_views import bind_views
 from ..check_semantics import check_semantics
 from ..expand_reducers import expand_reducers
 from ..expand_sparse import expand_sparse
@@ -27,6 +28,7 @@ CPU: tuple[Pass, ...] = (
     check_semantics,
     expand_sparse,
     pack_sub_byte,
+    bind_views,
     # one thread runs the block
     assign_contributions,
     serialize_threads,

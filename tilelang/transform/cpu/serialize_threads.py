@@ -232,7 +232,10 @@ class _Split:
         for buf in _buffers(body):
             uses.setdefault(buf, []).append(None)
         private = {b: u for b, u in uses.items() if ir.scope_of(b) in _PRIVATE and b in self.known.varying}
-        allocated = {n.buffer: n for n in ir.collect(body, ir.AllocBuffer)}
+        # An iteration of T.Parallel has its variables to itself, whatever thread runs it.
+        iterations = [loop for loop in ir.collect(body, ir.For) if is_parallel(loop)]
+        inner_ones = {buf for loop in iterations for buf in ir.declared_buffers(loop)}
+        allocated = {n.buffer: n for n in ir.collect(body, ir.AllocBuffer) if n.buffer not in inner_ones}
         expanded: dict[ir.Var, ir.Var] = {}
         inside: dict[ir.Var, _Region] = {}
         for buf, places in private.items():
