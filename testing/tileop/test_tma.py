@@ -34,6 +34,35 @@ def product(M, N, K, bm, bn, bk, dtype="float16", stages=3, threads=128, store=T
     return main
 
 
+def test_small_tiles_have_as_many_slots_as_hide_the_latency_of_memory():
+    """A multiprocessor has 32 KB under way: 16 slots of 2 KB; of 8 KB and more, eight at most."""
+    rows, columns = 32 * 64, 32
+
+    def reader(bm):
+        @T.prim_func
+        def main(W: T.Tensor((rows, columns), "int32"), C: T.Tensor((bm,), "int32")):
+            with T.Kernel(1, threads=128):
+                W_s = T.alloc_shared((bm, columns), "int32")
+                total, row = T.alloc_fragment((bm, columns), "int32"), T.alloc_fragment((bm,), "int32")
+                T.clear(total)
+                for k in T.Pipelined(rows // bm, num_stages=3):
+                    T.copy(W[k * bm, 0], W_s)
+                    for i, j in T.Parallel(bm, columns):
+                        total[i, j] += W_s[i, j]
+                T.reduce_sum(total, row, dim=1)
+                T.copy(row, C)
+
+        return main
+
+    w = torch.randint(-1000, 1000, (rows, columns), dtype=torch.int32)
+    for bm, slots in ((16, 16), (64, 8)):
+        kernel = tilelang.compile(reader(bm), target=HOPPER, execution_backend="simulator")
+        assert next(tile.stages for tile in kernel.resources[0].shared if tile.name == "W_s") == slots
+        c = torch.full((bm,), -1, dtype=torch.int32)
+        kernel(w, c)
+        assert torch.equal(c, w.view(-1, bm, columns).sum((0, 2)).int())
+
+
 def run(program, a, b, shape, dtype, **configs):
     kernel = tilelang.compile(program, target=HOPPER, execution_backend="simulator", pass_configs=configs)
     c = torch.full(shape, float("nan")).to(dtype)

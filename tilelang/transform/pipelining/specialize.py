@@ -48,6 +48,9 @@ from .replayed import Rename, drop_unread, replayed_arrays
 # The pass configuration that keeps num_stages as it is written.
 EXACT_STAGES = "tl.exact_num_stages"
 MAX_SLOTS = 8
+# Of small tiles these are doubled up to so often, until a multiprocessor has so many bytes under way: on an H100 a launch that
+# only reads 33 MB takes 15.2 us with 16 KB and 13.8 us with 32.
+DOUBLINGS, UNDER_WAY = 2, 32 * 1024
 # Slots of a tile that stays while a loop runs, and of the loop's own tiles before those. On an H100 the second slot makes
 # attention of 512 queries 9 to 20 % faster, and of 4096 up to 3 %; where it would take the loop's third, it costs up to 10 %
 # (head size 192; benchmark/results).
@@ -364,6 +367,10 @@ class _Specialize:
         count = plan.versions
         while count < MAX_SLOTS and (extent is None or count < extent) and blocks(count + 1) >= max(1, wanted):
             count += 1
+        if count == MAX_SLOTS:
+            for _ in range(DOUBLINGS):  # slots that are powers of two cost no division
+                enough = count * ring * max(1, wanted) >= UNDER_WAY or extent is not None and 2 * count > extent
+                count *= 1 if enough or blocks(2 * count) < max(1, wanted) else 2
         if count > plan.versions:
             text = f"{count} slots instead of {plan.versions} stages: shared memory has room for more tiles under way"
             self.ctx.remark(loop.span, text, rule="pipeline", stages=plan.versions, slots=count)
