@@ -282,3 +282,37 @@ def test_a_large_tile_leaves_the_stack_alone():
 
     a = torch.randn(2048, 1024)
     assert torch.equal(compiled(main, out_idx=[1])(a), a)
+
+
+def test_powers_of_two():
+    """float8_e8m0fnu, all codes but NaN's: the scales of MX formats."""
+
+    @T.prim_func
+    def main(A: T.Tensor((255,), "float8_e8m0fnu"), B: T.Tensor((255,), "float32"), C: T.Tensor((255,), "float8_e8m0fnu")):
+        with T.Kernel(1, threads=32):
+            for i in T.Parallel(255):
+                B[i] = T.cast(A[i], "float32")
+                C[i] = T.cast(B[i], "float8_e8m0fnu")
+
+    codes = torch.arange(255, dtype=torch.uint8).view(torch.float8_e8m0fnu)
+    b, c = compiled(main, out_idx=[1, 2])(codes)
+    assert torch.equal(b.double(), 2.0 ** (torch.arange(255, dtype=torch.float64) - 127))
+    assert torch.equal(c.view(torch.uint8), codes.view(torch.uint8))
+
+
+def test_products_by_hand():
+    """T.wgmma_gemm is a product like any other here, and T.wait_wgmma has nothing to wait for."""
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 32), "float16"), B: T.Tensor((32, 64), "float16"), C: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1, threads=128):
+            a, b = T.alloc_shared((64, 32), "float16"), T.alloc_shared((32, 64), "float16")
+            c = T.alloc_fragment((64, 64), "float32")
+            T.copy(A, a)
+            T.copy(B, b)
+            T.wgmma_gemm(a, b, c, clear_accum=True)
+            T.wait_wgmma(0)
+            T.copy(c, C)
+
+    a, b = torch.randn(64, 32).half(), torch.randn(32, 64).half()
+    torch.testing.assert_close(compiled(main, out_idx=-1)(a, b), a.float() @ b.float(), rtol=1e-4, atol=1e-4)

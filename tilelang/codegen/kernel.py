@@ -180,11 +180,16 @@ def print_kernel(program: KernelProgram) -> KernelText:
     printer.statement(program.body)
     head = f'extern "C" __global__ void __launch_bounds__({bound}) {program.name}({", ".join(parameters)}) {{'
     text = "\n".join([head, *printer.lines, "}", f"TL_ENTRY({program.name})"])
+    use_type_headers(printer, text)
+    return KernelText(text, frozenset(printer.headers), buffers, symbols, tuple(maps), wgmma_bits=frozenset(printer.wgmma_bits))
+
+
+def use_type_headers(printer: StmtPrinter, text: str) -> None:
+    """Include what defines the types that a kernel's text names."""
     if "tl::vec<" in text:
         printer.use("tl/vector.h")
     if any(name in text for name in SMALL_FLOATS):
         printer.use("tl/small_float.h")
-    return KernelText(text, frozenset(printer.headers), buffers, symbols, tuple(maps), wgmma_bits=frozenset(printer.wgmma_bits))
 
 
 def ordered_symbols(program: KernelProgram) -> list[ir.Var]:

@@ -15,7 +15,7 @@ from typing import Any
 from ... import ir
 from ...transform.bounds import Bounds
 from ...transform.kernel_program import KernelProgram
-from ..kernel import KernelText, buffer_use, ordered_symbols, parameter_text
+from ..kernel import KernelText, buffer_use, ordered_symbols, parameter_text, use_type_headers
 from ..names import Names
 from ..types import type_name
 from .stmt import CpuStmtPrinter
@@ -71,7 +71,9 @@ def print_cpu_kernel(program: KernelProgram) -> KernelText:
         "}",
         f"TL_ENTRY({program.name})",
     ]
-    return KernelText("\n".join(lines), frozenset(printer.headers), buffers, symbols)
+    text = "\n".join(lines)
+    use_type_headers(printer, text)
+    return KernelText(text, frozenset(printer.headers), buffers, symbols)
 
 
 __all__: list[Any] = ["print_cpu_kernel"]

@@ -14,7 +14,7 @@ from ..types import type_name
 
 # A tile that would not fit beside others on a thread's stack (often 8 MiB, in some hosts 512 KiB) is kept by its thread.
 _STACK_BYTES = 64 * 1024
-_FAMILIES = ("core", "limits", "math", "atomic", "print", "gemm", "float4", "unpack", "vector", "rounding")
+_FAMILIES = ("core", "limits", "math", "atomic", "print", "gemm", "float4", "unpack", "vector", "rounding", "small_float")
 _HEADERS = frozenset(f"tl/{name}.h" for name in _FAMILIES)
 
 

@@ -8,6 +8,7 @@ from ... import ir
 from ...errors import UnsupportedError
 from ...tileop.base import LoweringContext
 from ...tileop.gemm import Gemm
+from ...tileop.gemm_wait import GemmWait
 from ...tileop.operand import Operand
 from ...tileop.view import starts
 from .lower_tiles import lowers
@@ -24,6 +25,12 @@ def lower_gemm(op: Gemm, ctx: LoweringContext) -> ir.Stmt:
     template = [*map(str, shape), *("true" if t else "false" for t in (op.transpose_A, op.transpose_B))]
     clear = op.clear_accum if ir.dtype_of(op.clear_accum) == "bool" else ir.NE(op.clear_accum, ir.as_expr(0))
     return ir.evaluate(ir.call("tl.cpu_gemm", [*arguments, clear], attrs={"template": template}, span=op.span), op.span)
+
+
+@lowers(GemmWait)
+def lower_wait(op: GemmWait, ctx: LoweringContext) -> ir.Stmt:
+    """Products are complete when their statement ends: T.wait_wgmma has nothing to wait for."""
+    return ir.noop()
 
 
 def _leading(op: Gemm, operand: Operand, transposed: bool) -> int:
