@@ -112,10 +112,11 @@ def match_extents(src: Any, dst: Any, what: str = "copy") -> tuple[Region, Regio
         b = _resize(b, a, what)
     if _equal(a.extents, b.extents):
         return a, b
-    if isinstance(dst, Buffer) and (limited := _limited(a, b)):
-        return limited
-    if isinstance(src, Buffer) and (limited := _limited(b, a)):
-        return limited[1], limited[0]
+    if isinstance(dst, Buffer) != isinstance(src, Buffer):  # of a whole tensor a tile holds a part: nobody asked for that
+        if isinstance(dst, Buffer) and (limited := _limited(a, b)):
+            return limited
+        if isinstance(src, Buffer) and (limited := _limited(b, a)):
+            return limited[1], limited[0]
     raise ShapeError(
         f"{what} extents do not match: {name_of(a)} is {shape_text(_core(a))} and {name_of(b)} is {shape_text(_core(b))}",
         fix="slice one side to the extents of the other, or give only its start, as in A[i, j]",
