@@ -9,6 +9,7 @@ from .buffer import Buffer, MutableScalar
 from .dtypes import dtype
 from .emit import alloc
 from .shape import as_shape, static
+from .vector_buffer import VectorBuffer
 
 _REGISTERS = ("local.fragment", "local")
 
@@ -26,8 +27,16 @@ def _scalar_dtype(of: Any, what: str) -> dtype:
     return kind
 
 
+def _allocated(kind: str, shape: tuple[Any, ...], of: Any, scope: str, what: str) -> Buffer:
+    """A tile or an array, of scalars or of vectors."""
+    found = dtype(of)
+    if found.lanes == 1:
+        return alloc(kind, shape, found, scope, what)
+    return VectorBuffer.of(alloc(kind, (*shape, found.lanes), dtype(str(found.element)), scope, what))
+
+
 def alloc_shared(shape: Any, dtype: Any, scope: str = "shared.dyn") -> Buffer:
-    """A tile in shared memory, seen by all threads of the block.
+    """A tile in shared memory, seen by all threads of the block; of vectors (`"float16x2"`), an index names all lanes.
 
     Parameters
     ----------
@@ -41,13 +50,7 @@ def alloc_shared(shape: Any, dtype: Any, scope: str = "shared.dyn") -> Buffer:
     >>> A_s = T.alloc_shared((128, 64), "float16")
     """
     scope = _scoped(scope, ("shared.dyn", "shared"), "T.alloc_shared")
-    return alloc(
-        "shared",
-        static(as_shape(shape, "T.alloc_shared"), "T.alloc_shared"),
-        _scalar_dtype(dtype, "a tile"),
-        scope,
-        "T.alloc_shared",
-    )
+    return _allocated("shared", static(as_shape(shape, "T.alloc_shared"), "T.alloc_shared"), dtype, scope, "T.alloc_shared")
 
 
 def alloc_fragment(shape: Any, dtype: Any, scope: str = "local.fragment") -> Buffer:
@@ -58,30 +61,20 @@ def alloc_fragment(shape: Any, dtype: Any, scope: str = "local.fragment") -> Buf
     >>> acc = T.alloc_fragment((128, 128), "float32")
     """
     scope = _scoped(scope, _REGISTERS, "T.alloc_fragment")
-    return alloc(
-        "fragment",
-        static(as_shape(shape, "T.alloc_fragment"), "T.alloc_fragment"),
-        _scalar_dtype(dtype, "a tile"),
-        scope,
-        "T.alloc_fragment",
+    return _allocated(
+        "fragment", static(as_shape(shape, "T.alloc_fragment"), "T.alloc_fragment"), dtype, scope, "T.alloc_fragment"
     )
 
 
 def alloc_local(shape: Any, dtype: Any, scope: str = "local") -> Buffer:
-    """An array of which every thread has its own; with scope "local.fragment" a tile distributed over the block.
+    """An array of which every thread has its own, of vectors if need be; with scope "local.fragment" a tile over the block.
 
     Examples
     --------
     >>> own = T.alloc_local((4,), "float32")
     """
     scope = _scoped(scope, _REGISTERS, "T.alloc_local")
-    return alloc(
-        "local",
-        static(as_shape(shape, "T.alloc_local"), "T.alloc_local"),
-        _scalar_dtype(dtype, "an array"),
-        scope,
-        "T.alloc_local",
-    )
+    return _allocated("local", static(as_shape(shape, "T.alloc_local"), "T.alloc_local"), dtype, scope, "T.alloc_local")
 
 
 def alloc_var(dtype: Any, *args: Any, scope: str = "local.var", init: Any = None) -> MutableScalar:

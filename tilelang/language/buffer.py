@@ -335,12 +335,16 @@ class Lanes(Expr):
     elements: list[Any]
 
     def store(self, value: Any) -> None:
+        from .emit import snapshot
         from .vector import extract_lane
 
         kind = dtype(f"{self.elements[0].dtype}x{len(self.elements)}")
         vector = convert(value, kind)
-        for k, element in enumerate(self.elements):
-            element.store(extract_lane(vector, k))
+        lanes = [extract_lane(vector, k) for k in range(len(self.elements))]
+        if self.elements[0].buffer.root in vector.reads:  # all lanes are read before the first is written
+            lanes = [snapshot(lane, "lane") for lane in lanes]
+        for element, lane in zip(self.elements, lanes, strict=True):
+            element.store(lane)
 
 
 def _gathered(buffer: Buffer, outer: Sequence[Any], base: Any, stride: Any, count: int) -> Lanes:
