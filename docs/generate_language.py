@@ -22,7 +22,7 @@ SECTIONS = [
     ("Tensors, pointers and tiles", ("tensor", "allocate", "pointer", "tvm_buffers", "buffer")),
     ("Loops and schedules", ("loops", "scheduler")),
     ("Copies", ("copy", "async_copy", "copy_cluster", "tma", "tma_rows", "wide_access", "gather", "fill")),
-    ("Matrix products", ("gemm", "gemm_sp", "wgmma", "tensor_memory", "tcgen05_descriptor")),
+    ("Matrix products", ("gemm", "gemm_sp", "wgmma", "tensor_memory", "block_scales", "tcgen05_descriptor")),
     ("Reductions and scans", ("reduce", "reducer", "scan", "predicate", "allreduce")),
     ("Atomics", ("atomic",)),
     ("Math", ("math", "select", "ieee", "bits", "vector", "tvm_nodes", "tvm_values")),

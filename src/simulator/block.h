@@ -87,7 +87,7 @@ struct Thread : tl_sim_thread {
   std::unique_ptr<char[]> context_storage;
 };
 
-enum class Collective : uint8_t { sync, mma_ready, shuffle, ballot, ldmatrix, stmatrix, sparse_mma, tensor };
+enum class Collective : uint8_t { sync, mma_ready, shuffle, ballot, ldmatrix, stmatrix, sparse_mma, scaled_mma, tensor };
 
 // What a lane brings to a warp collective; lives on the lane's stack until it completes.
 struct Request {

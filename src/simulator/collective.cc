@@ -1,5 +1,6 @@
 // Warp collectives: the last of the lanes that take part does the work of all and wakes them.
 #include "ldmatrix.h"
+#include "mma_scaled.h"
 #include "sparse.h"
 
 namespace tl::sim {
@@ -68,6 +69,7 @@ void complete(Warp& warp, Block& block, int warp_index, uint32_t group) {
     case Collective::ldmatrix: execute_ldmatrix(warp); break;
     case Collective::stmatrix: execute_stmatrix(warp); break;
     case Collective::sparse_mma: execute_sparse_mma(warp, block); break;
+    case Collective::scaled_mma: execute_scaled_mma(warp, any.site); break;
   }
   make_ready(block, warp_index, group);
   warp.arrived &= ~group;

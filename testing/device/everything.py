@@ -202,7 +202,9 @@ def _wgmma(n: int) -> str:
             lines.append(f"    tl::wgmma_sp_rs<{a}, {b}, {n}, true, 1, -1, 1>(d, reinterpret_cast<{a}*>(raw), b, *flag, true);")
         lines.append(f"    tl::wgmma_commit(); tl::wgmma_wait<0>(); tl::wgmma_pin<{n}>(d);")
         steps = 2 if n % 16 else 4
-        lines.append(f"    tl::wgmma_fence(); tl::wgmma_ss_steps<{a}, {b}, {n}, false, false, {steps}, 32, 64>(d, a, b, i > 400);")
+        lines.append(
+            f"    tl::wgmma_fence(); tl::wgmma_ss_steps<{a}, {b}, {n}, false, false, {steps}, 32, 64>(d, a, b, i > 400);"
+        )
         lines.append(f"    tl::wgmma_commit(); tl::wgmma_wait<0>(); tl::wgmma_pin<{n}>(d);")
         lines.append(f"    for (int j = 0; j < {n // 2}; ++j) q[j] = d[j]; }}")
     return _kernel(f"wgmma{n}", "\n".join(lines))
@@ -319,6 +321,21 @@ def blackwell_text(group: int) -> str:
     lines.append(f"  tl::sync_threads(); if (i < 32) tl::tcgen05_dealloc<512, {group}>(d);")
     body = "  char* s = tl::dyn_smem();\n" + "\n".join(lines)
     return "#include <tl/core.h>\n#include <tl/mbarrier.h>\n#include <tl/tcgen05.h>\n" + _kernel("tensor_memory", body)
+
+
+def block_scale_text() -> str:
+    """What only sm_120a has."""
+    lines = ["  alignas(16) float c[4] = {}; const uint32_t s = *flag;"]
+    lines.append("  alignas(16) uint8_t p[16]; __builtin_memcpy(p, in + i * 16, 16);")
+    lines += [f"  tl::mma_scaled_m16n8k64<{t}>(c, p, p, s, s + 1);" for t in ("tl::float8_e4m3_t", "tl::float8_e8m0_t")]
+    for a in FLOAT8:
+        for b in FLOAT8:
+            lines.append(
+                f"  {{ alignas(16) {a} x[16]; alignas(16) {b} y[8]; __builtin_memcpy(x, p, 16); __builtin_memcpy(y, p, 8);"
+            )
+            lines.append("    tl::mma_scaled_m16n8k32(c, x, y, s, s + 1); }")
+    lines.append("  __builtin_memcpy(out + i * 16, c, 16);")
+    return "#include <tl/core.h>\n#include <tl/mma_scaled.h>\n" + _kernel("scaled", "\n".join(lines))
 
 
 def _kernel(name: str, body: str) -> str:

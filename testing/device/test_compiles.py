@@ -11,7 +11,7 @@ from testing.device import everything
 from tilelang.errors import UnavailableError
 from tilelang.simulator import compile_kernel, source_root
 
-ARCHITECTURES = ("sm_80", "sm_89", "sm_90a", "sm_100a")
+ARCHITECTURES = ("sm_80", "sm_89", "sm_90a", "sm_100a", "sm_120a")
 
 
 def _number(arch: str) -> int:
@@ -77,6 +77,13 @@ def test_blackwell_text(group):
     text = everything.blackwell_text(group)
     assert b"tensor_memory" in _nvrtc(text, "sm_100a")
     compile_kernel(text, ["tensor_memory"])
+
+
+def test_block_scale_text():
+    """sm_120a's products; no GPU of this architecture has run them."""
+    text = everything.block_scale_text()
+    assert b"scaled" in _nvrtc(text, "sm_120a")
+    compile_kernel(text, ["scaled"])
 
 
 @pytest.mark.parametrize("n", (8, 64, 256))

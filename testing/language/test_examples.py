@@ -18,6 +18,7 @@ from tilelang.target import resolve_target
 
 SM90 = {"kind": "cuda", "arch": "sm_90a"}
 SM100 = {"kind": "cuda", "arch": "sm_100a"}
+SM120 = {"kind": "cuda", "arch": "sm_120a"}
 
 # Tensors by name: dtype; as many axes as the example indexes, two if it does not.
 TENSORS = {"A": "float32", "B": "float32", "C": "float32", "D": "float32", "mask": "int32", "counts": "int32", "H": "float16"}
@@ -44,6 +45,7 @@ DECLARATIONS = {
     "scale_words": '{} = T.alloc_shared((128,), "uint32")',
     "SFA SFB": '{} = T.alloc_tmem((128, 4), "uint32")',
     "A8 B8": '{} = T.alloc_shared((128, 64), "float8_e4m3fn")',
+    "A4 B4": '{} = T.alloc_shared((128, 64), "float4_e2m1fn")',
     "C_tmem": '{} = T.alloc_tmem((128, 128), "float32")',
     "full empty done ready answered": "{} = T.alloc_cluster_barrier([128] * 3)",
 }
@@ -96,6 +98,7 @@ BEFORE = {
     "dp4a": "\n".join([f'{v}_local = T.alloc_local((4,), "int8")' for v in "ab"] + ['c_local = T.alloc_local((1,), "int32")']),
     "im2col": _IMAGE,
     "c2d_im2col": _IMAGE,
+    "mma_gemm_blockscaled": "\n".join(f'{v} = T.alloc_shared((128, 4), "float8_e4m3fn")' for v in ("SFA", "SFB")),
     "tcgen05_gemm": 'B_s = T.alloc_shared((128, 64), "float16")',
     "mma_fill": _SUMS,
     "mma_store": f'{_SUMS}\nC_s = T.alloc_shared((16, 16), "float32")',
@@ -217,7 +220,7 @@ def test_example(name, tmp_path):
     sys.modules.pop("example", None)
     exec(compile(path.read_text(), str(path), "exec"), space)  # noqa: S102
     newer = "C_tmem" in EXAMPLES[name] or "tcgen05" in name or name.startswith(("clc_", "tma_gather4", "tma_scatter4"))
-    target = SM100 if newer else SM90
+    target = SM120 if name == "mma_gemm_blockscaled" else SM100 if newer else SM90
     SOURCES[name] = compile_prim_func(space["example"].get(), resolve_target(target)).source
 
 

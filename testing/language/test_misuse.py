@@ -149,6 +149,11 @@ STATEMENTS = {
     "mbarrier_arrive_expect_tx": (lambda A: T.mbarrier_arrive_expect_tx(A, 8), DTypeError, "pass a barrier of T.alloc_barrier"),
     "mbarrier_expect_tx": (lambda A: T.mbarrier_expect_tx(A, 8), DTypeError, "pass a barrier of T.alloc_barrier"),
     "mbarrier_wait_parity": (lambda A: T.mbarrier_wait_parity(A, 0), DTypeError, "pass a barrier of T.alloc_barrier"),
+    "mma_gemm_blockscaled": (
+        lambda A: T.mma_gemm_blockscaled(
+            A, A, A, A, A, k_start=0, sf_a_granularity_k=16, sf_b_granularity_k=16, sf_layout="blocked"
+        ), SemanticError, "one of row_major, column_major",
+    ),
     "min_value": (lambda A: T.min_value("float17"), DTypeError, "not an element type"),
     "mma_store_index_map": (lambda A: T.mma_store_index_map(A, 0), DTypeError, "arithmetic on the whole buffer A"),
     "Parallel": (lambda A: T.Parallel(), ShapeError, "T.Parallel(n) or T.Parallel(m, n)"),

@@ -24,6 +24,7 @@ _FAMILIES = {
     "cp_async": "cp_async cp_async_commit cp_async_wait",
     "ldmatrix": " ".join(f"{way}matrix_x{n}{t}" for way in ("ld", "st") for n in (1, 2, 4) for t in ("", "_trans")),
     "mma_sp": "mma_sp_m16n8k32 mma_sp_m16n8k16 mma_sp_m16n8k64",
+    "mma_scaled": "mma_scaled_m16n8k64 mma_scaled_m16n8k32",
     "sparse_metadata": "sparse_metadata",
     "wgmma_sp": "wgmma_sp_ss wgmma_sp_rs",
     "mma": "mma_m16n8k16 mma_m16n8k8 mma_m16n8k32 mma_m8n8k4 mma_ready",
@@ -90,6 +91,7 @@ _READS = {
     **{f"tcgen05_st{shape}": (1,) for shape in ("", *(f"_{s}" for s in _TENSOR_SHAPES))},
     **{name: (1, 2) for name in ("mma_m16n8k16", "mma_m16n8k8", "mma_m16n8k32", "mma_m8n8k4")},
     **{name: (1, 2) for name in ("mma_sp_m16n8k32", "mma_sp_m16n8k16", "mma_sp_m16n8k64")},
+    **{name: (1, 2) for name in ("mma_scaled_m16n8k64", "mma_scaled_m16n8k32")},
 }
 
 

@@ -55,6 +55,7 @@ from .barrier import (
 from .bits import bitwise_and, bitwise_not, bitwise_or, bitwise_xor, clz, popcount, shift_left, shift_right
 from .bits import find_first_set as _find_first_set
 from .bits import find_nth_set as _find_nth_set
+from .block_scales import gemm_blockscaled, mma_gemm_blockscaled
 from .buffer import Element as _Element
 from .bulk import create_barriers, create_tma_descriptor, ptx_cp_async_bulk, tma_load
 from .cluster import (
@@ -199,7 +200,6 @@ from .tensor import StridedTensor, Tensor, const, dynamic, empty, symbolic
 from .tensor_memory import (
     alloc_tmem,
     deallocate_tmem,
-    gemm_blockscaled,
     tcgen05_after_thread_sync,
     tcgen05_before_thread_sync,
     tcgen05_cp_warpx4,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import DTypeError, SemanticError, ShapeError, UnsupportedError
 from .barrier import barrier_region
@@ -25,6 +25,15 @@ class GemmWarpPolicy(IntEnum):
     Square = 0
     FullRow = 1
     FullCol = 2
+
+
+class Scales(NamedTuple):
+    """The block scales of a product: the operator that takes them, the author's name for it, further operands and attributes."""
+
+    operator: str
+    what: str
+    operands: tuple[Any, ...]
+    attributes: dict[str, Any]
 
 
 def gemm(
@@ -86,10 +95,9 @@ def multiply(
     k_pack: int = 1,
     wg_wait: int = 0,
     pair: bool = False,
-    scales: tuple[tuple[Any, ...], dict[str, Any]] | None = None,
+    scales: Scales | None = None,
 ) -> None:
-    """T.gemm; `pair`: of two blocks, each of which has half of the columns of B; `scales`: further operands and attributes of
-    T.tcgen05_gemm_blockscaled."""
+    """T.gemm; `pair`: of two blocks, each of which has half of the columns of B; `scales`: what makes it another statement."""
     a, b, c = tile(A, "A of T.gemm"), tile(B, "B of T.gemm"), tile(C, "C of T.gemm")
     shape_a, shape_b, shape_c = matrix_extents(a, "A"), matrix_extents(b, "B"), matrix_extents(c, "C")
     transpose_A, transpose_B = _flag(transpose_A, "transpose_A"), _flag(transpose_B, "transpose_B")
@@ -126,7 +134,7 @@ def multiply(
     barrier = () if mbar is None else (barrier_region(mbar, "mbar of T.gemm"),)
     operands = (a, b, c, as_condition(clear_accum, "clear_accum"))
     if scales is not None:
-        statement("tl.gemm_blockscaled", (*operands, *scales[0], *barrier), {**attrs, **scales[1]}, "T.tcgen05_gemm_blockscaled")
+        statement(scales.operator, (*operands, *scales.operands, *barrier), {**attrs, **scales.attributes}, scales.what)
     else:
         statement("tl.gemm", (*operands, *barrier), attrs, "T.gemm")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-from ..errors import SemanticError, ShapeError, UnsupportedError
+from ..errors import SemanticError, ShapeError
 from .allocate import _scalar_dtype, alloc_fragment
 from .barrier import barrier_region
 from .buffer import Buffer, Region
@@ -159,7 +159,7 @@ def tcgen05_gemm_blockscaled(
     ...     A8, B8, C_tmem, SFA, SFB, transpose_B=True, k_start=0, sf_a_granularity_k=128, sf_b_granularity_k=128
     ... )
     """
-    from .gemm import GemmWarpPolicy, multiply
+    from .gemm import GemmWarpPolicy, Scales, multiply
 
     for operand, name in ((C, "C"), (SFA_tmem, "SFA_tmem"), (SFB_tmem, "SFB_tmem")):
         if not in_tensor_memory(operand):
@@ -169,72 +169,8 @@ def tcgen05_gemm_blockscaled(
     scales = (tile(SFA_tmem, "SFA"), tile(SFB_tmem, "SFB"), as_expr(k_start, "k_start"))
     more = {"granularity": [int(sf_a_granularity_k), int(sf_b_granularity_k)]}
     pair, square = bool(use_2cta), GemmWarpPolicy.Square
-    multiply(A, B, C, transpose_A, transpose_B, square, clear_accum, mbar, annotations, 1, wg_wait, pair, (scales, more))
-
-
-def gemm_blockscaled(
-    A: Any,
-    B: Any,
-    C: Any,
-    SFA: Any,
-    SFB: Any,
-    transpose_A: bool = False,
-    transpose_B: bool = False,
-    policy: Any = 0,
-    clear_accum: Any = False,
-    *,
-    k_start: Any,
-    sf_a_granularity_k: int,
-    sf_b_granularity_k: int,
-    mbar: Any = None,
-    wg_wait: int = 0,
-    use_2cta: bool = False,
-    annotations: dict[str, Any] | None = None,
-) -> None:
-    """T.gemm whose operands have block scales, by what the target has: T.tcgen05_gemm_blockscaled.
-
-    Parameters
-    ----------
-    A, B, C, transpose_A, transpose_B, clear_accum, k_start, sf_a_granularity_k, sf_b_granularity_k, mbar, wg_wait, use_2cta
-        As of T.tcgen05_gemm_blockscaled.
-    SFA, SFB : tiles of T.alloc_tmem
-        The scales, as SFA_tmem and SFB_tmem there.
-    policy : GemmWarpPolicy
-        Nothing here: one thread issues.
-
-    Raises
-    ------
-    UnsupportedError
-        If C is in fragments: the block scales of warps' instructions are of sm_120, which is not compiled for.
-
-    Examples
-    --------
-    >>> T.gemm_blockscaled(
-    ...     A8, B8, C_tmem, SFA, SFB, transpose_B=True, k_start=0, sf_a_granularity_k=128, sf_b_granularity_k=128
-    ... )
-    """
-    if not in_tensor_memory(C):
-        raise UnsupportedError(
-            f"T.gemm_blockscaled into {C}, which is not in tensor memory",
-            fix="T.alloc_tmem for C and the scales, on sm_100a; elsewhere multiply by the scales after T.gemm",
-        )
-    tcgen05_gemm_blockscaled(
-        A,
-        B,
-        C,
-        SFA,
-        SFB,
-        transpose_A,
-        transpose_B,
-        clear_accum,
-        wg_wait,
-        mbar,
-        k_start=k_start,
-        sf_a_granularity_k=sf_a_granularity_k,
-        sf_b_granularity_k=sf_b_granularity_k,
-        use_2cta=use_2cta,
-        annotations=annotations,
-    )
+    scaled = Scales("tl.gemm_blockscaled", "T.tcgen05_gemm_blockscaled", scales, more)
+    multiply(A, B, C, transpose_A, transpose_B, square, clear_accum, mbar, annotations, 1, wg_wait, pair, scaled)
 
 
 def tcgen05_sf_warp_transpose(smem_src: Any) -> None:
@@ -356,7 +292,6 @@ __all__ = [
     "copy_tensor_memory",
     "deallocate_tmem",
     "fill_tensor_memory",
-    "gemm_blockscaled",
     "in_tensor_memory",
     "tcgen05_after_thread_sync",
     "tcgen05_before_thread_sync",

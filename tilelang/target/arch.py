@@ -18,7 +18,7 @@ class Arch(NamedTuple):
     """
 
     name: str
-    capability: int  # 80, 89, 90, 100
+    capability: int  # 80, 89, 90, 100, 120
     shared_per_block: int
     max_threads: int = 1024
     registers_per_thread: int = 255
@@ -46,6 +46,11 @@ class Arch(NamedTuple):
         return self.capability >= 90
 
     @property
+    def has_block_scaled_mma(self) -> bool:
+        """Matrix instructions of a warp that take block scales; they are of the architecture's own instructions ("a")."""
+        return self.name == "sm_120a"
+
+    @property
     def has_bf16(self) -> bool:
         return self.capability >= 80
 
@@ -61,6 +66,10 @@ _ARCHES = {
         Arch("sm_90a", 90, 227 * _KB),
         Arch("sm_100", 100, 227 * _KB, multiprocessors=148),  # B200
         Arch("sm_100a", 100, 227 * _KB, multiprocessors=148),
+        *(  # RTX 5090
+            Arch(name, 120, 99 * _KB, shared_per_sm=100 * _KB, threads_per_sm=1536, blocks_per_sm=24, multiprocessors=170)
+            for name in ("sm_120", "sm_120a")
+        ),
     )
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..layout import Fragment, local, thread
 from .arch import Arch
@@ -82,6 +82,7 @@ M8N8K4 = MatrixInstruction(
     c=Fragment((8, 8), ((GROUP,), (MEMBER, local(2, 1)))),
 )
 
+FLOAT4 = "float4_e2m1fn"
 FLOAT8 = ("float8_e4m3fn", "float8_e5m2")
 BYTE = ("int8", "uint8")
 
@@ -118,3 +119,50 @@ def find_instruction(arch: Arch, a: str, b: str, c: str, sparse: bool = False) -
         if a in a_types and b in b_types and c in c_types and available(arch):
             return instruction
     return None
+
+
+@dataclass(frozen=True)
+class ScaledInstruction:
+    """A matrix instruction whose operands have block scales (PTX ISA, "Block Scaling for mma.sync").
+
+    Parameters
+    ----------
+    bytes : MatrixInstruction
+        Its fragments counted in bytes along k: 4-bit elements are stored in pairs.
+    k : int
+        Elements along k.
+    blocks : int
+        Of elements along k that have a scale each.
+    template : tuple of str
+        Template arguments of the device function.
+    """
+
+    bytes: MatrixInstruction
+    k: int
+    blocks: int
+    template: tuple[str, ...] = ()
+
+    @property
+    def block(self) -> int:
+        """Elements along k of a block."""
+        return self.k // self.blocks
+
+
+_SCALED = {
+    (FLOAT4, "float8_e4m3fn"): ScaledInstruction(  # NVFP4
+        replace(M16N8K32, function="tl.mma_scaled_m16n8k64"), 64, 4, ("dtype:float8_e4m3fn",)
+    ),
+    (FLOAT4, "float8_e8m0fnu"): ScaledInstruction(  # MXFP4
+        replace(M16N8K32, function="tl.mma_scaled_m16n8k64"), 64, 2, ("dtype:float8_e8m0fnu",)
+    ),
+    **dict.fromkeys(  # MXFP8
+        [(dtype, "float8_e8m0fnu") for dtype in FLOAT8],
+        ScaledInstruction(replace(M16N8K32, function="tl.mma_scaled_m16n8k32"), 32, 1),
+    ),
+}
+
+
+def find_scaled_instruction(a: str, b: str, scale: str) -> ScaledInstruction | None:
+    """The instruction that multiplies dtypes `a` by `b` with scales of dtype `scale` into float32 (sm_120a), or None."""
+    found = _SCALED.get((a, scale))
+    return found if found is not None and found is _SCALED.get((b, scale)) else None

@@ -116,7 +116,7 @@ def _say_simulated_once() -> None:
 def _normal_arch(arch: str) -> str:
     arch = arch.replace("compute_", "sm_")
     arch = arch if arch.startswith("sm_") else f"sm_{arch}"
-    return arch + "a" if arch in ("sm_90", "sm_100") else arch
+    return arch + "a" if arch in ("sm_90", "sm_100", "sm_120") else arch
 
 
 def resolve_target(spec: Any = "auto", *, simulate: bool = False) -> Target:

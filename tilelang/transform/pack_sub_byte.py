@@ -18,6 +18,7 @@ from ..tileop.base import as_tile_op
 from ..tileop.copy import Copy
 from ..tileop.elementwise import ElementwiseOp
 from ..tileop.fill import Fill
+from ..tileop.scaled_gemm import ScaledGemm
 from .kernel_program import KernelProgram
 from .sub_byte import REGISTER, compute_type, decode, encode, is_sub_byte, nibble_of, read_nibble
 
@@ -199,6 +200,8 @@ class _Pack(ir.Mutator):
             if _in_memory(op.dst.source):
                 value = ir.Cast("uint8", nibble_of(dtype, value) * 17)
             return ir.evaluate(replace(op, dst=self._region(op.dst), value=value).to_call(), node.span)
+        if isinstance(op, ScaledGemm):
+            return ir.evaluate(op.packed(self._region).to_call(), node.span)
         if isinstance(op, ElementwiseOp):
             return self.visit(op.nest().to_stmt())
         dtype, name = next((ir.buffer_dtype(r.source), r.source.name) for r in regions if is_sub_byte(ir.buffer_dtype(r.source)))

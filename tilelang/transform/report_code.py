@@ -40,6 +40,8 @@ _MATRIX = (
     "mma_sp_m16n8k32",
     "mma_sp_m16n8k16",
     "mma_sp_m16n8k64",
+    "mma_scaled_m16n8k64",
+    "mma_scaled_m16n8k32",
 )
 
 

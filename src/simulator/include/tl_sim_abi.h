@@ -133,6 +133,17 @@ void tl_sim_mma(int op, void* c, const void* a, const void* b, int site);
 void tl_sim_mma_ready(int site);
 /* mma.sp: an operation of tl_sim_wgmma_op; b is 16 bytes, K twice that of the dense instruction. Executed at once. */
 void tl_sim_mma_sp(int op, void* c, const void* a, const void* b, uint32_t metadata, int selector, int site);
+/* mma with block scales: the bytes of a scale word are those of the lane's blocks along K, lowest first. Executed at once. */
+enum tl_sim_mma_scaled_op {
+  TL_SIM_MMA_SCALED_NVF4,
+  TL_SIM_MMA_SCALED_MXF4,
+  TL_SIM_MMA_SCALED_E4E4,
+  TL_SIM_MMA_SCALED_E4E5,
+  TL_SIM_MMA_SCALED_E5E4,
+  TL_SIM_MMA_SCALED_E5E5,
+  TL_SIM_MMA_SCALED_COUNT
+};
+void tl_sim_mma_scaled(int op, void* c, const void* a, const void* b, uint32_t scale_a, uint32_t scale_b, int site);
 
 /* ---- cp.async ---- */
 void tl_sim_cp_async(void* shared, const void* global, int bytes, int source_bytes, int site);

@@ -12,6 +12,7 @@ from ..digits import add, guarded, loop, scale
 from .metadata import Metadata
 from .operand import SharedMatrix, ldmatrix_form, load_elements, load_ldmatrix
 from .plan import WARP, MmaPlan
+from .scales import ScaledOperands
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,11 @@ def lower_mma(
     ctx: LoweringContext,
     span: Any = None,
     metadata: Metadata | None = None,
+    scales: ScaledOperands | None = None,
 ) -> ir.Stmt:
     """`c += a * b`. Shared operands pass through registers; a fragment is read where it is (its layout is the plan's).
 
-    `metadata`: of a 2:4 sparse a.
+    `metadata`: of a 2:4 sparse a. `scales`: of the blocks of a and b.
     """
     grid, tile = plan.grid, plan.instruction
     lane, warp = ir.var("lane"), ir.var("warp")
@@ -84,18 +86,39 @@ def lower_mma(
     else:
         b_tiles = b
 
-    codes = ir.buffer((grid.row_tiles,), "uint32", "metadata", "local")
+    # Words that a product passes beside its operands: one for each row tile (0) or column tile (1).
+    registers: list[tuple[ir.Var, int]] = []
+
+    def pass_along(name: str, axis: int, word: Callable[[Any, Any], Any]) -> None:
+        tiles, index, guard, count = (
+            (tile.m, row_tile, row_guard, grid.row_tiles) if axis == 0 else (tile.n, column_tile, column_guard, grid.column_tiles)
+        )
+        words = ir.buffer((count,), "uint32", name, "local")
+        prologue.append(ir.alloc(words))
+        registers.append((words, axis))
+
+        def load(s: Any) -> ir.Stmt:
+            def one(i: Any) -> ir.Stmt:
+                store = ir.BufferStore(words, word(scale(index(i), tiles), s), [ir.as_expr(i)], span)
+                return guarded(guard(i), store, span)
+
+            return loop(("mi", "ni")[axis], count, one, span)
+
+        loaders.append(load)
+
     if metadata is not None:
-        prologue.append(ir.alloc(codes))
-        loaders.append(_code_loader(plan, metadata, codes, place, row_tile, row_guard, span))
+        pass_along("metadata", 0, lambda row, s: metadata.register(row, s, lane))
+    if scales is not None:
+        pass_along("a_scales", 0, lambda row, s: scales.a_register(row, s, lane, ctx))
+        pass_along("b_scales", 1, lambda column, s: scales.b_register(column, s, lane, ctx))
+    attrs = None if scales is None else {"template": list(scales.instruction.template)}
 
     def product(i: Any, j: Any, s: Any) -> ir.Stmt:
         c_at = add(scale(i, c.tile), scale(j, c.step))
         accumulator = ir.address_of(ir.load(c.buffer, [add(c.base, c_at)]))
         operands = [accumulator, a_tiles.at(i, s), b_tiles.at(j, s)]
-        if metadata is not None:
-            operands.append(ir.load(codes, [i]))
-        return ir.evaluate(ir.call(tile.function, operands, span=span), span)
+        operands += [ir.load(words, [(i, j)[axis]]) for words, axis in registers]
+        return ir.evaluate(ir.call(tile.function, operands, attrs=attrs, span=span), span)
 
     def columns(i: Any, s: Any) -> ir.Stmt:
         return loop("ni", grid.column_tiles, lambda j: guarded(column_guard(j), product(i, j, s), span), span)
@@ -136,19 +159,6 @@ def _a_loader(
             else:
                 stmt = load_elements(target.buffer, offset, a, tile.a, m, k, place.lane)
             return guarded(guard(i), stmt, span)
-
-        return loop("mi", plan.grid.row_tiles, one, span)
-
-    return load
-
-
-def _code_loader(
-    plan: MmaPlan, metadata: Metadata, codes: ir.Var, place: _Place, row_tile: Any, guard: Any, span: Any
-) -> Callable[[Any], ir.Stmt]:
-    def load(s: Any) -> ir.Stmt:
-        def one(i: Any) -> ir.Stmt:
-            value = metadata.register(scale(row_tile(i), plan.instruction.m), s, place.lane)
-            return guarded(guard(i), ir.BufferStore(codes, value, [ir.as_expr(i)], span), span)
 
         return loop("mi", plan.grid.row_tiles, one, span)
 

@@ -63,10 +63,10 @@ def ldmatrix_form(matrix: SharedMatrix, k_dim: int, instruction_k: int, ctx: Low
     start = matrix.starts[contiguous]
     if not ir.can_prove(ir.as_expr(start % per_row == 0), ctx.analyzer()):
         return None
-    return form if _rows_aligned(ctx.shared_layout(matrix.buffer), per_row) else None
+    return form if rows_aligned(ctx.shared_layout(matrix.buffer), per_row) else None
 
 
-def _rows_aligned(layout: Any, per_row: int) -> bool:
+def rows_aligned(layout: Any, per_row: int) -> bool:
     """True if `per_row` elements that start at a multiple of it are contiguous and 16-byte aligned."""
     if isinstance(layout, Layout):
         from itertools import product
