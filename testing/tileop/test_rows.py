@@ -102,6 +102,8 @@ def test_rows_feed_products():
 def test_refusals():
     with pytest.raises(UnsupportedError, match="rows by number on sm_100; the target is sm_90a"):
         compiled(shuffled(40, 64, 0, "float16", 128), "sm_90a")
+    with pytest.raises(UnsupportedError, match="stores rows by number on sm_100a alone; the target is sm_120a"):
+        compiled(shuffled(40, 64, 0, "float16", 128), "sm_120a")
     with pytest.raises(UnsupportedError, match="does not start on a multiple of 8 elements"):
         compiled(shuffled(40, 64, 4, "float16", 128))
     with pytest.raises(ShapeError, match="four whole rows"):

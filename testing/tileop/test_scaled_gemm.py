@@ -8,7 +8,7 @@ import torch
 import tilelang
 import tilelang.language as T
 from testing.tileop.test_tcgen05 import clean
-from tilelang.errors import DTypeError, SemanticError, ShapeError, UnsupportedError
+from tilelang.errors import DTypeError, ResourceError, SemanticError, ShapeError, UnsupportedError
 from tilelang.toolchain.nvrtc import compile_text
 
 FLOAT4, E4M3, E5M2, E8M0 = "float4_e2m1fn", "float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu"
@@ -208,3 +208,72 @@ def test_operands_elsewhere():
 
     with pytest.raises(UnsupportedError, match="C, acc, is in local.fragment"):
         compiled(barrier)
+
+
+def test_operands_that_the_kernel_computes():
+    """Quantised on the way: the scales too are written by threads."""
+    m, n, k = 64, 64, 256
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((m, k), "float16"),
+        B: T.Tensor((n, k), E4M3),
+        SB: T.Tensor((n, k // 32), E8M0),
+        C: T.Tensor((m, n), "float32"),
+    ):
+        with T.Kernel(1, threads=128):
+            A_s, A_8, B_s = T.alloc_shared((m, 64), "float16"), T.alloc_shared((m, 64), E4M3), T.alloc_shared((n, 64), E4M3)
+            SA_s, SB_s = T.alloc_shared((m, 2), "uint8"), T.alloc_shared((n, k // 32), E8M0)
+            acc = T.alloc_fragment((m, n), "float32")
+            T.copy(SB, SB_s)
+            T.clear(acc)
+            for i in T.Pipelined(k // 64, num_stages=2):
+                T.copy(A[0, i * 64], A_s)
+                T.copy(B[0, i * 64], B_s)
+                for r, c in T.Parallel(m, 64):
+                    A_8[r, c] = T.cast(A_s[r, c] * T.float16(2), E4M3)
+                for r, c in T.Parallel(m, 2):
+                    SA_s[r, c] = T.cast(126, "uint8")
+                T.mma_gemm_blockscaled(
+                    A_8, B_s, acc, SA_s, SB_s, False, True, k_start=i * 64, sf_a_granularity_k=32, sf_b_granularity_k=32
+                )
+            T.copy(acc, C)
+
+    kernel = compiled(main)
+    a, (b, b_in), (sb, sb_in) = torch.randn(m, k).half(), operand(n, k, E4M3, False), scales(n, k // 32, E8M0, E8M0, "row_major")
+    c = torch.full((m, n), float("nan"))
+    kernel(a, b_in, sb_in, c)
+    left, right = (a * 2).to(TORCH[E4M3]).double() / 2, b * sb.repeat_interleave(32, 1)
+    assert bool(((c.double() - left @ right.T).abs() <= 2.0**-20 * (left.abs() @ right.abs().T)).all())
+    clean(kernel, a, b_in, sb_in, c)
+
+
+@pytest.mark.parametrize("dtype", ["float16", E4M3])
+def test_products_without_scales(dtype):
+    """What sm_120a has of sm_90: mma.sync, TMA and mbarriers; no wgmma, no tensor memory, 99 KB of shared memory."""
+
+    def product(stages):
+        @T.prim_func
+        def main(A: T.Tensor((128, 512), dtype), B: T.Tensor((128, 512), dtype), C: T.Tensor((128, 128), "float32")):
+            with T.Kernel(1, threads=128):
+                A_s, B_s = T.alloc_shared((128, 128), dtype), T.alloc_shared((128, 128), dtype)
+                acc = T.alloc_fragment((128, 128), "float32")
+                T.clear(acc)
+                for i in T.Pipelined(4, num_stages=stages):
+                    T.copy(A[0, i * 128], A_s)
+                    T.copy(B[0, i * 128], B_s)
+                    T.gemm(A_s, B_s, acc, transpose_B=True)
+                T.copy(acc, C)
+
+        return main
+
+    kernel = compiled(product(1), "sm_120")
+    source = kernel.get_kernel_source()
+    assert "tl::mma_m16n8k" in source and "wgmma" not in source
+    a, b = (torch.randn(128, 512).to(TORCH.get(dtype, torch.float16)) for _ in range(2))
+    c = torch.full((128, 128), float("nan"))
+    kernel(a, b, c)
+    torch.testing.assert_close(c.double(), a.double() @ b.double().T, rtol=1e-4, atol=1e-2)
+    assembles(kernel)
+    with pytest.raises(ResourceError, match="sm_120a"):
+        compiled(product(8), "sm_120")

@@ -46,6 +46,11 @@ class Arch(NamedTuple):
         return self.capability >= 90
 
     @property
+    def has_row_scatter(self) -> bool:
+        """TMA that stores rows by number (PTX ISA, ".tile::scatter4"): of sm_100's own instructions."""
+        return self.name == "sm_100a"
+
+    @property
     def has_block_scaled_mma(self) -> bool:
         """Matrix instructions of a warp that take block scales; they are of the architecture's own instructions ("a")."""
         return self.name == "sm_120a"

@@ -71,6 +71,13 @@ class RowsCopy(TileOp):
                 span=self.source,
             )
 
+        if not self.is_load and not target.limits.has_row_scatter:
+            raise UnsupportedError(
+                f"TMA stores rows by number on sm_100a alone; the target is {target.arch}",
+                fix="T.copy of each row, or T.Parallel with an index; T.tma_gather4 is there",
+                span=self.source,
+            )
+
     def effects(self) -> Effects:
         whole = ir.full_region(self.tensor.source)  # which rows, only the device knows
         reads, writes = ((whole,), (self.tile,)) if self.is_load else ((self.tile,), (whole,))
