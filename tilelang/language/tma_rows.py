@@ -72,7 +72,7 @@ def tma_scatter4(
     eviction_policy: str | None = None,
     annotations: dict[str, Any] | None = None,
 ) -> None:
-    """Store four rows of a shared tile to rows of a matrix by TMA (sm_100a): a bulk group of the issuing thread, T.tma_store_wait.
+    """Store four rows of a tile to rows of a tensor by TMA (sm_100a), a bulk group of the issuing thread: T.tma_store_wait.
 
     Parameters
     ----------
