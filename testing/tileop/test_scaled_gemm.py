@@ -130,6 +130,8 @@ def check(shape, tiles, types, granularity, kind, trans=(False, True), codes=Non
         ((64, 96, 256), (64, 96, 128), (16, 32), E4M3, {"codes": "uint8", "layout": "column_major"}),
         ((64, 64, 256), (64, 64, 128), (32, 32), E8M0, {"shared_c": True}),
         ((40, 24, 256), (48, 24, 64), (32, 64), E8M0, {"codes": "uint32", "held": "all", "threads": 96}),
+        ((16, 8, 128), (16, 8, 64), (16, 16), E4M3, {}),  # one warp works
+        ((48, 40, 192), (48, 40, 192), (48, 16), E4M3, {"codes": "uint8", "threads": 256}),
         ((32, 64, 512), (32, 64, 256), (128, 32), E8M0, {"policy": T.GemmWarpPolicy.FullCol}),
     ],
 )
@@ -208,6 +210,42 @@ def test_operands_elsewhere():
 
     with pytest.raises(UnsupportedError, match="C, acc, is in local.fragment"):
         compiled(barrier)
+
+
+def test_words_of_stages_by_hand():
+    """A word of four scales for each row: a vector, and a row of a tile of stages."""
+    m, n, k = 64, 64, 256
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((m, k), FLOAT4), B: T.Tensor((n, k), FLOAT4),
+        SA: T.Tensor((k // 64, m), "uint32"), SB: T.Tensor((k // 64, n), "uint32"), C: T.Tensor((m, n), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(1, threads=128):
+            A_s, B_s = T.alloc_shared((2, m, 64), FLOAT4), T.alloc_shared((n, 64), FLOAT4)
+            SA_s, SB_s = T.alloc_shared((m,), "uint32"), T.alloc_shared((2, n), "uint32")
+            acc = T.alloc_fragment((m, n), "float32")
+            T.clear(acc)
+            for i in T.serial(k // 64):
+                T.copy(A[0, i * 64], A_s[i % 2, :, :])
+                T.copy(B[0, i * 64], B_s)
+                T.copy(SA[i, 0], SA_s)
+                T.copy(SB[i, :], SB_s[i % 2, :])
+                T.mma_gemm_blockscaled(
+                    A_s[i % 2, :, :], B_s, acc, SA_s, SB_s[i % 2, :], False, True,
+                    k_start=i * 64, sf_a_granularity_k=16, sf_b_granularity_k=16,
+                )  # fmt: skip
+            T.copy(acc, C)
+
+    kernel = compiled(main)
+    (a, a_in), (b, b_in) = (operand(rows, k, FLOAT4, False) for rows in (m, n))
+    (sa, sa_in), (sb, sb_in) = (scales(rows, k // 16, E4M3, "uint32", "row_major") for rows in (m, n))
+    sa_in, sb_in = (s.view(torch.int32).T.contiguous().view(torch.uint32) for s in (sa_in, sb_in))
+    left, right = (x * s.repeat_interleave(16, 1) for x, s in ((a, sa), (b, sb)))
+    c = torch.full((m, n), float("nan"))
+    kernel(a_in, b_in, sa_in, sb_in, c)
+    assert bool(((c.double() - left @ right.T).abs() <= 2.0**-20 * (left.abs() @ right.abs().T)).all())
+    clean(kernel, a_in, b_in, sa_in, sb_in, c)
 
 
 def test_operands_that_the_kernel_computes():
