@@ -28,11 +28,13 @@ def pack(codes: torch.Tensor) -> torch.Tensor:
     return (lanes[..., 0] | lanes[..., 1] << 4).reshape(K // STEP * N // 4, 128).contiguous()
 
 
-def w4a16(M: int, N: int, K: int, bm: int = 128, bn: int = 128, splits: int = 1, stages: int = 4) -> Any:
+def w4a16(M: int, N: int, K: int, bm: int = 128, bn: int = 128, splits: int = 1, stages: int = 4, overlap: bool = False) -> Any:
     """C (M, N) = A (M, K) @ (codes - 8)^T in fp16.
 
     A warpgroup to 64 weight rows; `bm` activations are the instruction's columns, a multiple of 8 up to 256. The `splits` blocks
-    along K of a tile are a cluster, which adds up its sums in its shared memories: each block those of bm / splits rows.
+    along K of a tile are a cluster, which adds up its sums in its shared memories: each block those of bm / splits rows. With
+    `overlap` launches of it in a row overlap (programmatic dependent launch), which pays for few rows; without, the compiler
+    makes it persistent where there are more tiles than multiprocessors.
     """
     part = bm // splits
 
@@ -44,8 +46,9 @@ def w4a16(M: int, N: int, K: int, bm: int = 128, bn: int = 128, splits: int = 1,
             W_f = T.alloc_fragment((bn, STEP), "float16")
             C_f = T.alloc_fragment((bn, bm), "float32")
             C_s = T.alloc_shared((part, bn), "float16")
-            T.pdl_sync()  # the next launch's blocks set up their barriers beside this one's last, and wait here
-            T.pdl_trigger()
+            if overlap:  # the next launch's blocks set up their barriers beside this one's last, and wait here
+                T.pdl_sync()
+                T.pdl_trigger()
             T.clear(C_f)
             steps = K // STEP // splits
             for k in T.Pipelined(steps, num_stages=stages):

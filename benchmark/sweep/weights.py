@@ -57,8 +57,8 @@ def _case(name: str, M: int, N: int, K: int) -> Case:
         return [torch.randn(M, K, device=device).half() * 0.1, Weights(pack(codes), dense)]
 
     return Case(
-        "weights", name, lambda: w4a16(M, N, K, bm, bn, splits), inputs, (((M, N), torch.float16),), lambda a, w: a @ w.dense.t(),
-        2.0 * M * N * K, N * K / 2 + 2.0 * (M * K + M * N), configs={"tl.joined_steps": joined},
+        "weights", name, lambda: w4a16(M, N, K, bm, bn, splits, overlap=M <= 64), inputs, (((M, N), torch.float16),),
+        lambda a, w: a @ w.dense.t(), 2.0 * M * N * K, N * K / 2 + 2.0 * (M * K + M * N), configs={"tl.joined_steps": joined},
         arguments=lambda inputs: [inputs[0], inputs[1].packed],
     )  # fmt: skip
 
