@@ -1,4 +1,5 @@
-// Memory faults of simulated threads: a signal handler writes the report and jumps back to the launcher.
+// Memory faults and integer divisions by zero of simulated threads: a signal handler writes the report and jumps back to the
+// launcher. (A GPU does not stop at such a division; what it computes is unspecified, PTX ISA 9.7.1.8.)
 #include <dlfcn.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -16,8 +17,9 @@ namespace {
 
 std::mutex guard_mutex;
 int guards = 0;
-struct sigaction previous[2];
-constexpr int signals[2] = {SIGSEGV, SIGBUS};
+constexpr int signals[] = {SIGSEGV, SIGBUS, SIGFPE};
+constexpr int signal_count = sizeof signals / sizeof *signals;
+struct sigaction previous[signal_count];
 
 const void* program_counter(void* context) {
 #if defined(__x86_64__) && defined(__linux__)
@@ -45,7 +47,7 @@ void on_fault(int number, siginfo_t* info, void* context) {
   Team* team = running_team;
   Thread* thread = self();
   if (!team || !thread) {  // not ours: hand it on to whoever was there before
-    struct sigaction& before = previous[number == SIGBUS];
+    struct sigaction& before = previous[number == SIGSEGV ? 0 : number == SIGBUS ? 1 : 2];
     if (before.sa_flags & SA_SIGINFO) before.sa_sigaction(number, info, context);
     else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) before.sa_handler(number);
     else sigaction(number, &before, nullptr);  // returns to the faulting instruction, which now ends the process
@@ -63,7 +65,9 @@ void on_fault(int number, siginfo_t* info, void* context) {
     if (block.stacks.guard_of(address) >= 0) stacks = &block;
     if (address >= block.shared_map && address < block.shared_map + block.shared_mapped) shared = &block;
   }
-  if (stacks) {
+  if (number == SIGFPE) {
+    note(own, "integer division by zero, %s%s", where.c_str(), place);
+  } else if (stacks) {
     note(own, "stack overflow: the local arrays of a thread take more than %zu KiB, %s%s", StackPool::usable / 1024, where.c_str(), place);
   } else if (shared) {
     note(own, "shared memory access out of bounds: offset %ld of %u bytes, %s%s", static_cast<long>(address - shared->shared),
@@ -84,13 +88,13 @@ FaultGuard::FaultGuard() {
   struct sigaction action = {};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  for (int i = 0; i < 2; ++i) sigaction(signals[i], &action, &previous[i]);
+  for (int i = 0; i < signal_count; ++i) sigaction(signals[i], &action, &previous[i]);
 }
 
 FaultGuard::~FaultGuard() {
   std::lock_guard lock(guard_mutex);
   if (--guards) return;
-  for (int i = 0; i < 2; ++i) sigaction(signals[i], &previous[i], nullptr);
+  for (int i = 0; i < signal_count; ++i) sigaction(signals[i], &previous[i], nullptr);
 }
 
 FaultStack::FaultStack(Team& team) {

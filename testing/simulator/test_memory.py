@@ -91,6 +91,21 @@ def test_global_fault_is_reported(build):
         module.launch("peek", (1,), (32,), [ctypes.c_int64(16)])
 
 
+def test_a_division_by_zero_is_reported(build):
+    text = """#include <tl/core.h>
+extern "C" __global__ void k(const int* x, int* y) {
+  y[threadIdx.x] = 7 / x[threadIdx.x];
+}
+TL_ENTRY(k)"""
+    module = build(text, "k")
+    x, y = np.arange(1, 33, dtype=np.int32), np.zeros(32, np.int32)
+    module.launch("k", (1,), (32,), [x, y])
+    assert np.array_equal(y, 7 // x)
+    x[9] = 0
+    with pytest.raises(SimulationError, match=r"integer division by zero, block \(0, 0, 0\), thread \(9, 0, 0\).*\(line 3\)"):
+        module.launch("k", (1,), (32,), [x, y])
+
+
 def test_stack_overflow_is_reported(build):
     text = """#include <tl/core.h>
 extern "C" __global__ void k(int32_t* y, int32_t n) {
