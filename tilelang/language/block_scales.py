@@ -118,7 +118,7 @@ def gemm_blockscaled(
     Raises
     ------
     UnsupportedError
-        If they are given and C is not in tensor memory.
+        If they are given and C is not in tensor memory, or the scales are there and C is not.
 
     Examples
     --------
@@ -128,6 +128,11 @@ def gemm_blockscaled(
     """
     if not in_tensor_memory(C):
         target = tile(C, "C of T.gemm_blockscaled")
+        if in_tensor_memory(SFA) or in_tensor_memory(SFB):
+            raise UnsupportedError(
+                f"C of T.gemm_blockscaled, {name_of(target)}, is in {target.scope()}, not in tensor memory as its scales are",
+                fix="T.alloc_tmem for C and the scales, or T.alloc_shared for the scales",
+            )
         if mbar is not None or wg_wait or use_2cta:
             raise UnsupportedError(
                 f"mbar, wg_wait and use_2cta of T.gemm_blockscaled are of products into tensor memory; C, "

@@ -363,13 +363,11 @@ class Gemm(TileOp):
             return [clear], tiles, []
         registers = ir.buffer((plan.c.local_size,), c.dtype, f"{c.buffer.name}_tile", "local")
         tiles = RegisterTiles(registers, 0, *strides)
-        before = [
-            ir.alloc(registers),
-            self._move(plan.c, registers, ctx, load=True),
-            self._clear(registers, 0, plan.c.local_size),
-        ]
-        if ir.const_int(self.clear_accum):
-            before.pop(1)
+        before = [ir.alloc(registers), self._clear(registers, 0, plan.c.local_size)]
+        cleared = ir.const_int(self.clear_accum)
+        if not cleared:  # what is to be cleared need not have been written
+            load = self._move(plan.c, registers, ctx, load=True)
+            before.insert(1, guarded([] if cleared == 0 else [ir.Not(self.clear_accum)], load, self.span))
         return before, tiles, [self._move(plan.c, registers, ctx, load=False)]
 
     def _clear(self, registers: ir.Var, base: Any, count: int) -> Any:
