@@ -60,10 +60,12 @@ def test_exchanges(device):
     assert torch.equal(tilelang.compile(sort, out_idx=-1)(a), a.sort().values)
 
 
-@pytest.mark.parametrize("case", ["next", "both", "halves", "unknown", "too many"])
+@pytest.mark.parametrize("case", ["next", "both", "halves", "late", "unknown", "shape", "too many"])
 def test_iterations_that_meet(case):
+    n = T.dynamic("n")
+
     @T.prim_func
-    def racing(A: T.Tensor((SIZE,), "int32"), B: T.Tensor((SIZE,), "int32")):
+    def racing(N: T.Tensor((n,), "int32"), A: T.Tensor((SIZE,), "int32"), B: T.Tensor((SIZE,), "int32")):
         with T.Kernel(1, threads=32):
             x, big = T.alloc_shared((SIZE,), "int32"), T.alloc_shared((1024,), "int8")
             T.copy(A, x)
@@ -77,6 +79,12 @@ def test_iterations_that_meet(case):
                 elif case == "halves":
                     for i in T.Parallel(SIZE):
                         x[i % (SIZE >> level)] += 1
+                elif case == "late":  # in the last iteration of the loop around only
+                    for i in T.Parallel(SIZE // 2):
+                        x[i] = x[(i + level // (LEVELS - 1)) % SIZE] + 1
+                elif case == "shape":
+                    for i in T.Parallel(SIZE // 2):
+                        x[i] = x[(i + n // 64) % SIZE] + 1
                 elif case == "unknown":
                     for i in T.Parallel(SIZE // 2):
                         x[i] = x[i + A[0]]

@@ -32,6 +32,7 @@ class Place:
     parallel: ir.For | None = None
     loops_inside_parallel: int = 0
     depth: int = 0
+    loops: tuple[ir.For, ...] = ()  # around it, outermost first
     declared: set[ir.Var] = field(default_factory=set)
 
     def at(self, node: Any) -> Any:
@@ -168,7 +169,8 @@ def parallel_extents_are_constant(node: ir.For, place: Place) -> None:
 @rule(ir.For)
 def parallel_iterations_are_independent(node: ir.For, place: Place) -> None:
     if node.kind == ir.ForKind.PARALLEL and place.parallel is None and _has_constant_extents(node):
-        check_iterations(ParallelNest.of(node), lambda span: ir.span_to_source(span if span is not None else node.span))
+        where = lambda span: ir.span_to_source(span if span is not None else node.span)  # noqa: E731
+        check_iterations(ParallelNest.of(node), where, place.loops)
 
 
 def _has_constant_extents(loop: ir.For) -> bool:
@@ -387,7 +389,8 @@ class _Checker(ir.Visitor):
     def visit_For(self, node: ir.For) -> None:
         depth = self.place.depth + 1
         if node.kind != ir.ForKind.PARALLEL:
-            self.inside(node, depth=depth, loops_inside_parallel=self.place.loops_inside_parallel + 1)
+            loops = (*self.place.loops, node)
+            self.inside(node, depth=depth, loops=loops, loops_inside_parallel=self.place.loops_inside_parallel + 1)
             return
         inner = node
         for _ in range(int(node.annotations.get("tl.parallel_depth", 1)) - 1):  # the other axes of the same T.Parallel

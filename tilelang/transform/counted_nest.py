@@ -4,14 +4,13 @@
         p = i // (1 << level) * (2 << level) + i % (1 << level)
         x[p], x[p + (1 << level)] = x[p] + x[p + (1 << level)], x[p] - x[p + (1 << level)]
 
-Iterations are enumerated; variables from outside take a few values.
+Iterations are enumerated, those of the loops around, too: what is accepted holds for all values that their variables have.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,7 @@ from .parallel_nest import ParallelNest
 from .tabulate import tabulate
 
 _MOST = 1 << 18  # iterations, those of loops inside included
-_OUTSIDE = (2, 1, 0, 3, 5)  # what variables from outside are taken to be
-_TRIES = 32
+_WORK = 1 << 22  # iterations for all values of the variables of the loops around
 _SPAN = 1 << 20  # more than any index of a tile
 
 Side = tuple[Sequence[Any], Sequence[Any]]  # indices of an access, and the conditions under which it happens
@@ -52,23 +50,25 @@ class CountedNest:
             count *= extent
         return CountedNest(number, count, parallel, values) if 0 < count <= _MOST else None
 
-    def meet(self, write: Side, read: Side) -> bool:
-        """True if two iterations are known to touch one element, or nothing is known."""
+    def meet(self, write: Side, read: Side, around: Sequence[ir.For]) -> bool:
+        """True unless it is known that no two iterations touch one element.
+
+        Parameters
+        ----------
+        around : sequence of For
+            The loops around the nest, outermost first.
+        """
         expressions = [ir.as_expr(e) for side in (write, read) for e in (*side[0], *side[1])]
-        outside = list(dict.fromkeys(v for e in expressions for v in ir.collect(e, ir.Var) if v not in self.values))
-        counted = False
-        for values in islice(product(_OUTSIDE, repeat=len(outside)), _TRIES):
-            known = {
-                **self.values,
-                **{v: ir.const(n, ir.dtype_of(v)) for v, n in zip(outside, values) if not ir.is_buffer_var(v)},
-            }
+        found = {v for e in expressions for v in ir.collect(e, ir.Var) if not ir.is_buffer_var(v)}
+        assignments = _assignments(found - set(self.values), around, max(1, _WORK // self.count))
+        if assignments is None:
+            return True
+        for assigned in assignments:
+            known = {**self.values, **assigned}
             written, seen = self._elements(write, known), self._elements(read, known)
-            if written is None or seen is None:  # a shift by less than nothing, or memory
-                continue
-            if _share(written, seen):
+            if written is None or seen is None or _share(written, seen):
                 return True
-            counted = True
-        return not counted
+        return False
 
     def _elements(self, side: Side, known: Mapping[ir.Var, Any]) -> tuple[np.ndarray, np.ndarray] | None:
         """(an element, an iteration of the nest) for each time that the access happens; None where that is not known."""
@@ -85,6 +85,28 @@ class CountedNest:
             if truth is not None:  # one that reads memory may hold for any of them
                 happens &= truth.astype(bool)
         return place[happens], numbers[happens] % self.parallel
+
+
+def _assignments(variables: set[ir.Var], around: Sequence[ir.For], most: int) -> list[dict[ir.Var, Any]] | None:
+    """All values that the variables have together; None where loops around do not give them, or if there are too many."""
+    chosen: list[ir.For] = []
+    for loop in reversed(around):
+        if loop.loop_var in variables:
+            chosen.insert(0, loop)
+            variables = variables | {v for e in (loop.min, loop.extent) for v in ir.collect(ir.as_expr(e), ir.Var)}
+    if variables - {loop.loop_var for loop in chosen}:
+        return None
+    found: list[dict[ir.Var, Any]] = [{}]
+    for loop in chosen:
+        longer: list[dict[ir.Var, Any]] = []
+        for known in found:
+            low, extent = (ir.const_int(ir.simplify(ir.substitute(ir.as_expr(e), known))) for e in (loop.min, loop.extent))
+            if low is None or extent is None or loop.step is not None or len(longer) + extent > most:
+                return None
+            dtype = ir.dtype_of(loop.loop_var)
+            longer += [{**known, loop.loop_var: ir.const(n, dtype)} for n in range(low, low + extent)]
+        found = longer
+    return found
 
 
 def _share(written: tuple[np.ndarray, np.ndarray], read: tuple[np.ndarray, np.ndarray]) -> bool:

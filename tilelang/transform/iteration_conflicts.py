@@ -9,6 +9,7 @@ the very same data-dependent index (a scatter through a permutation). What is no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ class _Access:
         return f"{self.buffer.name}[{', '.join(str(i) for i in self.indices)}]"
 
 
-def check_iterations(nest: ParallelNest, place: Any) -> None:
+def check_iterations(nest: ParallelNest, place: Any, around: Sequence[ir.For] = ()) -> None:
     """Raise a SemanticError for two accesses of a tile whose order the nest leaves open.
 
     Parameters
@@ -41,6 +42,8 @@ def check_iterations(nest: ParallelNest, place: Any) -> None:
     nest : ParallelNest
     place : callable
         Span of a statement, or None, → the user's place.
+    around : sequence of For
+        The loops around the nest, outermost first.
     """
     if nest.is_private:
         return
@@ -55,8 +58,8 @@ def check_iterations(nest: ParallelNest, place: Any) -> None:
             if not write.write or not write.buffer.same_as(read.buffer) or _ordered(write, read, nest, collector.loops):
                 continue
             counted = CountedNest.of(nest, collector.loops)
-            sides = [(access.indices, access.conditions) for access in (write, read)]
-            if counted is None or counted.meet(*sides):
+            writes, reads = ((access.indices, access.conditions) for access in (write, read))
+            if counted is None or counted.meet(writes, reads, around):
                 _refuse(write, read, place)
 
 
