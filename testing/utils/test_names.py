@@ -94,3 +94,30 @@ def test_other_vendors_tests_are_skipped(name):
 
     marked = getattr(tilelang.testing, f"requires_{name}")(test)
     assert marked.pytestmark[0].name == "skip"
+
+
+def test_names_that_refuse():
+    """What no published page describes can be imported, and says so when it is used."""
+    from tilelang.layout import PartialFragment
+    from tilelang.testing import process_func, regression
+
+    for name in (PartialFragment, process_func, regression):
+        with pytest.raises(NotImplementedError, match="no published page"):
+            name()
+        with pytest.raises(NotImplementedError, match="not in this version"):
+            name.anything  # noqa: B018
+        assert "not in this version" in repr(name)
+
+
+def test_lower_is_a_function_and_a_module():
+    import tilelang.engine.lower
+
+    assert tilelang.engine.lower is tilelang.lower and importlib.import_module("tilelang.engine.lower").lower is tilelang.lower
+
+
+def test_machines_of_carver():
+    from tilelang import carver
+
+    for machine in (carver.CDNA, carver.RDNA, carver.METAL, carver.CPU):
+        with pytest.raises(NotImplementedError, match="hints"):
+            machine()

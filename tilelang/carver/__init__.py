@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tilelang.carver import arch, roller, template
-from tilelang.carver.arch import CUDA
+from tilelang.carver.arch import CDNA, CPU, CUDA, METAL, RDNA
 from tilelang.carver.hint import Hint
 from tilelang.carver.template import (
     ConvTemplate,
@@ -15,6 +15,8 @@ from tilelang.carver.template import (
 )
 
 __all__ = [
+    "CDNA",
+    "CPU",
     "CUDA",
     "ConvTemplate",
     "ElementwiseTemplate",
@@ -22,7 +24,9 @@ __all__ = [
     "GEMVTemplate",
     "GeneralReductionTemplate",
     "Hint",
+    "METAL",
     "MatmulTemplate",
+    "RDNA",
     "arch",
     "roller",
     "template",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from tilelang.errors import UnavailableError
+from tilelang.contrib.compile_text import arch_of, words
+from tilelang.errors import UnavailableError, UnsupportedError
 from tilelang.target.target import resolve_target
 from tilelang.toolchain.locate import find_tool
 
@@ -33,6 +36,47 @@ def get_cuda_version(cuda_path: str | None = None) -> tuple[int, ...]:
     if found is None:
         raise UnavailableError(f"{command} does not say its version", fix="set CUDA_HOME to a CUDA toolkit")
     return int(found[1]), int(found[2])
+
+
+def compile_cuda(
+    code: str,
+    target_format: str = "ptx",
+    arch: str | int | None = None,
+    options: Sequence[str] | str | None = None,
+    path_target: str | None = None,
+) -> bytearray:
+    """Compile CUDA C++ text with nvcc; `#include <tl/...>` finds the device library.
+
+    Parameters
+    ----------
+    code : str
+    target_format : {"ptx", "cubin", "fatbin"}
+    arch : str or int, optional
+        As "sm_90a", "90a" or 90; that of the GPU, or sm_90a where none is, by default.
+    options : sequence of str or str, optional
+        Further options of nvcc.
+    path_target : str, optional
+        Where to write the result, too.
+
+    Returns
+    -------
+    bytearray
+
+    Raises
+    ------
+    CompilationError
+        If nvcc refuses the text.
+    UnavailableError
+        If there is no nvcc.
+    """
+    from tilelang.toolchain.nvcc import compile_text
+
+    if target_format not in ("ptx", "cubin", "fatbin"):
+        raise UnsupportedError(f"target_format={target_format!r}", fix='"ptx", "cubin" or "fatbin"')
+    found, _ = compile_text(code, arch_of(arch), form=target_format, name="code", options=words(options), verbose=False)
+    if path_target is not None:
+        Path(path_target).write_bytes(found)
+    return bytearray(found)
 
 
 def get_target_compute_version(target: Any = None) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# Not at first use: importing the submodule later would put it in the place of its function, which has the same name.
+from .lower import CompiledArtifact, lower
+
 if TYPE_CHECKING:
-    from .artifact import CompiledArtifact, lower
     from .driver import BackEnd, CompiledProgram, compile_prim_func, program_text
     from .param import KernelParam
 
@@ -18,8 +20,6 @@ _NAMES = {
     "CompiledProgram": "driver",
     "compile_prim_func": "driver",
     "program_text": "driver",
-    "CompiledArtifact": "artifact",
-    "lower": "artifact",
     "KernelParam": "param",
     "register_c_postproc": "callback",
     "register_cuda_postproc": "callback",

@@ -7,6 +7,7 @@ import hashlib
 import operator
 import warnings
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -383,6 +384,11 @@ class JITKernel(KernelWrapper):
     def n_regs(self) -> int:
         """Registers of one thread, in the launch that needs most."""
         return max(used.registers for used in self._machine_code.resources)
+
+    @property
+    def n_max_threads(self) -> int:
+        """Threads of a block, in the launch that has most: what its registers are allotted for."""
+        return max(prod(launch.block) for launch in self.artifact.plan.kernels)
 
     @property
     def n_spills(self) -> int:

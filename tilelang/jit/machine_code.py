@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from tilelang.errors import UnsupportedError
 from tilelang.toolchain import KernelResources, compile_measured, compile_ptx
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ class MachineCode:
     """
 
     def __init__(self, artifact: Artifact, target: Target) -> None:
+        if target.is_cpu:
+            raise UnsupportedError(
+                f"a kernel for {target} has no PTX, SASS or registers of a GPU", fix="compile it for a CUDA target"
+            )
         self._artifact, self._arch, self._name = artifact, target.arch, artifact.plan.name
 
     @functools.cached_property

@@ -1,5 +1,6 @@
 """Layouts of register tiles (`Fragment`), shared tiles (`SharedLayout`) and permuted tensors (`TensorLayout`)."""
 
+from ..absent import Absent
 from .fragment import Factor, Fragment, agree, covers, local, packed_factors, piece_factors, runs, thread, unpacked_factors
 from .index_map import Layout
 from .metadata import make_cutlass_metadata_layout
@@ -23,10 +24,17 @@ from .user import (
 )
 from .view import ReshapedLayout, view_fragment, view_layout
 
+PartialFragment = Absent(
+    "tilelang.layout.PartialFragment",
+    "no published page says what it is made of",
+    "T.Fragment, of which threads may hold nothing: padded dimensions, replicate=",
+)
+
 __all__ = [
     "Factor",
     "Fragment",
     "Layout",
+    "PartialFragment",
     "ReshapedLayout",
     "SharedLayout",
     "SwizzleMode",

@@ -38,6 +38,11 @@ class Profiler:
     def func(self) -> JITKernel:
         return self.adapter
 
+    def with_default_adapter(self, adapter: Any) -> Profiler:
+        """This profiler, calling `adapter` (a kernel, or anything that takes its arguments) from now on."""
+        self.adapter = adapter
+        return self
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.adapter(*args, **kwargs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tilelang.testing.compare import torch_assert_close
+from tilelang.testing.performance import process_func, regression
 from tilelang.testing.requirements import (
     requires_ascend,
     requires_cdna,
@@ -24,6 +25,8 @@ from tilelang.testing.run import main, set_random_seed
 
 __all__ = [
     "main",
+    "process_func",
+    "regression",
     "requires_ascend",
     "requires_cdna",
     "requires_cuda",

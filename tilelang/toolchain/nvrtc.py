@@ -28,6 +28,22 @@ def load() -> None:
         _bindings().nvrtcVersion()
 
 
+def version() -> tuple[int, int]:
+    """The library's version: major, minor."""
+    nvrtc = _bindings()
+    try:
+        answer = nvrtc.nvrtcVersion()
+    except RuntimeError as error:
+        raise _not_loaded(error) from None
+    status, major, minor = answer
+    _check(nvrtc, (status,))
+    return major, minor
+
+
+def _not_loaded(error: RuntimeError) -> UnavailableError:
+    return UnavailableError(f"NVRTC could not be loaded ({error})", fix="pip install 'nvidia-cuda-nvrtc==13.0.*'")
+
+
 def identity() -> str:
     """Package versions; the library itself is not loaded, because a cache hit must not."""
     from tilelang.toolchain.versions import package_version
@@ -50,7 +66,7 @@ def compile_text(source: str, arch: str, *, form: str, name: str, options: Seque
     try:
         program = _check(nvrtc, nvrtc.nvrtcCreateProgram(source.encode(), f"{name}.cu".encode(), 0, [], []))
     except RuntimeError as error:  # cuda-bindings looks for the library at the first call
-        raise UnavailableError(f"NVRTC could not be loaded ({error})", fix="pip install 'nvidia-cuda-nvrtc==13.0.*'") from None
+        raise _not_loaded(error) from None
     try:
         result = nvrtc.nvrtcCompileProgram(program, len(arguments), [argument.encode() for argument in arguments])[0]
         log = _read(nvrtc, program, "ProgramLog").rstrip(b"\0").decode(errors="replace").strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tilelang.pass_configs import PassConfigKey
 
@@ -21,3 +21,12 @@ def simplify_prim_func(func: _F) -> _F:
     ... def matmul(M, N, K): ...
     """
     return func
+
+
+def __getattr__(name: str) -> Any:
+    from tilelang.transform.named_passes import pass_named
+
+    found = None if name.startswith("_") else pass_named(name)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found
