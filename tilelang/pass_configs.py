@@ -57,6 +57,7 @@ class PassConfigKey(str, Enum):
     TL_ENABLE_PING_PONG = "tl.enable_ping_pong"
     TL_JOINED_STEPS = "tl.joined_steps"
     TL_EXACT_NUM_STAGES = "tl.exact_num_stages"
+    TL_EXACT_RASTERIZATION = "tl.exact_rasterization"
     TL_DEBUG_MERGE_SHARED_MEMORY_ALLOCATIONS = "tl.debug_merge_shared_memory_allocations"
     TL_ENABLE_AGGRESSIVE_SHARED_MEMORY_MERGE = "tl.enable_aggressive_shared_memory_merge"
     TL_DISABLE_SHARED_MEMORY_REUSE = "tl.disable_shared_memory_reuse"

@@ -46,6 +46,45 @@ def test_as_many_blocks_as_the_product_has_multiprocessors():
     assert resolve_target({**HOPPER, "multiprocessors": WORKERS}) == resolve_target(HOPPER)
 
 
+def layers(count, M, N, K, bm=128, bn=256, bk=64):
+    """`count` products in one launch, whose author walks over the grid in panels of three rows."""
+
+    @T.prim_func
+    def main(A: T.Tensor((count, M, K), "float16"), B: T.Tensor((count, N, K), "float16"), C: T.Tensor((count, M, N), "float16")):
+        with T.Kernel(T.ceildiv(N, bn), T.ceildiv(M, bm), count, threads=256) as (bx, by, bz):
+            As = T.alloc_shared((bm, bk), "float16")
+            Bs = T.alloc_shared((bn, bk), "float16")
+            Cl = T.alloc_fragment((bm, bn), "float32")
+            Cs = T.alloc_shared((bm, bn), "float16")
+            T.use_swizzle(3)
+            row = by * bm
+            T.clear(Cl)
+            for k in T.Pipelined(T.ceildiv(K, bk), num_stages=3):
+                T.copy(A[bz, row, k * bk], As)
+                T.copy(B[bz, bx * bn, k * bk], Bs)
+                T.gemm(As, Bs, Cl, transpose_B=True)
+            T.copy(Cl, Cs)
+            T.copy(Cs, C[bz, row, bx * bn])
+
+    return main
+
+
+@pytest.mark.parametrize(
+    "count, rows, columns, panel",
+    [(1, 41, 4, 14), (2, 25, 3, 13), (1, 12, 12, 12), (1, 1, 140, None), (1, 140, 1, None)],  # of 14, 14, 13; 13, 12; one
+)
+def test_panels(count, rows, columns, panel):
+    """As many rows as a square patch of 132 tiles has, by bytes; every tile is computed, as in the order that the author gave."""
+    M, N, K = 128 * rows - 8, 256 * columns - 16, 64
+    a, b = torch.randn(count, M, K).half(), torch.randn(count, N, K).half()
+    kernel, c = run(layers(count, M, N, K), a, b, (count, M, N), torch.float16)
+    (remark,) = persistence(kernel)
+    assert (f"in panels of {panel} rows" in remark.text) is (panel is not None)
+    torch.testing.assert_close(c.float(), a.float() @ b.float().mT, rtol=2e-2, atol=2e-2)
+    kernel, exact = run(layers(count, M, N, K), a, b, (count, M, N), torch.float16, **{"tl.exact_rasterization": True})
+    assert "panels" not in persistence(kernel)[0].text and torch.equal(c, exact)
+
+
 def test_it_can_be_switched_off():
     M, N, K = 128 * 12, 256 * 12, 64
     a, b = torch.randn(M, K).half(), torch.randn(N, K).half()

@@ -42,6 +42,9 @@ def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
 def use_swizzle(panel_size: int, order: str = "row", enable: bool = True) -> None:
     """Walk the grid in panels of `panel_size` rows (order "row" or "mlx") or columns (order "column"), for reuse in L2.
 
+    Blocks that the compiler makes persistent take panels of a height that it works out, unless `tl.exact_rasterization` is set;
+    the remark says which.
+
     Examples
     --------
     >>> T.use_swizzle(8)

@@ -33,7 +33,7 @@ def heaviest_first(program: KernelProgram) -> KernelProgram:
 def work_growth(program: KernelProgram) -> list[set[int | None]]:
     """For each block axis, how the trip counts of the launch's loops change along it (`growth`)."""
     binds = {b.var: b.value for b in ir.collect(program.body, ir.Bind)}
-    extents = [_inlined(loop.extent, binds) for loop in ir.collect(program.body, ir.For)]
+    extents = [inlined(loop.extent, binds) for loop in ir.collect(program.body, ir.For)]
     return [{growth(extent, var) for extent in extents} for var in program.block_vars]
 
 
@@ -43,7 +43,7 @@ def communicates(call: ir.Call) -> bool:
     return name.startswith(("tl.atomic_", "tl.call_extern")) or (name.startswith("tirx.") and may_order_blocks(call))
 
 
-def _inlined(expr: Any, binds: dict[ir.Var, Any]) -> Any:
+def inlined(expr: Any, binds: dict[ir.Var, Any]) -> Any:
     """An expression with bound scalars replaced by their values."""
     for _ in range(len(binds)):
         if not ir.uses_var(expr, binds):

@@ -36,6 +36,15 @@ class SharedPlan:
         return self.offsets[a] < self.offsets[b] + self.sizes[b] and self.offsets[b] < self.offsets[a] + self.sizes[a]
 
 
+@dataclass(frozen=True)
+class Rasterization:
+    """What `T.use_swizzle` put at the top of a body: block indices from those of the hardware, and the scalars bound for it."""
+
+    blocks: tuple[ir.Var, ir.Var]
+    hardware: tuple[ir.Var, ir.Var]
+    scalars: frozenset[ir.Var]
+
+
 @dataclass
 class KernelProgram:
     """One `__global__` function in the making.
@@ -74,6 +83,8 @@ class KernelProgram:
         Shared memory of ring slots beyond the stages that the author asked for: it would be given up for a second block.
     persistent : bool
         Blocks walk over several tiles (`persist_blocks`).
+    raster : Rasterization, optional
+        Set by `rasterize_blocks`.
     rotated : bool
         A loop's products run beside its other work (`overlap_gemms`).
     may_alias : frozenset of str
@@ -107,6 +118,7 @@ class KernelProgram:
     rings: tuple[Ring, ...] = ()
     spare_bytes: int = 0
     persistent: bool = False
+    raster: Rasterization | None = None
     rotated: bool = False
     may_alias: frozenset[str] = frozenset()
     keep_registers: bool = False

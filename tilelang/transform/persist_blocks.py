@@ -1,12 +1,14 @@
 """Let each block of a large matrix product compute several tiles: its producer loads the next tile while this one is stored.
 
 A launch of more tiles than multiprocessors becomes one block a multiprocessor, which walks over the tiles in the order in which
-the hardware would have started them:
+hardware would have started them:
 
     for wave in 0 .. ceildiv(tiles - worker, workers):
         tile = wave * workers + worker
         bx, by = tile % columns, tile // columns
         ...
+
+or, for tiles that share what they load along both axes, through panels of rows (`tile_order`).
 
 Where the work grows along one axis of the grid (causal attention), a block takes tiles in pairs, one from each end of the axis,
 so that every pair is equally much work.
@@ -30,8 +32,10 @@ from .heaviest_first import communicates, work_growth
 from .kernel_program import KernelProgram
 from .occupancy import VERSIONS, blocks_before_layouts, blocks_by_shared, computed_operands, tile_bytes
 from .pipelining.specialize import MAX_SLOTS, RESERVE
+from .rasterize_blocks import Scalars, as_written, panels
 from .split_stores import StagedStore, split_stores, staged_stores
 from .step_clocks import step_clocks
+from .tile_order import panel_rows
 
 # False switches it off.
 ENABLE = "tl.enable_persistent_blocks"
@@ -57,7 +61,13 @@ def persistent(program: KernelProgram) -> KernelProgram | None:
         return None
     stores = staged_stores(program.body)
     pieces = _pieces(program, loop, stores)
-    return None if pieces is None else _persistent(program, walk, stores, pieces)
+    if pieces is None:
+        return None
+    plain = as_written(program)
+    panel = None if walk.paired is not None else panel_rows(plain, loop, walk.grid, walk.workers)
+    if panel is not None:
+        program, walk = plain, replace(walk, panel=panel)
+    return _persistent(program, walk, stores, pieces)
 
 
 def _product_loop(program: KernelProgram) -> ir.For | None:
@@ -112,11 +122,15 @@ def _pieces(program: KernelProgram, loop: ir.For, stores: list[StagedStore]) -> 
 
 @dataclass(frozen=True)
 class _Walk:
-    """Which tiles a block computes: `workers` blocks share the units of a grid; a unit is a tile, or a pair along `paired`."""
+    """Which tiles a block computes: `workers` blocks share the units of a grid; a unit is a tile, or a pair along `paired`.
+
+    With a `panel` the tiles of x and y follow each other in panels of so many rows.
+    """
 
     grid: tuple[int, ...]
     workers: int
     paired: int | None
+    panel: int | None = None
 
     @property
     def units(self) -> tuple[int, ...]:
@@ -136,6 +150,24 @@ def _walk(program: KernelProgram, grid: list[int], workers: int) -> _Walk | None
     return _Walk(tuple(grid), workers, axis)
 
 
+def _indices(walk: _Walk, unit: ir.Var, scalars: Scalars) -> list[Any]:
+    """The place of a unit in the grid of units."""
+    found: list[Any] = []
+    rest: Any = unit
+    for axis, extent in enumerate(walk.units):
+        found.append(ir.const(0) if extent == 1 else rest if extent == prod(walk.units[axis:]) else rest % extent)
+        rest = rest // extent if extent > 1 else rest
+    if walk.panel is not None:
+        columns, rows, layers = walk.units
+        inside = unit if layers == 1 else scalars.bind("layer_tile", unit % (columns * rows), 0, columns * rows)
+        if walk.panel >= rows:
+            found[:2] = inside // rows, inside % rows
+        else:
+            row, column = panels(scalars, inside, rows, columns, walk.panel)
+            found[:2] = column, row
+    return found
+
+
 def _persistent(program: KernelProgram, walk: _Walk, stores: list[StagedStore], pieces: int) -> KernelProgram:
     ctx, span = program.ctx.copy(), program.span
     units, tiles = prod(walk.units), prod(walk.grid)
@@ -144,15 +176,15 @@ def _persistent(program: KernelProgram, walk: _Walk, stores: list[StagedStore], 
     ctx.ranges[worker], ctx.ranges[unit] = (0, workers), (0, units)
     turn: Any = wave if walk.paired is None else wave // 2
     binds: list[ir.Stmt] = [ir.Bind(unit, turn * workers + worker, span)]
-    rest: Any = unit
-    for axis, (var, extent) in enumerate(zip(program.block_vars, walk.units)):
+    scalars = Scalars(ctx.ranges, span)
+    indices = _indices(walk, unit, scalars)
+    binds += scalars.binds
+    for axis, (var, index) in enumerate(zip(program.block_vars, indices)):
         ctx.ranges.setdefault(var, (0, walk.grid[axis]))
-        index = ir.const(0) if extent == 1 else rest if extent == prod(walk.units[axis:]) else rest % extent
         if axis == walk.paired:
             index = ir.Select(ir.as_expr(wave % 2 == 0), ir.as_expr(index), walk.grid[axis] - 1 - index)
         if walk.grid[axis] > 1:
             binds.append(ir.Bind(var, index, span))
-        rest = rest // extent if extent > 1 else rest
     parts = split_stores(ir.statements(program.body), stores, pieces)
     allocations = [s for s in parts if isinstance(s, ir.AllocBuffer)]
     work = [s for s in parts if not isinstance(s, ir.AllocBuffer)]
@@ -163,7 +195,8 @@ def _persistent(program: KernelProgram, walk: _Walk, stores: list[StagedStore], 
     axes = worker, ir.var("block_y"), ir.var("block_z")
     how = "" if walk.paired is None else ", in pairs of equal work"
     cut = "" if pieces == 1 else f"; tiles go out in {pieces} pieces"
-    text = f"{tiles} tiles on {workers} persistent blocks{how}{cut}"
+    order = "" if walk.panel is None else f", in panels of {walk.panel} rows of tiles"
+    text = f"{tiles} tiles on {workers} persistent blocks{how}{order}{cut}"
     ctx.remark(span, text, rule="persistent", tiles=tiles, blocks=workers, pieces=pieces)
     body = ir.seq([*allocations, loop])
     return replace(program, ctx=ctx, body=body, grid=(workers, 1, 1), block_vars=axes, persistent=True)

@@ -12,14 +12,14 @@ from typing import Any
 from .. import ir
 from ..errors import SemanticError
 from ..tileop.base import attribute
-from .kernel_program import KernelProgram
+from .kernel_program import KernelProgram, Rasterization
 
 
-class _Scalars:
+class Scalars:
     """Binds intermediate values to named scalars whose ranges are known."""
 
-    def __init__(self, program: KernelProgram, span: Any) -> None:
-        self.ranges, self.span = program.ctx.ranges, span
+    def __init__(self, ranges: dict[ir.Var, Any], span: Any) -> None:
+        self.ranges, self.span = ranges, span
         self.binds: list[ir.Bind] = []
 
     def bind(self, name: str, value: Any, start: Any, extent: Any) -> ir.Var:
@@ -30,7 +30,16 @@ class _Scalars:
         return var
 
 
-def _panel_height(scalars: _Scalars, first: Any, major: Any, panel: int) -> Any:
+def panels(scalars: Scalars, linear: Any, majors: Any, minors: Any, panel: int) -> tuple[Any, Any]:
+    """(major, minor) of the tile at a place in the walk over panels of `panel` majors, minor by minor."""
+    size = scalars.bind("panel_size", minors * panel, 1, minors * panel) if ir.const_int(minors) is None else minors * panel
+    first = scalars.bind("panel", linear // size * panel, 0, majors)
+    offset = scalars.bind("offset", linear % size, 0, minors * panel)
+    height = _panel_height(scalars, first, majors, panel)
+    return first + offset % height, offset // height
+
+
+def _panel_height(scalars: Scalars, first: Any, major: Any, panel: int) -> Any:
     """How many majors the panel that starts at `first` holds: at least one, since this block is in it."""
     count = ir.const_int(major)
     if count is not None and count % panel == 0:  # all panels are full
@@ -38,7 +47,7 @@ def _panel_height(scalars: _Scalars, first: Any, major: Any, panel: int) -> Any:
     return scalars.bind("panel_height", ir.Min(major - first, ir.const(panel)), 1, panel)
 
 
-def _by_rows(scalars: _Scalars, x: Any, y: Any, columns: Any, rows: Any, panel: int) -> tuple[Any, Any]:
+def _by_rows(scalars: Scalars, x: Any, y: Any, columns: Any, rows: Any, panel: int) -> tuple[Any, Any]:
     """Panels of `panel` rows. Blocks start with x fastest, so that a panel is started row by row: y alone tells which."""
     first = scalars.bind("panel", y // panel * panel, 0, rows)
     offset = scalars.bind("offset", y % panel * columns + x, 0, columns * panel)
@@ -46,14 +55,10 @@ def _by_rows(scalars: _Scalars, x: Any, y: Any, columns: Any, rows: Any, panel: 
     return offset // height, first + offset % height
 
 
-def _by_columns(scalars: _Scalars, x: Any, y: Any, columns: Any, rows: Any, panel: int) -> tuple[Any, Any]:
+def _by_columns(scalars: Scalars, x: Any, y: Any, columns: Any, rows: Any, panel: int) -> tuple[Any, Any]:
     """Panels of `panel` columns, walked row by row."""
-    size = scalars.bind("panel_size", rows * panel, 1, rows * panel) if ir.const_int(rows) is None else rows * panel
     linear = scalars.bind("block", y * columns + x, 0, columns * rows)
-    first = scalars.bind("panel", linear // size * panel, 0, columns)
-    offset = scalars.bind("offset", linear % size, 0, rows * panel)
-    height = _panel_height(scalars, first, columns, panel)
-    return first + offset % height, offset // height
+    return panels(scalars, linear, columns, rows, panel)
 
 
 def _options(program: KernelProgram) -> tuple[int | None, str, Any] | None:
@@ -86,7 +91,7 @@ def rasterize_blocks(program: KernelProgram) -> KernelProgram:
     hardware = ir.var("block_x"), ir.var("block_y")
     ctx = program.ctx
     ctx.ranges[hardware[0]], ctx.ranges[hardware[1]] = (0, program.grid[0]), (0, program.grid[1])
-    scalars = _Scalars(program, stmt.span)
+    scalars = Scalars(ctx.ranges, stmt.span)
     across, down = (
         axis if n == 1 else scalars.bind(f"cluster_{name}", axis // n, 0, count)
         for name, axis, n, count in zip("xy", hardware, (wide, high), (columns, rows))
@@ -95,4 +100,14 @@ def rasterize_blocks(program: KernelProgram) -> KernelProgram:
     # Blocks keep their places in a cluster.
     x, y = (c if n == 1 else c * n + axis % n for c, n, axis in zip((x, y), (wide, high), hardware))
     head = [*scalars.binds, ir.Bind(bx, x, stmt.span), ir.Bind(by, y, stmt.span)]
-    return replace(program, body=ir.seq([*head, program.body]), block_vars=(*hardware, bz))
+    raster = Rasterization((bx, by), hardware, frozenset(b.var for b in head))
+    return replace(program, body=ir.seq([*head, program.body]), block_vars=(*hardware, bz), raster=raster)
+
+
+def as_written(program: KernelProgram) -> KernelProgram:
+    """The launch without its `T.use_swizzle`: for who walks over the tiles in an order of their own."""
+    raster = program.raster
+    if raster is None or any(not a.same_as(b) for a, b in zip(program.block_vars, raster.hardware)):
+        return program
+    body = [s for s in ir.statements(program.body) if not (isinstance(s, ir.Bind) and s.var in raster.scalars)]
+    return replace(program, body=ir.seq(body), block_vars=(*raster.blocks, program.block_vars[2]), raster=None)
