@@ -30,7 +30,7 @@ SECTIONS = [
     ("Threads, warps and barriers", ("warp", "launch_control")),
     ("Schedules of specialised warps", ("ws_schedule",)),
     ("What the author tells the compiler", ("annotate", "debug", "layout.user", "layout.index_map", "layout.fragment")),
-    ("C++ from outside", ("extern",)),
+    ("Functions from outside", ("extern", "host_call")),
 ]
 HEAD = """# The language
 

@@ -19,6 +19,7 @@ inline constexpr const char* kUnavailable = "unavailable";  // UnavailableError
 inline constexpr const char* kSimulation = "simulation";    // SimulationError
 inline constexpr const char* kExecution = "execution";      // ExecutionError: the kernel's own assertion
 inline constexpr const char* kDriver = "driver";            // LaunchError
+inline constexpr const char* kHost = "host";                // HostCallError
 inline constexpr const char* kDefect = "defect";            // a launch plan that contradicts itself
 
 // `position` is the index of the offending call argument (-1: none); Python names its type where `{got}` stands.

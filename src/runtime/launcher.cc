@@ -174,7 +174,28 @@ void Launcher::Run(Frame* bound, Framework* framework) const {
     explicit Launching(Framework* waits) : framework(waits) { framework->BeforeLaunch(); }
     ~Launching() { framework->AfterLaunch(); }
   } launching(framework);
-  for (size_t k = 0; k < plan_.kernels.size(); ++k) LaunchOne(frame, entered.session, k, stream);
+  size_t next = 0;
+  for (size_t k = 0; k < plan_.kernels.size(); ++k) {
+    next = CallHostAfter(k, next, &frame, stream);
+    LaunchOne(frame, entered.session, k, stream);
+  }
+  CallHostAfter(plan_.kernels.size(), next, &frame, stream);
+}
+
+// Makes the calls, from number `next` on, that come behind `launches` launches; the number of the one after them.
+size_t Launcher::CallHostAfter(size_t launches, size_t next, Frame* frame, void* stream) const {
+  for (; next < plan_.calls.size() && plan_.calls[next].after == launches; ++next) {
+    const HostCall& call = plan_.calls[next];
+    CallHost(call, frame, stream);
+    if (!frame->watched) continue;
+    for (const HostArgument& argument : call.arguments) {  // what was made for this call may be written now; nobody saw where
+      if (argument.tensor < 0 || frame->tensors[argument.tensor] != nullptr || frame->addresses[argument.tensor] == nullptr) continue;
+      const size_t tensor = static_cast<size_t>(argument.tensor), parameters = plan_.parameters.size();
+      if (tensor < parameters && !plan_.parameters[tensor].is_output) continue;
+      backend_->WatchMemory(frame->addresses[tensor], 1, tensor < parameters ? plan_.parameters[tensor].name : plan_.workspaces[tensor - parameters].name, false);
+    }
+  }
+  return next;
 }
 
 void Launcher::AllocateOutput(size_t output, Frame* frame, Framework* framework) const {

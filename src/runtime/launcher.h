@@ -27,6 +27,7 @@ class Launcher {
   void Run(Frame* frame, Framework* framework) const;
 
  private:
+  size_t CallHostAfter(size_t launches, size_t next, Frame* frame, void* stream) const;
   void AllocateOutput(size_t output, Frame* frame, Framework* framework) const;
   void WatchArguments(const Frame& frame) const;
   void LaunchOne(const Frame& frame, const Backend::Session& session, size_t index, void* stream) const;

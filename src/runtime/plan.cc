@@ -168,6 +168,7 @@ Plan Plan::Parse(const Tree& tree) {
   }
   for (const ffi::Any& item : tree["kernels"].cast<List>()) plan.kernels.push_back(ParseKernel(item.cast<Tree>(), plan));
   for (const ffi::Any& item : tree["outputs"].cast<List>()) plan.outputs.push_back(static_cast<int>(item.cast<int64_t>()));
+  for (const ffi::Any& item : tree["calls"].cast<List>()) plan.calls.push_back(HostCall::Parse(item.cast<Tree>(), plan));
   for (size_t i = 0; i < plan.parameters.size(); ++i) {
     if (!plan.parameters[i].is_output) plan.positional.push_back(static_cast<int>(i));
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "expression.h"
+#include "host_call.h"
 #include "tensor_map.h"
 
 namespace tilelang::runtime {
@@ -66,6 +67,7 @@ struct Plan {
   std::vector<Kernel> kernels;
   std::vector<Workspace> workspaces;
   std::vector<int> outputs;     // parameter indices in return order
+  std::vector<HostCall> calls;  // in the order in which they are made
   std::vector<int> positional;  // parameter index of every call argument
   size_t max_rank = 0;
 

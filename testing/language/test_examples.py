@@ -51,7 +51,7 @@ DECLARATIONS = {
 }
 # Names of T whose example stands elsewhere than in a kernel, or where some of its names stand for something else.
 FUNCTION_LEVEL = {"Kernel", "ClusterKernel", "CUDASourceCodeKernel", "launch_thread", "Persistent"}
-BEFORE_KERNEL = {"alloc_global", "env_thread", "match_buffer", "make_tensor"}
+BEFORE_KERNEL = {"alloc_global", "call_packed", "env_thread", "match_buffer", "make_tensor"}
 PYTHON = {"Fragment", "Layout", "AnyDType", "inline", "meta_class", "dynamic", "symbolic"}
 EAGER = {"const", "empty"}
 _PAIRS = "\n".join(f"{v} = T.Broadcast(T.float16(1), 2)" for v in "xyz")

@@ -90,6 +90,41 @@ class KernelLaunch(NamedTuple):
         return {**self._asdict(), "arguments": arguments, "tensor_maps": maps}
 
 
+class HostArgument(NamedTuple):
+    """What a function of the host receives.
+
+    `kind` says what `value` is: "tensor" and "part" (an index into parameters, then workspaces: as it was passed, and a box of
+    it, or of its memory as another shape and dtype), "pointer" (the same index: the address of the element `starts`), "int" (an
+    expression), "float" and "bool" (a number, or a symbol's name), "text", "none". `shape` and `strides` (in elements) say what a
+    box is taken from, `starts` and `extents` which; it has the `axes` that are not indexed by a single value.
+    """
+
+    kind: str
+    value: Any = None
+    dtype: str = ""
+    shape: tuple[Expr, ...] = ()
+    strides: tuple[Expr, ...] = ()
+    starts: tuple[Expr, ...] = ()
+    extents: tuple[Expr, ...] = ()
+    axes: tuple[int, ...] = ()
+
+
+class HostCall(NamedTuple):
+    """A call of a function that is registered with tvm-ffi (`T.call_packed`), after `after` launches of the plan.
+
+    `result` is the symbol that gets what it returns; empty where nobody reads that.
+    """
+
+    function: str
+    arguments: tuple[HostArgument, ...]
+    after: int
+    result: str = ""
+
+    def tree(self) -> dict[str, Any]:
+        """The call as dictionaries and tuples."""
+        return {**self._asdict(), "arguments": [argument._asdict() for argument in self.arguments]}
+
+
 class Workspace(NamedTuple):
     """A global buffer that the launcher allocates for the duration of the call (`T.alloc_global`), `zeroed` if that is so."""
 
@@ -117,7 +152,7 @@ class LaunchPlan(NamedTuple):
 
     `symbols` maps every symbol to its dtype; each is a scalar parameter, or appears as a plain dimension or stride of a
     tensor, or as the only unknown of a sum or product that is one (the launcher solves those, in this order, then checks every
-    other expression against the solved values).
+    other expression against the solved values), or is the result of one of `calls`.
     `outputs` lists parameter indices in the order in which the call returns them. With `sites`, the last parameter and the last
     output are the guard of `tl.check_finite`, which callers do not see.
     """
@@ -129,6 +164,7 @@ class LaunchPlan(NamedTuple):
     outputs: tuple[int, ...] = ()
     workspaces: tuple[Workspace, ...] = ()
     sites: tuple[FiniteSite, ...] = ()
+    calls: tuple[HostCall, ...] = ()
 
     @property
     def declared(self) -> tuple[Parameter, ...]:
@@ -147,6 +183,7 @@ class LaunchPlan(NamedTuple):
             "kernels": [k.tree() for k in self.kernels],
             "workspaces": [w._asdict() for w in self.workspaces],
             "sites": [s._asdict() for s in self.sites],
+            "calls": [c.tree() for c in self.calls],
         }
 
     def to_json(self) -> str:
@@ -181,8 +218,16 @@ class LaunchPlan(NamedTuple):
             outputs=tuple(raw["outputs"]),
             workspaces=tuple(Workspace(**{**w, "shape": _tuple(w["shape"])}) for w in raw["workspaces"]),
             sites=tuple(FiniteSite(**{**s, "shape": _tuple(s["shape"])}) for s in raw.get("sites", ())),
+            calls=tuple(
+                HostCall(**{**c, "arguments": tuple(_host_argument(a) for a in c["arguments"])}) for c in raw.get("calls", ())
+            ),
         )
 
 
 def _tuple(items) -> tuple:
     return tuple(items)
+
+
+def _host_argument(raw: Mapping[str, Any]) -> HostArgument:
+    sequences = ("shape", "strides", "starts", "extents", "axes")
+    return HostArgument(**{**raw, **{field: tuple(raw[field]) for field in sequences}})

@@ -11,57 +11,12 @@ from ..language.dtypes import WITHOUT_TORCH
 from ..runtime.lines import solvable as lines_over
 from ..tileop.base import TensorMapSpec
 from ..transform.kernel_program import KernelProgram
+from ..transform.split_launches import HostStatement
 from .alignment import MAX_ALIGNMENT, required_alignment
+from .host_calls import plan_calls, tensors_of
 from .kernel import KernelText, buffer_use, free_symbols
-from .launch_plan import Expr, KernelArgument, KernelLaunch, LaunchPlan, Parameter, TensorMap, Workspace
-
-_OPERATORS = {
-    ir.Add: "+",
-    ir.Sub: "-",
-    ir.Mul: "*",
-    ir.FloorDiv: "floordiv",
-    ir.Div: "floordiv",  # extents are not negative: truncation and flooring agree
-    ir.FloorMod: "floormod",
-    ir.Mod: "floormod",
-    ir.Min: "min",
-    ir.Max: "max",
-}
-
-
-def plan_expr(expr: Any, what: str = "an extent", span: Any = None) -> Expr:
-    """An IR expression over symbols as the plan writes it."""
-    value = ir.const_int(expr)
-    if value is not None:
-        return value
-    if isinstance(expr, ir.Var):
-        return str(expr.name)
-    if isinstance(expr, ir.Cast):
-        return plan_expr(expr.value, what, span)
-    operator = _OPERATORS.get(type(expr))
-    if operator is None:
-        raise UnsupportedError(
-            f"{what} is {expr}, which the launcher cannot evaluate",
-            fix="use + - * // % min max ceildiv of dimensions and integer parameters",
-            span=ir.span_to_source(span),
-        )
-    ceiling = _ceildiv(expr) if operator == "floordiv" else None
-    left, right = ceiling or (expr.a, expr.b)
-    return ["ceildiv" if ceiling else operator, plan_expr(left, what, span), plan_expr(right, what, span)]
-
-
-def _ceildiv(expr: Any) -> tuple[Any, int] | None:
-    """(a, c) if the division is `(a + (c - 1)) // c`."""
-    divisor = ir.const_int(expr.b)
-    if divisor is None or divisor < 2:
-        return None
-    top = ir.simplify(expr.a - (divisor - 1))
-    if isinstance(expr.a, (ir.Add, ir.Sub)) and not isinstance(top, ir.Sub) and _has_no_offset(top):
-        return top, divisor
-    return None
-
-
-def _has_no_offset(expr: Any) -> bool:
-    return not (isinstance(expr, ir.Add) and ir.const_int(expr.b) is not None)
+from .launch_plan import KernelArgument, KernelLaunch, LaunchPlan, Parameter, TensorMap, Workspace
+from .plan_expr import plan_expr
 
 
 def _parameter(var: ir.Var, used: bool, alignment: int, written: bool) -> Parameter:
@@ -80,8 +35,9 @@ def _symbols(
     grids: Iterable[Any],
     kernels: Sequence[KernelText],
     pointers: Collection[str] = (),
+    calls: Sequence[HostStatement] = (),
 ) -> dict[str, str]:
-    """Every symbol with its dtype; refuses those that no argument determines."""
+    """Every symbol with its dtype; refuses those that neither an argument nor a call's result determines."""
     solvable: list[ir.Var] = []
     derived: list[Any] = list(grids)
     for var in params:
@@ -90,12 +46,22 @@ def _symbols(
             continue
         for extent in (*var.ty.shape, *var.ty.strides):
             (solvable if isinstance(extent, ir.Var) and str(var.name) not in pointers else derived).append(extent)
-    derived += [s for w in workspaces for s in w.ty.shape] + [s for k in kernels for s in k.symbols]
+    allocated = [s for w in workspaces for s in w.ty.shape]
+    derived += allocated + [s for k in kernels for s in k.symbols] + [a for c in calls for a in ir.items(c.call.args)]
     known = dict.fromkeys(solvable)
     own = [e for v in params if ir.is_buffer_var(v) and str(v.name) not in pointers for e in (*v.ty.shape, *v.ty.strides)]
     lines = lines_over([plan_expr(extent) for extent in own], {str(symbol.name) for symbol in known})
     known.update(dict.fromkeys(symbol for symbol in free_symbols(own) if str(symbol.name) in lines))
-    for symbol in free_symbols(derived):
+    read = [symbol for symbol in free_symbols(derived) if not ir.is_buffer_var(symbol)]
+    results = [c.result for c in calls if c.result in read]
+    for symbol in free_symbols(allocated):
+        if symbol in results:
+            raise UnsupportedError(
+                f"the shape of a T.alloc_global has `{symbol.name}`, the result of a call: it is allocated before the first call",
+                fix="make it as large as it can become",
+            )
+    known.update(dict.fromkeys(results))
+    for symbol in read:
         if symbol not in known:
             raise SemanticError(
                 f"the value of `{symbol.name}` cannot be found from the arguments of a call",
@@ -143,6 +109,8 @@ def make_plan(
     pointers: Collection[str] = (),
     zeroed: Collection[str] = (),
     grid: Collection[str] = (),
+    calls: Sequence[HostStatement] = (),
+    views: Sequence[ir.Call] = (),
 ) -> LaunchPlan:
     """The launch plan of a compiled function, with no outputs yet.
 
@@ -158,9 +126,16 @@ def make_plan(
         Workspaces that start as zero.
     grid : collection of str
         Parameters that are extents of a manual launch's grid.
+    calls : sequence of HostStatement
+        What the host calls between the launches.
+    views : sequence of Call
+        What the host declares over the tensors: `tl.view`.
     """
-    used: set[int] = set()
-    written: set[int] = set()
+    grids = [extent for program in programs for extent in program.grid]
+    symbols = free_symbols([*grids, *(symbol for text in texts for symbol in text.symbols)])
+    planned = plan_calls(calls, [*params, *workspaces], views, symbols)
+    used: set[int] = set(tensors_of(planned))
+    written: set[int] = set(tensors_of(planned))
     launches = []
     alignment: dict[int, int] = {}
     for program, text in zip(programs, texts):
@@ -193,8 +168,7 @@ def make_plan(
                 tensor_maps=tuple(_tensor_map(spec, place, program.span) for spec, place in zip(text.maps, mapped)),
             )
         )
-    scalars = {str(s.name) for text in texts for s in text.symbols}
-    scalars |= {str(s.name) for program in programs for s in free_symbols(program.grid)}
+    scalars = {str(s.name) for s in (*symbols, *free_symbols([a for c in calls for a in ir.items(c.call.args)]))}
     return LaunchPlan(
         name=name,
         parameters=tuple(
@@ -204,7 +178,7 @@ def make_plan(
             for i, p in enumerate(params)
         ),
         kernels=tuple(launches),
-        symbols=_symbols(params, workspaces, [e for p in programs for e in p.grid], texts, pointers),
+        symbols=_symbols(params, workspaces, grids, texts, pointers, calls),
         workspaces=tuple(
             Workspace(
                 str(w.name),
@@ -214,6 +188,7 @@ def make_plan(
             )
             for w in workspaces
         ),
+        calls=planned,
     )
 
 

@@ -129,7 +129,9 @@ def compile_prim_func(
             raise error.with_span(ir.span_to_source(launch.span)) from None
         programs.append(program)
     source = print_source(texts, [text for program in programs for text in program.prelude])
-    plan = make_plan(host.name, host.params, host.workspaces, programs, texts, host.pointers, host.zeroed, host.grid)
+    plan = make_plan(
+        host.name, host.params, host.workspaces, programs, texts, host.pointers, host.zeroed, host.grid, host.calls, host.views
+    )
     remarks = Remarks(r for program in programs for r in program.ctx.remarks)
     shared = {p.name: p.shared_plan.table for p in programs if p.shared_plan is not None}
     return CompiledProgram(source, plan, remarks, shared, snapshots)

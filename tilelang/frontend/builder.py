@@ -110,7 +110,7 @@ class Builder:
             if frame.kind == "kernel":
                 return frame
         raise FrontendError(
-            f"{what} outside T.Kernel: the body of a function is a sequence of kernel launches",
+            f"{what} outside T.Kernel: the body of a function is a sequence of launches and calls of T.call_packed",
             fix="move it under `with T.Kernel(...)`",
         )
 

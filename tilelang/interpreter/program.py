@@ -10,7 +10,7 @@ import numpy as np
 from tilelang import ir
 from tilelang.codegen.launch_plan import LaunchPlan
 from tilelang.codegen.plan import interface_plan
-from tilelang.errors import TileLangError
+from tilelang.errors import TileLangError, UnsupportedError
 from tilelang.interpreter.breakpoints import Breakpoint
 from tilelang.interpreter.dtypes import numpy_dtype
 from tilelang.interpreter.machine import Machine
@@ -35,6 +35,12 @@ class InterpretedProgram:
 
     def __init__(self, prim_func: Any, target: Target, breakpoints: list[Breakpoint]) -> None:
         self._host = split_launches(prim_func, target, {})
+        if self._host.calls:
+            raise UnsupportedError(
+                "T.call_packed in the interpreter, which runs launches only",
+                fix="compile the program without jit=False",
+                span=ir.span_to_source(self._host.calls[0].span),
+            )
         self._launches = [apply_safe_values(launch) for launch in self._host.launches]
         self._breakpoints = breakpoints
         host = self._host

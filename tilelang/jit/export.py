@@ -103,6 +103,11 @@ def _export_module(artifact: Artifact, path: Path) -> Path:
     for name, dtype in [(p.name, p.dtype) for p in plan.parameters] + [(w.name, w.dtype) for w in plan.workspaces]:
         if not hasattr(numpy, dtype):
             raise UnsupportedError(f"`{name}` holds {dtype}, which NumPy has no type for", fix="export it as .so or .zip")
+    if plan.calls:
+        raise UnsupportedError(
+            f"`{plan.name}` calls `{plan.calls[0].function}` on the host, which an exported module cannot",
+            fix="export it as .zip",
+        )
     if any(getattr(p, "strides", None) is not None or p.pointer or p.grid for p in plan.parameters):
         raise UnsupportedError(
             f"`{plan.name}` takes strided tensors, addresses or a grid, which an exported module does not check",

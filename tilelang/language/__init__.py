@@ -98,6 +98,7 @@ from .fixed_point import q_multiply_shift, q_multiply_shift_per_axis
 from .gather import c2d_im2col, dp4a, im2col, transpose
 from .gemm import GemmWarpPolicy, gemm
 from .gemm_sp import gemm_sp, tcgen05_gemm_sp, wgmma_gemm_sp
+from .host_call import call_packed
 from .ieee import ieee_add, ieee_fdiv, ieee_fmaf, ieee_frcp, ieee_frsqrt, ieee_fsqrt, ieee_mul, ieee_sub
 from .kernel import (
     Kernel,
@@ -356,6 +357,7 @@ alloc_tcgen05_instruction_desc = alloc_tcgen05_instr_desc
 Var = SizeVar = var
 PrimExpr, break_loop = _Expr, loop_break
 KernelLaunchFrame, WarpSpecializeFrame = Kernel, ws
+tvm_call_packed = call_packed
 BufferLoad, PrimFunc, AnyDType = _Element, _Function, dtype
 buffer_decl, sblock_alloc_buffer, allocate = decl_buffer, alloc_buffer, alloc_buffer
 _FAST: dict[str, Any] = {**_FAST_MATH, "__ldg": _read_only_load, "__ffs": _find_first_set, "__fns": _find_nth_set, **_NODES}

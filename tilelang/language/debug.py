@@ -8,7 +8,7 @@ from ..errors import DTypeError
 from ..frontend.builder import require
 from .buffer import Buffer, MutableScalar, Region
 from .emit import statement, whole
-from .expr import as_condition, as_expr
+from .expr import Expr, as_condition, as_expr
 
 
 def print(obj: Any = None, msg: str = "", warp_group_id: int = 0, warp_id: int = 0) -> None:
@@ -79,6 +79,8 @@ def evaluate(value: Any) -> None:
     from .._lazy import ir
 
     builder = require("T.evaluate")
+    if builder.kernel() is None and isinstance(value, Expr) and isinstance(value.node, ir.Var):
+        return  # the result of T.call_packed, which is emitted by now
     builder.need_kernel("T.evaluate")
     if value is None:  # a statement of the language (T.ptx_commit_group()), which is emitted by now
         return

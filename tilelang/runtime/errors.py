@@ -24,6 +24,12 @@ class ExecutionError(TileLangError, RuntimeError):
     code = "TL0603"
 
 
+class HostCallError(TileLangError, RuntimeError):
+    """A function of T.call_packed is not registered, raised, or returned what its caller cannot read."""
+
+    code = "TL0604"
+
+
 class NativeError(Exception):
     """What the launcher raises: category, argument position, message and fix, separated by the unit separator."""
 
@@ -37,6 +43,7 @@ _CLASSES: dict[str, type[TileLangError]] = {
     "unavailable": UnavailableError,
     "driver": LaunchError,
     "execution": ExecutionError,
+    "host": HostCallError,
     "defect": TileLangError,
 }
 

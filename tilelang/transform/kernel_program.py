@@ -64,7 +64,7 @@ class KernelProgram:
     ctx : LoweringContext
         Layouts, target, thread count, remarks. `ctx.ranges` knows the block and thread variables from the start.
     params : tuple of Var
-        Parameters of the whole function (buffers and scalars) and, behind them, its workspaces.
+        Parameters of the whole function (buffers and scalars) and, behind them, its workspaces and the results of its calls.
     shared_plan : SharedPlan, optional
         Set by `plan_shared_memory`.
     min_blocks : int

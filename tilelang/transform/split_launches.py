@@ -17,8 +17,18 @@ _AXES = tuple(f"{group}.{axis}" for group in ("blockIdx", "threadIdx") for axis 
 
 
 @dataclass
+class HostStatement:
+    """A call of T.call_packed behind `after` launches; `result` is the variable that gets its result."""
+
+    call: ir.Call
+    result: ir.Var
+    after: int
+    span: Any
+
+
+@dataclass
 class HostProgram:
-    """A function as the host sees it."""
+    """A function as the host sees it; `views` are its `tl.view` statements."""
 
     name: str
     params: tuple[ir.Var, ...]
@@ -27,6 +37,8 @@ class HostProgram:
     pointers: frozenset[str] = frozenset()
     zeroed: frozenset[str] = frozenset()
     grid: frozenset[str] = frozenset()
+    calls: list[HostStatement] = field(default_factory=list)
+    views: list[ir.Call] = field(default_factory=list)
 
 
 @dataclass
@@ -125,7 +137,7 @@ def _make_program(launch: _Launch, name: str, host: HostProgram, target: Target,
     grid = tuple(launch.extents[a] for a in _AXES[:3])
     flat = block[1] == block[2] == 1
     ctx = LoweringContext(target, threads, thread_vars[0] if flat else ir.var("tid"), pass_configs=configs)
-    params = (*host.params, *host.workspaces)
+    params = (*host.params, *host.workspaces, *(call.result for call in host.calls))
     ctx.symbols = shape_symbols(params)
     ctx.ranges[ctx.tid] = (0, threads)
     fixed: dict[ir.Var, Any] = {}
@@ -196,7 +208,7 @@ def _host_error(stmt: ir.Stmt) -> UnsupportedError:
         type(stmt), "a statement"
     )
     return UnsupportedError(
-        f"{what} outside T.Kernel would run on the host, which executes nothing but launches",
+        f"{what} outside T.Kernel would run on the host, which executes nothing but launches and T.call_packed",
         fix="move it into the kernel, or call the compiled function from a Python loop",
         span=ir.span_to_source(stmt.span),
     )
@@ -228,15 +240,18 @@ def split_launches(func: ir.PrimFunc, target: Target, configs: Mapping[str, Any]
             tensors.append(stmt)  # each launch that uses the tensor declares it
         elif isinstance(stmt, ir.AllocBuffer) and ir.scope_of(stmt.buffer) == "global":
             host.workspaces.append(stmt.buffer)
+        elif isinstance(stmt, ir.Bind) and ir.is_call(stmt.value, "tl.call_packed"):
+            host.calls.append(HostStatement(ir.substitute(stmt.value, scalars), stmt.var, len(nests), stmt.span))
         elif isinstance(stmt, ir.Bind):
             scalars[stmt.var] = ir.substitute(stmt.value, scalars)
         elif isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.import_source"):
             preludes.append(str(stmt.value.args[0].value))
         elif isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.view"):
             views.append(stmt)
+            host.views.append(stmt.value)
         elif not (ir.is_noop(stmt) or isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.assume")):
             raise _host_error(stmt)
-    if not nests:
+    if not nests and not host.calls:
         raise SemanticError(
             f"`{name}` launches nothing", fix="write its work under `with T.Kernel(...)`", span=ir.span_to_source(func.span)
         )

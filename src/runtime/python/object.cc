@@ -47,6 +47,7 @@ ffi::Any ToTree(PyObject* object) {
     if (value == -1 && PyErr_Occurred()) throw PythonError();
     return ffi::Any(static_cast<int64_t>(value));
   }
+  if (PyFloat_Check(object)) return ffi::Any(PyFloat_AsDouble(object));
   if (PyUnicode_Check(object)) return ffi::Any(ToString(object));
   if (PyDict_Check(object)) {
     ffi::Map<ffi::String, ffi::Any> map;
@@ -55,7 +56,7 @@ ffi::Any ToTree(PyObject* object) {
     return map;
   }
   if (!PyTuple_Check(object) && !PyList_Check(object)) {
-    PyErr_SetString(PyExc_TypeError, "a launch plan holds dicts, sequences, strings, integers, booleans and None");
+    PyErr_SetString(PyExc_TypeError, "a launch plan holds dicts, sequences, strings, numbers, booleans and None");
     throw PythonError();
   }
   ffi::Array<ffi::Any> array;

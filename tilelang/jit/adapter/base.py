@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from tilelang.errors import ArgumentError, DeviceMismatchError
+from tilelang.errors import ArgumentError, DeviceMismatchError, UnsupportedError
 from tilelang.jit.availability import Availability
 
 if TYPE_CHECKING:
@@ -36,12 +36,21 @@ class Adapter(ABC):
     guarantees : frozenset of str
         What it promises, for `require=`. "gil_free": other Python threads run while a kernel is launched, and while it
         computes on a CPU.
+    calls_host : bool
+        Whether it makes the plan's calls of functions of the host (T.call_packed).
     """
 
     name: ClassVar[str]
     guarantees: ClassVar[frozenset[str]] = frozenset({"gil_free"})
+    calls_host: ClassVar[bool] = True
 
     def __init__(self, artifact: Artifact, options: CompileOptions) -> None:
+        if artifact.plan.calls and not self.calls_host:
+            raise UnsupportedError(
+                f"`{artifact.plan.name}` calls `{artifact.plan.calls[0].function}` on the host (T.call_packed), which execution "
+                f"backend {self.name!r} does not do",
+                fix="use execution_backend='tvm_ffi'",
+            )
         self.artifact, self.options, self.plan = artifact, options, artifact.plan
 
     @classmethod

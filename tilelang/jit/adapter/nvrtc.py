@@ -33,6 +33,7 @@ class NvrtcAdapter(Adapter):
 
     name = "nvrtc"
     guarantees = frozenset()  # cuda-python holds the interpreter lock while it packs a launch
+    calls_host = False
 
     def __init__(self, artifact: Artifact, options: CompileOptions) -> None:
         super().__init__(artifact, options)
