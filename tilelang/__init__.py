@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tilelang.env import env
 from tilelang.jit import compile, djit  # and with it `tilelang.jit`, which is also the decorator
 from tilelang.log import logger, set_log_level
+from tilelang.math import cdiv, next_power_of_2
 
 if TYPE_CHECKING:
     from tilelang.jit import JITKernel as JITKernel
@@ -56,16 +57,6 @@ _OTHER_HARDWARE = {"ascend": "Huawei's NPUs", "metal": "Apple's GPUs", "rocm": "
 
 __all__ = ["cdiv", "compile", "disable_cache", "djit", "enable_cache", "env", "is_cache_enabled", "jit"]
 __all__ += ["logger", "next_power_of_2", "set_log_level", *_NAMES, *_SUBMODULES]
-
-
-def cdiv(a: int, b: int) -> int:
-    """`a / b` rounded up."""
-    return -(-a // b)
-
-
-def next_power_of_2(x: int) -> int:
-    """The smallest power of two that is at least `x`."""
-    return 1 << max(0, x - 1).bit_length()
 
 
 def enable_cache() -> None:

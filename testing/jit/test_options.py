@@ -34,6 +34,7 @@ def test_top_level_names():
 def test_small_helpers():
     assert [tilelang.cdiv(a, 4) for a in (0, 1, 4, 5)] == [0, 1, 1, 2]
     assert [tilelang.next_power_of_2(x) for x in (0, 1, 2, 3, 64, 65)] == [1, 1, 2, 4, 64, 128]
+    assert tilelang.math.next_power_of_2 is tilelang.next_power_of_2 and tilelang.math.cdiv is tilelang.cdiv
 
 
 def test_simulator_backend():

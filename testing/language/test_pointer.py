@@ -117,6 +117,26 @@ def test_thread_binding(device):
     assert torch.equal(o, a + 1) and torch.equal(p, a[:, 7, 3])
 
 
+def test_thread_binding_for_the_rest_of_the_block(device):
+    @T.prim_func
+    def main(A: T.Tensor((4, 8, 16), "float32"), O: T.Tensor((4, 8, 16), "float32"), P: T.Tensor((4, 8), "float32")):
+        with T.Kernel(4, threads=(16, 8)) as bx:
+            tx = T.thread_binding(0, 16, thread="threadIdx.x")
+            ty = T.thread_binding(8, "threadIdx.y")
+            O[bx, ty, tx] = A[bx, ty, tx] + 1.0
+            if ty > 2:
+                first = T.thread_binding(0, 1, thread="threadIdx.x")
+                P[bx, ty] = A[bx, ty, first + 3]
+            else:
+                P[bx, ty] = tx - tx
+
+    a = random((4, 8, 16), "float32", device)
+    o, p = run(main, [a], ((4, 8, 16), "float32"), ((4, 8), "float32"), device=device)
+    want = a[:, :, 3].clone()
+    want[:, :3] = 0
+    assert torch.equal(o, a + 1) and torch.equal(p, want)
+
+
 @T.prim_func
 def blocks(A: T.Tensor((16, 32), "float32"), B: T.Tensor((32, 8), "float32"), C: T.Tensor((2, 16, 8), "float32")):
     """A product by blocks of TVM, whole and only its lower half; sums begin where k and r do."""

@@ -18,7 +18,7 @@ from ..language.loops import Loop, serial
 from ..language.scheduler import PersistentLoop
 from ..language.select import if_then_else
 from ..language.tensor import TensorType
-from ..language.tvm_frames import ThreadLoop, launch_thread
+from ..language.tvm_frames import BoundAxis, ThreadLoop, launch_thread
 from .branches import Branch
 from .builder import Builder, require
 from .iteration import DeviceLoop, HostLoop, TracedLoop, WhileLoop
@@ -78,7 +78,9 @@ class Hooks:
     def assign(self, name: str, old: Any, value: Any, fresh: bool, place: int) -> Any:
         """What the name is bound to: stores if it is a mutable scalar, binds what would change or cost."""
         builder = require("an assignment")
-        if isinstance(value, launch_thread):
+        if isinstance(value, Loop) and value.kind == "bound":
+            value = BoundAxis(value)
+        if isinstance(value, (launch_thread, BoundAxis)):
             value = builder.enter(value, [name])
         self.value(value, place)
         if isinstance(value, Poison):
@@ -299,7 +301,7 @@ class Hooks:
             iterable = serial(iterable.start, iterable.stop, iterable.step)
         if isinstance(iterable, Loop):
             if iterable.kind == "bound":
-                return ThreadLoop(builder, iterable)
+                return ThreadLoop(iterable)
             if iterable.kind == "persistent":
                 iterable = PersistentLoop(builder, iterable, hints)
                 return TracedLoop(iterable, span)

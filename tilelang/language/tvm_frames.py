@@ -211,6 +211,8 @@ class launch_thread(Context):
 def thread_binding(start: Any, stop: Any = None, thread: Any = None, *, annotations: Any = None) -> Loop:
     """`for tx in T.thread_binding(0, 128, thread="threadIdx.x"):` each thread (or block) runs the body for its own index.
 
+    `tx = T.thread_binding(0, 128, thread="threadIdx.x")` does so for the rest of the block.
+
     Parameters
     ----------
     start, stop : int or Expr
@@ -234,39 +236,54 @@ def thread_binding(start: Any, stop: Any = None, thread: Any = None, *, annotati
     return Loop("T.thread_binding", "bound", ((low, extent, None),), {"thread": tag})
 
 
-class ThreadLoop:
-    """The loop that T.thread_binding describes: no loop, the index of the calling thread or block."""
+class BoundAxis(Context):
+    """What T.thread_binding describes: no loop, the index of the calling thread or block; others leave the body out."""
 
-    def __init__(self, builder: Any, loop: Loop) -> None:
-        self.builder, self.loop = builder, loop
+    def __init__(self, loop: Loop) -> None:
+        ((self.low, self.extent, _),) = loop.ranges
+        self.tag = loop.annotations["thread"]
+        self.launch: launch_thread | None = None
+        self.guard: Any = None
+
+    def open(self, names: list[str]) -> Expr:
+        builder = require("T.thread_binding")
+        frame = builder.kernel()
+        if frame is None or builder.attributes.get("launch_axes") is not None:
+            self.launch = launch_thread(self.tag, self.extent)
+            return self.launch.open(names) + self.low
+        kernel, number = frame.data["kernel"], _TAGS.index(self.tag)
+        whole = kernel.threads[number - 3] if number > 2 else kernel.blocks[number] if number < len(kernel.blocks) else 1
+        index = kernel.variables[number]
+        if isinstance(whole, int) and isinstance(self.extent, int) and self.extent > whole:
+            raise ShapeError(
+                f"T.thread_binding of {self.extent} {self.tag} in a launch that has {whole}", fix=f"use at most {whole}"
+            )
+        if not same(whole, self.extent):
+            self.condition, self.span = as_condition(index < self.extent), builder.span()
+            self.guard = builder.push(Frame("if", "T.thread_binding"))
+        return index + self.low
+
+    def close(self) -> None:
+        if self.guard is not None:
+            builder = require("T.thread_binding")
+            builder.emit(ir.IfThenElse(self.condition.node, builder.pop(self.guard), None, self.span))
+        if self.launch is not None:
+            self.launch.close()
+
+
+class ThreadLoop:
+    """`for tx in T.thread_binding(...)`: the body runs once, with the index."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
 
     def enter(self, *values: Any) -> tuple:
         return values
 
     def __iter__(self) -> Any:
-        ((low, extent, _),) = self.loop.ranges
-        tag = self.loop.annotations["thread"]
-        number = _TAGS.index(tag)
-        frame = self.builder.kernel()
-        launch = None
-        if frame is None or self.builder.attributes.get("launch_axes") is not None:
-            launch = launch_thread(tag, extent)
-            index: Any = launch.open([])
-        else:
-            kernel = frame.data["kernel"]
-            whole = kernel.threads[number - 3] if number > 2 else kernel.blocks[number] if number < len(kernel.blocks) else 1
-            index = kernel.variables[number]
-            if isinstance(whole, int) and isinstance(extent, int) and extent > whole:
-                raise ShapeError(f"T.thread_binding of {extent} {tag} in a launch that has {whole}", fix=f"use at most {whole}")
-            if not same(whole, extent):
-                guard = self.builder.push(Frame("if", "T.thread_binding"))
-                span = self.builder.span()
-                yield index + low
-                self.builder.emit(ir.IfThenElse(as_condition(index < extent).node, self.builder.pop(guard), None, span))
-                return
-        yield index + low
-        if launch is not None:
-            launch.close()
+        axis = BoundAxis(self.loop)
+        yield axis.open([])
+        axis.close()
 
     def leave(self, *values: Any) -> tuple:
         return values
