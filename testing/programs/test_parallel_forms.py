@@ -7,7 +7,7 @@ import torch
 
 import tilelang
 import tilelang.language as T
-from testing.programs.reference import random
+from testing.programs.reference import assert_close, random
 from tilelang.errors import FrontendError, SemanticError
 
 TARGETS = ["auto", "c"]
@@ -144,6 +144,56 @@ def test_continue(target, device):
 
     a = random((64,), "int32", device, -5, 20)
     assert compiled(classes, target, device)(a).tolist() == [expected(v) for v in a.tolist()]
+
+
+def overrun(heads, rows, threads):
+    """One value for every row of a tile, kept in a fragment that the author made as long as there are heads."""
+
+    @T.prim_func
+    def main(
+        Sinks: T.Tensor((heads,), "float32"), A: T.Tensor((heads, rows, 24), "float32"), B: T.Tensor((heads, rows, 24), "float32")
+    ):
+        with T.Kernel(heads, threads=threads) as h:
+            tile = T.alloc_fragment((rows, 24), "float32")
+            total = T.alloc_fragment((rows,), "float32")
+            sink = T.alloc_fragment((heads,), "float32")
+            T.copy(A[h, 0, 0], tile)
+            for i in T.Parallel(rows):
+                sink[i] = Sinks[h]
+            T.reduce_sum(tile, total, dim=1)
+            for i in T.Parallel(rows):
+                total[i] += sink[i]
+            for i, j in T.Parallel(rows, 24):
+                tile[i, j] = tile[i, j] + total[i] * sink[i]
+            T.copy(tile, B[h, 0, 0])
+
+    return main
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("heads", "rows", "threads"), [(4, 64, 128), (3, 40, 64), (5, 128, 32)])
+def test_a_fragment_shorter_than_the_loop_that_fills_it(heads, rows, threads, target, device):
+    sinks, a = random((heads,), "float32", device), random((heads, rows, 24), "float32", device)
+    kernel = compiled(overrun(heads, rows, threads), target, device)
+    sums = (a.double().sum(2) + sinks.double()[:, None]) * sinks.double()[:, None]
+    assert_close(kernel(sinks, a), a.double() + sums[:, :, None], "float32", terms=64, scale=16.0)
+    if target == "auto":
+        assert f"sink has {heads} elements along axis 0 and T.Parallel stores {rows}" in str(kernel.remarks)
+
+
+def test_a_condition_that_keeps_the_index_inside_keeps_the_fragment(device):
+    @T.prim_func
+    def main(A: T.Tensor((40,), "float32"), B: T.Tensor((40,), "float32")):
+        with T.Kernel(1, threads=64):
+            tile = T.alloc_fragment((40,), "float32")
+            for i in T.Parallel(64):
+                if i < 40:
+                    tile[i] = A[i] + 1
+            T.copy(tile, B)
+
+    a = random((40,), "float32", device)
+    kernel = compiled(main, "auto", device)
+    assert torch.equal(kernel(a), a + 1) and "T.Parallel stores" not in str(kernel.remarks)
 
 
 def test_refusals():

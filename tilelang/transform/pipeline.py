@@ -28,6 +28,7 @@ from .finish_products import finish_products
 from .finish_stores import finish_stores
 from .flatten_buffers import flatten_buffers
 from .group_threads import group_threads
+from .grow_fragments import grow_fragments
 from .heaviest_first import heaviest_first
 from .infer_layouts import infer_layouts
 from .join_roles import join_roles
@@ -87,6 +88,7 @@ CUDA: tuple[Pass, ...] = (
     expand_sparse,
     pack_sub_byte,
     bind_views,
+    grow_fragments,
     expand_private,
     bind_scalars,
     materialize_schedule,

@@ -7,6 +7,7 @@ from ..check_semantics import check_semantics
 from ..expand_reducers import expand_reducers
 from ..expand_sparse import expand_sparse
 from ..flatten_buffers import flatten_buffers
+from ..grow_fragments import grow_fragments
 from ..pack_sub_byte import pack_sub_byte
 from ..pipeline import Pass
 from ..simplify import simplify
@@ -29,6 +30,7 @@ CPU: tuple[Pass, ...] = (
     expand_sparse,
     pack_sub_byte,
     bind_views,
+    grow_fragments,
     # one thread runs the block
     assign_contributions,
     serialize_threads,
