@@ -102,6 +102,27 @@ class Environment:
         kinds.BOOL, False, "jit.interpret", "Run kernels in Python, where breakpoint() works (jit=False of every function)."
     )
 
+    # -- looking at the passes ----------------------------------------------------------------------------------------
+    TILELANG_PASS_DIFF = Setting(
+        kinds.REPORT, "off", "passes.diff", "Show what each pass changes: terminal, html (also 1) or both."
+    )
+    TILELANG_PASS_DIFF_OUTPUT: Setting[Path] = Setting(
+        kinds.PATH, Path("tmp/pass_diff_output"), "passes.diff_output", "Where the HTML reports of TILELANG_PASS_DIFF go."
+    )
+    TL_LOWER_TRACE = Setting(
+        kinds.REPORT, "off", "passes.trace", "Keep the program after each pass: terminal, html (also 1) or both."
+    )
+    TL_LOWER_TRACE_DIR: Setting[Path] = Setting(
+        kinds.PATH, Path("tmp/lower_trace_dir"), "passes.trace_dir", "Where the records of TL_LOWER_TRACE go."
+    )
+    TILELANG_PASS_PROFILE = Setting(kinds.BOOL, False, "passes.profile", "Log how long each pass takes.")
+    TILELANG_PASS_PROFILE_THRESHOLD_MS: Setting[float] = Setting(
+        kinds.number(float, "a number of milliseconds, at least 0", lambda value: value >= 0),
+        0.0,
+        "passes.profile_threshold_ms",
+        "Passes that take less are logged as one line.",
+    )
+
     # -- simulator ----------------------------------------------------------------------------------------------------
     TILELANG_SIMULATE = Setting(kinds.BOOL, False, "simulator.enable", "Run CUDA kernels in the CPU simulator.")
     TILELANG_CHECK: Setting[tuple[str, ...]] = Setting(

@@ -32,7 +32,7 @@ def test_commands_of_the_page(tmp_path, monkeypatch):
 
 
 def test_the_table_of_settings():
-    rows = re.findall(r"^\| (`TILELANG_.*?) \| `(.*?)` \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (`(?:TILELANG|TL)_.*?) \| `(.*?)` \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE)
     documented = {(tuple(re.findall(r"`(\w+)`", names)), key) for names, key in rows}
     assert documented == {((s.name, *([s.alias] if s.alias else [])), s.key) for s in Environment.settings()}
 

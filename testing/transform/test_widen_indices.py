@@ -52,7 +52,9 @@ def exact(expr, env):
 
 def last_store(func, configs=None):
     result = compile_prim_func(func, programs.target(), configs, programs.DEVICE)
-    return ir.collect(result._snapshots[-1][1].body, ir.BufferStore)[-1], result
+    return ir.collect([run.program for run in result.compilation.runs if run.program is not None][-1].body, ir.BufferStore)[
+        -1
+    ], result
 
 
 def kernel(shape, grid, strides=None, dtype="float16"):

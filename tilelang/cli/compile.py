@@ -8,18 +8,14 @@ from typing import Any
 
 import click
 
-from tilelang.cli.output import emit_json, emit_table, json_option, write_text
+from tilelang.cli.output import emit_json, emit_table, json_option
 from tilelang.cli.program import kernel_of, program_options
-from tilelang.cli.show import text_of
-from tilelang.errors import ArgumentError
-
-# What a file's name asks for.
-_SUFFIXES = {".cu": "source", ".ptx": "ptx", ".sass": "sass", ".json": "host"}
+from tilelang.tools.compile_only import write_form
 
 
 @click.command("compile")
 @program_options
-@click.option("-o", "--output", "outputs", type=Path, multiple=True, help="Write .cu, .ptx, .sass, .json or the binary.")
+@click.option("-o", "--output", "outputs", type=Path, multiple=True, help="Write .cu (.cc), .ptx, .sass, .json or the binary.")
 @json_option
 def compile_command(as_json: bool, outputs: tuple[Path, ...], **program: Any) -> None:
     """Compile FUNCTION of FILE into the cache; no GPU is needed, and none is used.
@@ -35,7 +31,7 @@ def compile_command(as_json: bool, outputs: tuple[Path, ...], **program: Any) ->
     kernel = kernel_of(**program)
     seconds = time.perf_counter() - started
     for output in outputs:
-        write_text(output, _content(kernel, output))
+        write_form(kernel, output)
     artifact = kernel.artifact
     digest = artifact.directory.name if artifact.directory is not None else None
     facts = {
@@ -60,13 +56,3 @@ def compile_command(as_json: bool, outputs: tuple[Path, ...], **program: Any) ->
     emit_table((key, ", ".join(map(str, value)) if isinstance(value, list) else value) for key, value in plain.items())
     for remark in kernel.remarks:
         click.echo(f"remark: {remark}")
-
-
-def _content(kernel: Any, path: Path) -> str | bytes:
-    if path.suffix in _SUFFIXES:
-        return text_of(kernel, _SUFFIXES[path.suffix])
-    binary = {"cuda": ".cubin"}.get(kernel.artifact.kind, ".so")
-    if path.suffix == binary:
-        return kernel.artifact.payload
-    known = ", ".join([*_SUFFIXES, binary])
-    raise ArgumentError(f"{path}: no such form of a kernel for {kernel.target}", fix=f"end the name in one of {known}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -9,24 +10,25 @@ import click
 from tilelang.cli.output import emit_json, json_option
 from tilelang.cli.program import kernel_of, program_options
 from tilelang.errors import ArgumentError
+from tilelang.tools.compile_only import kernel_text
+from tilelang.tools.pass_timing import pass_timing
+from tilelang.tools.pass_visualizer import pass_diff
 
-FORMS = ("source", "host", "ir", "passes", "ptx", "sass", "resources", "remarks")
+FORMS = ("source", "host", "ir", "passes", "diff", "times", "ptx", "sass", "resources", "remarks")
 
 
 def text_of(kernel: Any, form: str) -> str:
     """A kernel in one of `FORMS`, for readers."""
-    if form == "source":
-        return kernel.get_kernel_source()
-    if form == "host":
-        return kernel.get_host_source()
+    if form in ("source", "host", "ptx", "sass"):
+        return kernel_text(kernel, form)
     if form == "ir":
         return kernel.prim_func.script()
     if form == "passes":
         return "\n".join(f"==== {name} ====\n{text}" for name, text in passes_of(kernel))
-    if form == "ptx":
-        return kernel._get_ptx()
-    if form == "sass":
-        return kernel._get_sass()
+    if form == "diff":
+        return pass_diff(kernel, color=sys.stdout.isatty())
+    if form == "times":
+        return str(pass_timing(kernel, repeat=2))  # the first compilation of a process also imports
     if form == "resources":
         return "\n".join(f"{used.name}: {used}" for used in kernel.resource_usage.values())
     return "\n".join(kernel.remarks)
@@ -46,7 +48,7 @@ def passes_of(kernel: Any) -> list[tuple[str, str]]:
     type=click.Choice(FORMS),
     default="source",
     show_default=True,
-    help="CUDA C++ text, launch plan, tile program, every pass, PTX, SASS, registers, decisions.",
+    help="CUDA C++ text, launch plan, tile program, every pass, what each changed, their times, PTX, SASS, registers, remarks.",
 )
 @click.option("--after", metavar="PASS", help="The program after one pass.")
 @json_option

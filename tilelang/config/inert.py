@@ -16,10 +16,4 @@ INERT = {
     "TILELANG_ENABLE_IR_SPAN": "source lines are always kept",
     "TILELANG_LAYOUT_COST_MODEL": "layouts are not chosen by a cost model; see kernel.remarks for what was chosen",
     "TILELANG_ENABLE_DATA_RACE_CHECK": "use TILELANG_CHECK=race, which checks the lowered kernel in the simulator",
-    "TILELANG_PASS_DIFF": "use `tilelang show FILE:FUNC --what passes`",
-    "TILELANG_PASS_DIFF_OUTPUT": "use `tilelang show FILE:FUNC --what passes`",
-    "TILELANG_PASS_PROFILE": "use TILELANG_JIT_DIAGNOSTICS=1, which logs the time of each phase",
-    "TILELANG_PASS_PROFILE_THRESHOLD_MS": "use TILELANG_JIT_DIAGNOSTICS=1, which logs the time of each phase",
-    "TL_LOWER_TRACE": "use kernel.show_passes(), or `tilelang show FILE:FUNC --what passes`",
-    "TL_LOWER_TRACE_DIR": "use kernel.show_passes(), or `tilelang show FILE:FUNC --what passes`",
 }

@@ -189,6 +189,17 @@ def number(kind: type, expected: str, accept: Callable[[Any], bool] = lambda val
     return Kind(parse, (int,) if kind is int else (int, float), convert)
 
 
+def _report(text: str) -> str:
+    lowered = text.strip().lower()
+    if lowered in ("terminal", "html", "both"):
+        return lowered
+    try:
+        return "html" if _bool(lowered) else "off"
+    except ValueError:
+        raise ValueError("expected terminal, html, both, 1 (html) or 0") from None
+
+
+REPORT: Kind[str] = Kind(_report, (bool,), lambda value: "html" if value else "off")
 BOOL: Kind[bool] = Kind(_bool, (bool,))
 SECONDS: Kind[float | None] = Kind(_seconds, (int, float), _positive)
 SIZE: Kind[int | None] = Kind(parse_size, (int,), _size_of)

@@ -12,21 +12,35 @@ from typing import TYPE_CHECKING, Any
 from .lower import CompiledArtifact, lower
 
 if TYPE_CHECKING:
-    from .driver import BackEnd, CompiledProgram, compile_prim_func, program_text
+    from .compilation import Compilation, PassRun, Stage, program_text
+    from .driver import BackEnd, CompiledProgram, compile_prim_func
     from .param import KernelParam
 
 _NAMES = {
+    "Compilation": "compilation",
+    "PassRun": "compilation",
+    "Stage": "compilation",
     "BackEnd": "driver",
     "CompiledProgram": "driver",
     "compile_prim_func": "driver",
-    "program_text": "driver",
+    "program_text": "compilation",
     "KernelParam": "param",
     "register_c_postproc": "callback",
     "register_cuda_postproc": "callback",
     "register_cuda_postproc_callback": "callback",
 }
 
-__all__ = ["BackEnd", "CompiledArtifact", "CompiledProgram", "KernelParam", "compile_prim_func", "lower", "program_text"]
+__all__ = [
+    "BackEnd",
+    "Compilation",
+    "CompiledArtifact",
+    "CompiledProgram",
+    "KernelParam",
+    "PassRun",
+    "Stage",
+    "compile_prim_func",
+]
+__all__ += ["lower", "program_text"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,8 @@ from ..transform import pipeline
 from ..transform.kernel_program import KernelProgram
 from ..transform.split_launches import split_launches
 from .collector import paused_collector
+from .compilation import Compilation, PassRun
+from .report import reporters, tell
 
 
 @dataclass
@@ -27,14 +30,14 @@ class CompiledProgram:
 
     `source` is CUDA C++ text for NVRTC, nvcc or the simulator, or C++ for the CPU; `plan` says how to call it (outputs are chosen
     with `tilelang.codegen.plan.with_outputs`); `remarks` are decisions worth telling the author; `shared` lists the shared
-    buffers of each kernel.
+    buffers of each kernel; `compilation` tells what each pass did.
     """
 
     source: str
     plan: LaunchPlan
     remarks: Remarks = field(default_factory=Remarks)
     shared: dict[str, tuple[SharedBuffer, ...]] = field(default_factory=dict)
-    _snapshots: list[tuple[str, KernelProgram]] = field(default_factory=list, repr=False)
+    compilation: Compilation | None = field(default=None, repr=False)
 
     @property
     def passes(self) -> list[tuple[str, str]]:
@@ -42,12 +45,8 @@ class CompiledProgram:
 
         The program is left out where the pass did not change it.
         """
-        out, before = [], ""
-        for name, program in self._snapshots:
-            text = program_text(program)
-            out.append((name, _decisions(name, program) + (text if text != before else "(no change)")))
-            before = text
-        return out
+        stages = self.compilation.stages if self.compilation is not None else []
+        return [(s.name, s.decided + (s.after if s.after != s.before else "(no change)")) for s in stages if not s.note]
 
 
 @dataclass(frozen=True)
@@ -66,25 +65,6 @@ class BackEnd:
         from ..transform.cpu.pipeline import CPU
 
         return BackEnd(CPU, print_cpu_kernel)
-
-
-def _decisions(name: str, program: KernelProgram) -> str:
-    """What a pass decided beside the program: layouts, the arena."""
-    lines: list[str] = []
-    if name == "infer_layouts":
-        lines += [f"{buf.name}: {layout}" for buf, layout in program.ctx.fragments.items()]
-        lines += [f"{buf.name}: {layout}" for buf, layout in program.ctx.shared.items()]
-    elif name == "plan_shared_memory" and program.shared_plan is not None:
-        lines += program.shared_plan.lines
-    return "".join(f"# {line}\n" for line in lines)
-
-
-def program_text(program: KernelProgram) -> str:
-    """A launch as TVMScript, for readers."""
-    local = [v for v in (*program.block_vars, *program.thread_vars, program.tid)]
-    free = [v for v in dict.fromkeys(local) if ir.uses_var(program.body, {v})]
-    known = {p for p in program.params if not ir.is_buffer_var(p)}
-    return ir.script([*program.params, *(v for v in free if v not in known)], program.body, program.name)
 
 
 @paused_collector()
@@ -111,27 +91,43 @@ def compile_prim_func(
     -------
     CompiledProgram
     """
-    back_end = BackEnd.of(target)
     configs = {str(getattr(key, "value", key)): value for key, value in (pass_configs or {}).items()}
-    host = split_launches(func, target, configs)
-    snapshots: list[tuple[str, KernelProgram]] = []
+    compilation = Compilation(str((func.attrs or {}).get("global_symbol", "main")), target, configs)
+    wanted = reporters(configs)
+    started = time.perf_counter()
+    try:
+        return _compile(func, passes, compilation)
+    finally:
+        compilation.seconds = time.perf_counter() - started
+        tell(wanted, compilation)
+
+
+def _compile(func: ir.PrimFunc, passes: Sequence[pipeline.Pass] | None, compilation: Compilation) -> CompiledProgram:
+    target = compilation.target
+    back_end = BackEnd.of(target)
+    with compilation.step("split_launches"):
+        host = split_launches(func, target, compilation.configs)
+    compilation.name = host.name
     programs, texts = [], []
     for launch in host.launches:
-        snapshots.append(("trace", launch))
+        compilation.runs.append(PassRun("trace", 0.0, launch.name, launch))
         program = launch
         try:
-            if program.source is not None:
-                texts.append(print_foreign_kernel(program, target))
-            else:
-                program = pipeline.run_passes(launch, passes or back_end.passes, lambda name, p: snapshots.append((name, p)))
-                texts.append(back_end.print_kernel(program))
+            if program.source is None:
+                steps = [compilation.watched(step, launch.name) for step in passes or back_end.passes]
+                program = pipeline.run_passes(launch, steps)
+            with compilation.step("print_kernel"):
+                texts.append(
+                    print_foreign_kernel(program, target) if program.source is not None else back_end.print_kernel(program)
+                )
         except TileLangError as error:
             raise error.with_span(ir.span_to_source(launch.span)) from None
         programs.append(program)
-    source = print_source(texts, [text for program in programs for text in program.prelude])
-    plan = make_plan(
-        host.name, host.params, host.workspaces, programs, texts, host.pointers, host.zeroed, host.grid, host.calls, host.views
-    )
+    with compilation.step("make_plan"):
+        source = print_source(texts, [text for program in programs for text in program.prelude])
+        about = (host.pointers, host.zeroed, host.grid, host.calls, host.views)
+        plan = make_plan(host.name, host.params, host.workspaces, programs, texts, *about)
+    compilation.source = source
     remarks = Remarks(r for program in programs for r in program.ctx.remarks)
     shared = {p.name: p.shared_plan.table for p in programs if p.shared_plan is not None}
-    return CompiledProgram(source, plan, remarks, shared, snapshots)
+    return CompiledProgram(source, plan, remarks, shared, compilation)

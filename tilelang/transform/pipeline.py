@@ -129,10 +129,8 @@ CUDA: tuple[Pass, ...] = (
 )
 
 
-def run_passes(
-    program: KernelProgram, passes: Sequence[Pass] = CUDA, record: Callable[[str, KernelProgram], None] | None = None
-) -> KernelProgram:
-    """Run passes over one launch; `record` is told the program after each.
+def run_passes(program: KernelProgram, passes: Sequence[Pass] = CUDA) -> KernelProgram:
+    """Run passes over one launch.
 
     Where persistent blocks or a producer warp turn out not to fit (the shared layouts or the size of shared memory), the launch
     starts over without them.
@@ -141,8 +139,6 @@ def run_passes(
     try:
         for step in passes:
             program = step(program)
-            if record is not None:
-                record(step.__name__, program)
         return program
     except NotSpecialized as refusal:
         what, change = "producer warp", {DISABLE_WARP_SPECIALIZED: True}
@@ -152,4 +148,4 @@ def run_passes(
             what, change = "persistent blocks", {PERSISTENT_BLOCKS: False}
         ctx.remark(refusal.span or program.span, f"no {what}: {refusal.reason}")
         ctx.pass_configs = {**ctx.pass_configs, **change}
-        return run_passes(replace(start, ctx=ctx), passes, record)
+        return run_passes(replace(start, ctx=ctx), passes)
