@@ -108,7 +108,8 @@ def page() -> str:
         "## Element types\n\n"
         + ", ".join(f"`T.{n}`" for n in scalars)
         + ", and vectors of them such as `T.float16x2` (2, 4, 8, 16 lanes). A type is callable: `T.float32(x)` converts; "
-        "it knows its `.bits`, `.bytes` and `.as_torch()`.\n"
+        "it knows its `.bits`, `.bytes` and `.as_torch()`. `T.float4_e2m1_unpacked` is float4_e2m1fn in a byte of its own, the "
+        "code in the low half; a tensor of it is passed as torch.uint8.\n"
     )
     groups: dict[tuple[str, str], list[str]] = {}
     for name, reason in reasons().items():

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import ir
 from ..errors import ArgumentError, SemanticError, UnsupportedError
-from ..language.dtypes import WITHOUT_TORCH
+from ..language.dtypes import WITHOUT_TORCH, dtype
 from ..runtime.lines import solvable as lines_over
 from ..tileop.base import TensorMapSpec
 from ..transform.kernel_program import KernelProgram
@@ -25,7 +25,7 @@ def _parameter(var: ir.Var, used: bool, alignment: int, written: bool) -> Parame
         return Parameter(name, "scalar", ir.dtype_of(var), used=used, written=False)
     shape = tuple(plan_expr(s, f"the shape of `{name}`", var.span) for s in var.ty.shape)
     strides = tuple(plan_expr(s, f"the strides of `{name}`", var.span) for s in var.ty.strides) if len(var.ty.strides) else None
-    held = "uint8" if ir.buffer_dtype(var) in WITHOUT_TORCH else ir.buffer_dtype(var)
+    held = "uint8" if dtype(ir.buffer_dtype(var)) in WITHOUT_TORCH else ir.buffer_dtype(var)
     return Parameter(name, "tensor", held, shape, strides, used=used, alignment=alignment, written=written)
 
 

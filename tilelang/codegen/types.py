@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import DTypeError
+from ..language.dtypes import UNPACKED_FLOAT4
 
 # Formats that convert in software: <tl/small_float.h>.
 _SMALL_FLOATS = (
@@ -23,6 +24,7 @@ _NAMES = {
     "int4": "int8_t",
     "uint4": "uint8_t",
     "float4_e2m1fn": "uint8_t",
+    UNPACKED_FLOAT4: "uint8_t",
     "bool": "bool",
     "int32": "int",
     **{f"int{bits}": f"int{bits}_t" for bits in (8, 16, 64)},
@@ -37,7 +39,7 @@ STANDARD = frozenset(name for name, text in _NAMES.items() if not text.startswit
 def type_name(dtype: str, span: Any = None) -> str:
     """The C++ name of a dtype; DTypeError if device code has none."""
     element, _, lanes = dtype.partition("x")
-    if lanes and element in ("int4", "uint4", "float4_e2m1fn"):
+    if lanes and element in ("int4", "uint4", "float4_e2m1fn", UNPACKED_FLOAT4):
         raise DTypeError(
             f"vectors of 4-bit elements ({dtype}) do not exist in device code",
             fix=f"use {element} and a last axis of {lanes}, or load the bytes as uint8 or uint32",
@@ -48,7 +50,7 @@ def type_name(dtype: str, span: Any = None) -> str:
     try:
         return _NAMES[dtype]
     except KeyError:
-        known = ", ".join(n for n in _NAMES if n != "float8_e4m3")
+        known = ", ".join(n for n in _NAMES if n not in ("float8_e4m3", UNPACKED_FLOAT4))
         raise DTypeError(f"element type {dtype!r} does not exist in device code", fix=f"use one of {known}", span=span) from None
 
 

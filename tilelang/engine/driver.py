@@ -13,6 +13,7 @@ from ..codegen.kernel import KernelText, print_kernel, print_source
 from ..codegen.launch_plan import LaunchPlan
 from ..codegen.plan import make_plan
 from ..errors import TileLangError
+from ..language.dtypes import in_language
 from ..remarks import Remarks
 from ..resources import SharedBuffer
 from ..target import Target
@@ -121,6 +122,7 @@ def _compile(func: ir.PrimFunc, passes: Sequence[pipeline.Pass] | None, compilat
                     print_foreign_kernel(program, target) if program.source is not None else back_end.print_kernel(program)
                 )
         except TileLangError as error:
+            error.message, error.fix = in_language(error.message), in_language(error.fix)
             raise error.with_span(ir.span_to_source(launch.span)) from None
         programs.append(program)
     with compilation.step("make_plan"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tilelang.errors import UnsupportedError
-from tilelang.language.dtypes import storage_name
+from tilelang.language.dtypes import in_language, storage_name
 
 _LARGEST = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
 
@@ -31,7 +31,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
             found = getattr(ml_dtypes, storage_name(name), None)
             if found is not None:
                 return np.dtype(found)
-    raise UnsupportedError(f"the interpreter has no elements of type {name}", fix="leave out jit=False")
+    raise UnsupportedError(f"the interpreter has no elements of type {in_language(name)}", fix="leave out jit=False")
 
 
 def cast(value: Any, name: str) -> Any:

@@ -260,6 +260,7 @@ from .tvm_values import (
     has_let_value,
     is_f8f6f4_family,
     is_float4,
+    is_float4_e2m1_unpacked,
     is_float4_e2m1fn,
     let,
     meta_var,

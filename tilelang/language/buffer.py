@@ -56,7 +56,7 @@ class Buffer:
             builder = current()
             self._node = ir.buffer(
                 [node_of(s) for s in self.shape],
-                str(self.dtype),
+                self.dtype.in_ir,
                 self.name,
                 self._scope,
                 strides=None if self.strides is None else [node_of(s) for s in self.strides],

@@ -11,6 +11,7 @@ _FLOATS = {
     "float16": 16, "bfloat16": 16, "float32": 32, "float64": 64,
     "float8_e4m3fn": 8, "float8_e5m2": 8, "float8_e8m0fnu": 8, "float8_e4m3fnuz": 8, "float8_e5m2fnuz": 8,
     "float8_e4m3b11fnuz": 8, "float8_e3m4": 8, "float6_e2m3fn": 6, "float6_e3m2fn": 6, "float4_e2m1fn": 4,
+    "float4_e2m1_unpacked": 8,
 }  # fmt: skip
 _INTS = {f"{kind}{bits}": bits for kind in ("int", "uint") for bits in (4, 8, 16, 32, 64)}
 _BITS = {**_FLOATS, **_INTS, "bool": 8}
@@ -20,14 +21,17 @@ _ALIASES = {
     "float": "float32", "half": "float16", "double": "float64", "int": "int32", "uint": "uint32", "long": "int64",
     "short": "int16", "tfloat32": "float32", "float4_e2m1": "float4_e2m1fn", "float8_e4m3": "float8_e4m3fn", "boolean": "bool",
 }  # fmt: skip
+# TVM has no 4-bit float that takes a byte (its code in the low half): a float of 5 bits, which is no format, is it in the IR.
+UNPACKED_FLOAT4 = "float5"
+_FROM_IR = {UNPACKED_FLOAT4: "float4_e2m1_unpacked"}
 # An element takes a byte, which torch has no floating type for: tensors of uint8 hold the codes.
-WITHOUT_TORCH = ("float8_e4m3b11fnuz", "float8_e3m4", "float6_e2m3fn", "float6_e3m2fn")
+WITHOUT_TORCH = ("float8_e4m3b11fnuz", "float8_e3m4", "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1_unpacked")
 _WITH_INFINITY = ("float16", "bfloat16", "float32", "float64", "float8_e5m2", "float8_e3m4")
 _PYTHON = {int: "int32", float: "float32", bool: "bool"}
 _RANGE = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float32": 3.4028234663852886e38,
           "float64": 1.7976931348623157e308, "float8_e4m3fn": 448.0, "float8_e5m2": 57344.0, "float8_e8m0fnu": 2.0**127,
           "float8_e4m3fnuz": 240.0, "float8_e5m2fnuz": 57344.0, "float8_e4m3b11fnuz": 30.0, "float8_e3m4": 15.5,
-          "float6_e2m3fn": 7.5, "float6_e3m2fn": 28.0, "float4_e2m1fn": 6.0}  # fmt: skip
+          "float6_e2m3fn": 7.5, "float6_e3m2fn": 28.0, "float4_e2m1fn": 6.0, "float4_e2m1_unpacked": 6.0}  # fmt: skip
 _VECTOR = re.compile(r"^([a-z0-9_]+?)x(\d+)$")
 
 
@@ -47,7 +51,7 @@ def _name_of(value: Any) -> str:
         text = value.name
     else:
         text = str(value)
-    text = _ALIASES.get(text, text)
+    text = _ALIASES.get(text) or _FROM_IR.get(text) or text
     if text in _BITS:
         return text
     match = _VECTOR.match(text)
@@ -59,6 +63,13 @@ def _name_of(value: Any) -> str:
         f"{value!r} is not an element type of this version",
         fix="one of " + ", ".join(sorted(_BITS)) + ", or a vector of one such as float16x4",
     )
+
+
+def in_language(text: str) -> str:
+    """A message with the language's names of types in place of the IR's."""
+    for name, own in _FROM_IR.items():
+        text = text.replace(name, own)
+    return text
 
 
 def storage_name(name: str) -> str:
@@ -120,6 +131,11 @@ class dtype(str):
 
     def __reduce__(self):
         return dtype, (str.__str__(self),)
+
+    @property
+    def in_ir(self) -> str:
+        """What TVM's IR calls it."""
+        return str.__str__(self).replace("float4_e2m1_unpacked", UNPACKED_FLOAT4)
 
     @property
     def element(self) -> dtype:
@@ -203,4 +219,5 @@ def _fresh_symbol(kind: dtype) -> Any:
 
 
 NAMES: dict[str, dtype] = {name: dtype(name) for name in (*_BITS, *_ALIASES)}
-NAMES.update({f"{name}x{n}": dtype(f"{name}x{n}") for name, bits in _BITS.items() for n in (2, 4, 8, 16, 32, 64) if bits >= 8})
+NAMES.update({f"{name}x{n}": dtype(f"{name}x{n}") for name, bits in _BITS.items() for n in (2, 4, 8, 16, 32, 64)
+              if bits >= 8 and name not in _FROM_IR.values()})  # fmt: skip

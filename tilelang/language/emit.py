@@ -112,7 +112,7 @@ def effect(name: str, args: tuple, of: dtype, hint: str, attrs: dict[str, Any] |
     builder = require(what)
     builder.need_kernel(what)
     kept = {k: v for k, v in (attrs or {}).items() if v is not None}
-    call = ir.call(name, [argument(a) for a in args], ret=str(of), attrs=kept or None, span=builder.span())
+    call = ir.call(name, [argument(a) for a in args], ret=of.in_ir, attrs=kept or None, span=builder.span())
     result = bind(Expr(call, of), hint)
     _note_writes(builder, args)
     return result
@@ -122,7 +122,7 @@ def bind(value: Expr, hint: str) -> Expr:
     """`Bind(var, value)`; returns the variable."""
     builder = require("binding a value")
     builder.need_kernel(f"the value {value}")
-    var = ir.var(builder.next_name(hint), str(value.dtype))
+    var = ir.var(builder.next_name(hint), value.dtype.in_ir)
     builder.emit(ir.Bind(var, value.node, builder.span()))
     return Expr(var, value.dtype)
 

@@ -276,10 +276,10 @@ def _cast(a: Any, to: str) -> Any:
     value, kind = ir.const_number(a), dtype(to)
     if value is not None and kind.lanes == 1:
         if kind.is_float:
-            return ir.const(float(value), to)
+            return ir.const(float(value), kind.in_ir)
         if isinstance(value, int) and (kind.is_bool or kind.min <= value <= kind.max):
             return ir.const(bool(value) if kind.is_bool else int(value), to)
-    return ir.Cast(to, a)
+    return ir.Cast(kind.in_ir, a)
 
 
 def _and(a: Any, b: Any) -> Any:
@@ -317,7 +317,7 @@ _symbols: dict[tuple[str, str], Any] = {}
 def _symbol(name: str, of: str) -> Any:
     key = (name, of)
     if key not in _symbols:
-        _symbols[key] = ir.var(name, of)
+        _symbols[key] = ir.var(name, dtype(of).in_ir)
     return _symbols[key]
 
 
@@ -333,11 +333,11 @@ def _pure_call(name: str, of: str, *args: Any) -> Any:
     """A call without effects; a dict at the end holds its attributes."""
     attrs = args[-1] if args and isinstance(args[-1], dict) else None
     ir.register_op(name, "pure")
-    return ir.call(name, args[:-1] if attrs is not None else args, of, attrs)
+    return ir.call(name, args[:-1] if attrs is not None else args, dtype(of).in_ir, attrs)
 
 
 _BUILD: dict[str, Callable[..., Any]] = {
-    "const": lambda value, of: ir.const(value, of),
+    "const": lambda value, of: ir.const(value, dtype(of).in_ir),
     "symbol": _symbol,
     "add": lambda a, b: a + b,
     "sub": _subtract,

@@ -310,7 +310,7 @@ def cast(value: Any, dtype: Any, round: str = "", sat: bool = True, rbits: Any =
 # Formats that no instruction converts to with another rounding.
 _NEAREST_ONLY = (
     "float8_e8m0fnu", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e4m3b11fnuz", "float8_e3m4", "float6_e2m3fn",
-    "float6_e3m2fn", "float4_e2m1fn",
+    "float6_e3m2fn", "float4_e2m1fn", "float4_e2m1_unpacked",
 )  # fmt: skip
 _CAST_MODES = ("rn", "rz", "ru", "rd", "rna", "rs")
 

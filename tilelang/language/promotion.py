@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..errors import DTypeError
 from .dtypes import dtype
 
-_FLOAT_RANK = {"float4_e2m1fn": -1, "float16": 1, "bfloat16": 1, "float32": 2, "float64": 3}  # of the others: 0
+_FLOAT_RANK = {"float4_e2m1fn": -2, "float4_e2m1_unpacked": -1, "float16": 1, "bfloat16": 1, "float32": 2, "float64": 3}
 
 
 def promote(a: dtype, b: dtype) -> dtype:
@@ -25,7 +25,7 @@ def promote(a: dtype, b: dtype) -> dtype:
     if a.lanes > 1:
         return dtype(f"{promote(a.element, b.element)}x{a.lanes}")
     if a.is_float and b.is_float:
-        ra, rb = _FLOAT_RANK.get(str(a), 0), _FLOAT_RANK.get(str(b), 0)
+        ra, rb = _FLOAT_RANK.get(str(a), 0), _FLOAT_RANK.get(str(b), 0)  # 8 and 6 bits: 0
         return (a if ra > rb else b) if ra != rb else dtype("float32")
     if a.is_float or b.is_float:
         return a if a.is_float else b

@@ -12,6 +12,7 @@ from .emit import bind as bind_value
 from .expr import Expr, as_expr, convert
 from .vector import Shuffle
 
+_F8F6F4 = ("float8_e4m3fn", "float8_e5m2", "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn", "float4_e2m1_unpacked")
 void = "void"  # the result type of calls that give nothing
 
 
@@ -193,6 +194,16 @@ def is_float4_e2m1fn(value: Any) -> bool:
     return dtype(value).element == "float4_e2m1fn"
 
 
+def is_float4_e2m1_unpacked(value: Any) -> bool:
+    """Whether a dtype is float4_e2m1_unpacked: float4_e2m1fn in a byte of its own, the code in the low half.
+
+    Examples
+    --------
+    >>> small = T.is_float4_e2m1_unpacked("float4_e2m1_unpacked")
+    """
+    return dtype(value).element == "float4_e2m1_unpacked"
+
+
 def is_f8f6f4_family(value: Any) -> bool:
     """Whether a dtype is a floating format of 8, 6 or 4 bits that sm_100's matrix instructions mix.
 
@@ -200,7 +211,7 @@ def is_f8f6f4_family(value: Any) -> bool:
     --------
     >>> mixed = T.is_f8f6f4_family("float8_e4m3fn")
     """
-    return str(dtype(value).element) in ("float8_e4m3fn", "float8_e5m2", "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn")
+    return str(dtype(value).element) in _F8F6F4
 
 
 def warpgroup_fence_operand(buffer_or_ptr: Any, offset: Any = 0, num_regs: Any = None, dtype: Any = None) -> None:

@@ -14,13 +14,14 @@ from typing import Any
 
 from .. import ir
 from ..errors import SemanticError, ShapeError, UnsupportedError
+from ..language.dtypes import UNPACKED_FLOAT4
 from ..tileop.base import as_tile_op
 from ..tileop.copy import Copy
 from ..tileop.elementwise import ElementwiseOp
 from ..tileop.fill import Fill
 from ..tileop.scaled_gemm import ScaledGemm
 from .kernel_program import KernelProgram
-from .sub_byte import REGISTER, compute_type, decode, encode, is_sub_byte, nibble_of, read_nibble
+from .sub_byte import FLOAT4, REGISTER, compute_type, decode, encode, is_sub_byte, nibble_of, read_nibble, shares_bytes
 
 _IN_ORDER = (ir.ForKind.SERIAL, ir.ForKind.UNROLLED)  # an iteration may read what the one before it wrote
 _FIX = "make it even: two elements share a byte"
@@ -47,7 +48,7 @@ def _mentions(body: ir.Stmt) -> bool:
 
 def _in_memory(buf: ir.Var) -> bool:
     """True for buffers whose elements share bytes."""
-    return is_sub_byte(ir.buffer_dtype(buf)) and not ir.scope_of(buf).startswith("local")
+    return shares_bytes(ir.buffer_dtype(buf)) and not ir.scope_of(buf).startswith("local")
 
 
 class _Pack(ir.Mutator):
@@ -67,7 +68,7 @@ class _Pack(ir.Mutator):
         if not is_sub_byte(dtype):
             return buf
         if buf not in self.made:
-            shape, strides, kind = ir.shape_of(buf), None, REGISTER[dtype]
+            shape, strides, kind = ir.shape_of(buf), ir.strides_of(buf) if len(buf.ty.strides) else None, REGISTER[dtype]
             if _in_memory(buf):
                 shape, kind = [*shape[:-1], self._half(shape[-1], f"the last extent of `{buf.name}`", buf.span)], "uint8"
                 if len(buf.ty.strides):
@@ -228,7 +229,7 @@ class _Pack(ir.Mutator):
 
     def visit_Cast(self, node: ir.Cast) -> Any:
         origin, to = ir.dtype_of(node.value), ir.dtype_of(node)
-        if origin == to:
+        if origin == to or (origin in FLOAT4 and to in FLOAT4):
             return self.visit(node.value)
         value = self.visit(node.value)
         if is_sub_byte(origin):
@@ -256,6 +257,10 @@ class _Pack(ir.Mutator):
             return ir.if_then_else(*self.visit_list(node.args)[0])
         if not any(map(is_sub_byte, (*kinds, ir.dtype_of(node)))):
             return self.descend(node)
+        if ir.is_call(node, "tl.reinterpret") and UNPACKED_FLOAT4 in (ir.dtype_of(node), *kinds):
+            code = self.visit(node.args[0])  # a byte, whatever the other side is
+            to = REGISTER.get(ir.dtype_of(node), ir.dtype_of(node))
+            return code if ir.dtype_of(code) == to else ir.pure_call("tl.reinterpret", [code], to)
         raise UnsupportedError(
             f"{ir.call_name(node).replace('tl.', 'T.')} does not take elements of 4 bits",
             fix="convert them first: T.cast(x, 'float16') or T.cast(x, 'int8')",

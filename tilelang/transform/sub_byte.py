@@ -1,7 +1,8 @@
 """Elements of 4 bits: how a value of one looks in a register, and the conversions, as expressions.
 
 In memory two elements share a byte, the one of even index in the low nibble. In a register each has a byte of its own: the number
-for int4 and uint4, the bit pattern for float4_e2m1fn.
+for int4 and uint4, the bit pattern for float4_e2m1fn. Elements of float4_e2m1_unpacked have their byte in memory, too; what its
+high half holds means nothing.
 """
 
 from __future__ import annotations
@@ -9,15 +10,22 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ir
+from ..language.dtypes import UNPACKED_FLOAT4
 
-REGISTER = {"int4": "int8", "uint4": "uint8", "float4_e2m1fn": "uint8"}  # the type of a value in a register
-_COMPUTE = {"int4": "int32", "uint4": "int32", "float4_e2m1fn": "float32"}  # what arithmetic on one is done in
+FLOAT4 = ("float4_e2m1fn", UNPACKED_FLOAT4)
+REGISTER = {"int4": "int8", "uint4": "uint8", **dict.fromkeys(FLOAT4, "uint8")}  # the type of a value in a register
+_COMPUTE = {"int4": "int32", "uint4": "int32", **dict.fromkeys(FLOAT4, "float32")}  # what arithmetic on one is done in
 _LIMITS = {"int4": (-8, 7), "uint4": (0, 15)}
 
 
 def is_sub_byte(dtype: str) -> bool:
     """True for element types of 4 bits."""
     return dtype in REGISTER
+
+
+def shares_bytes(dtype: str) -> bool:
+    """True for those of which two lie in a byte of memory."""
+    return dtype in REGISTER and dtype != UNPACKED_FLOAT4
 
 
 def compute_type(dtype: str) -> str:
@@ -38,7 +46,7 @@ def nibble_of(dtype: str, value: Any) -> Any:
 
 def decode(dtype: str, value: Any, to: str) -> Any:
     """A value as another type."""
-    if dtype != "float4_e2m1fn":
+    if dtype not in FLOAT4:
         return ir.Cast(to, value)
     # The three bits of the magnitude as the topmost of a half's exponent and mantissa: off by 2^14, subnormals included.
     code = ir.Cast("int32", value)
@@ -50,7 +58,7 @@ def decode(dtype: str, value: Any, to: str) -> Any:
 def encode(dtype: str, value: Any) -> Any:
     """A number as a value of `dtype`: integers keep their low bits, floats round or truncate, and saturate."""
     origin = ir.dtype_of(value)
-    if dtype == "float4_e2m1fn":
+    if dtype in FLOAT4:
         return ir.pure_call("tl.encode_float4", [value if origin == "float32" else ir.Cast("float32", value)], "uint8")
     if origin.startswith(("float", "bfloat")):
         low, high = _LIMITS[dtype]
