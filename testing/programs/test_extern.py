@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import tilelang
 import tilelang.language as T
 from testing.programs.launch import run
 from testing.programs.reference import random
@@ -90,3 +91,73 @@ def test_text_that_only_a_gpu_takes(device):
         pytest.skip("a GPU takes it")
     with pytest.raises(CompilationError, match=r"T\.import_source.*[\s\S]*on a GPU"):
         run(flipped(), [random((N, 2), "float16", device)], ((N, 2), "float16"), device=device)
+
+
+ROWS = """
+template <class In, class Out> __device__ void raised(const In* from, Out* to, int n = 4) {
+  for (int i = 0; i < n; ++i) to[i] = Out(float(from[i]) + 1.0f);
+}
+__device__ float squared(float x) { return x * x; }
+"""
+
+
+def test_dtypes_by_keyword_results_left_alone_and_pointers_of_buffers(device):
+    @T.prim_func
+    def main(A: T.Tensor((N, 4, 8), "float32"), B: T.Tensor((N, 4, 8), "float16"), C: T.Tensor((N,), "float32")):
+        with T.Kernel(1, threads=N, prelude=ROWS):
+            t = T.get_thread_binding()
+            S = T.alloc_shared((N, 4, 8), "float32")
+            four = T.alloc_local((4,), "float32")
+            T.copy(A, S)
+            for k in T.serial(8):
+                T.call_extern(
+                    "raised",
+                    S.access_ptr("r", offset=t * 32 + k * 4),
+                    T.access_ptr(B, "w", offset=t * 32 + k * 4),
+                    dtype="float16",
+                )
+            T.evaluate(T.call_extern("float32", "raised", T.access_ptr(S[t, 1, 0], "r", offset=4), four.data))
+            C[t] = T.call_extern("squared", four[1], dtype="float32") + T.call_pure_extern("squared", four[2], dtype="float32")
+            B.vstore([t, 3, 4], T.cast(S.vload([t, 0, 2], "float32x2"), "float16x2"))
+
+    a = random((N, 4, 8), "float32", device)
+    out, more = run(main, [a], ((N, 4, 8), "float16"), ((N,), "float32"), device=device)
+    want = (a + 1).half()
+    want[:, 3, 4:6] = a[:, 0, 2:4].half()
+    assert torch.equal(out, want)
+    torch.testing.assert_close(more, (a[:, 1, 5] + 1) ** 2 + (a[:, 1, 6] + 1) ** 2)
+
+
+def test_functions_of_the_blocks_own_memory_leave_the_pipeline(device):
+    def scaled(K, bk=64):
+        @T.prim_func
+        def main(A: T.Tensor((64, K), "float16"), B: T.Tensor((64, K), "float16"), C: T.Tensor((64, 64), "float32")):
+            with T.Kernel(1, threads=128, prelude=ROWS):
+                As, Bs = T.alloc_shared((64, bk), "float16"), T.alloc_shared((64, bk), "float16")
+                Rs = T.alloc_shared((64, bk), "float16")
+                before, after = T.alloc_local((8,), "float16"), T.alloc_local((8,), "float16")
+                Cl = T.alloc_fragment((64, 64), "float32")
+                t = T.get_thread_binding()
+                T.clear(Cl)
+                for k in T.Pipelined(T.ceildiv(K, bk), num_stages=2):
+                    T.copy(A[0, k * bk], As)
+                    T.copy(B[0, k * bk], Bs)
+                    for i in T.serial(64 * bk // 8 // 128):
+                        for v in T.vectorized(8):
+                            before[v] = As[(i * 128 + t) // (bk // 8), (i * 128 + t) % (bk // 8) * 8 + v]
+                        T.call_extern("handle", "raised", T.address_of(before[0]), T.address_of(after[0]), 8)
+                        for v in T.vectorized(8):
+                            Rs[(i * 128 + t) // (bk // 8), (i * 128 + t) % (bk // 8) * 8 + v] = after[v]
+                    T.gemm(Rs, Bs, Cl, transpose_B=True)
+                T.copy(Cl, C)
+
+        return main
+
+    a, b = random((64, 200), "float16", device), random((64, 200), "float16", device)
+    options = {"target": {"kind": "cuda", "arch": "sm_90a"}} if device == "cpu" else {}
+    kernel = tilelang.compile(scaled(200), **options)
+    out = run(kernel, [a, b], ((64, 64), "float32"), device=device)
+    reference = (a + 1).double() @ b.double().T
+    torch.testing.assert_close(out.double(), reference, rtol=1e-3, atol=1e-3 * reference.abs().max().item())
+    if device == "cpu":
+        assert "copies As by tma load" in str(kernel.remarks)

@@ -11,7 +11,7 @@ from .._lazy import ir
 from ..errors import FrontendError
 from ..language.buffer import Buffer, Element, MutableScalar, Region, TypeErrorInKernel
 from ..language.dtypes import dtype
-from ..language.emit import snapshot, statement
+from ..language.emit import drop_result, snapshot, statement
 from ..language.expr import Expr, as_condition, convert, logical, logical_not
 from ..language.kernel import Context
 from ..language.loops import Loop, serial
@@ -198,7 +198,7 @@ class Hooks:
         builder.pending = []
         if isinstance(value, (Loop, Context)):
             raise self.error(f"{_what(value)} alone has no effect", "use it in a for or with statement", place)
-        if isinstance(value, MutableScalar) and value.fresh:
+        if (isinstance(value, MutableScalar) and value.fresh) or drop_result(builder, value):
             return
         if (
             isinstance(value, Expr)

@@ -114,6 +114,29 @@ class Buffer:
         builder.emit(ir.BufferStore(self.node, value.node, [node_of(i, "int32") for i in indices], builder.span()))
         builder.wrote(self)
 
+    def access_ptr(
+        self, access_mask: str | int, ptr_type: Any = "handle", content_lanes: int = 1, offset: Any = 0, extent: Any = None
+    ) -> Any:
+        """`T.access_ptr(buffer, access_mask, offset=offset)`."""
+        from .extern import access_ptr
+
+        return access_ptr(self, access_mask, offset=offset)
+
+    def vload(self, begin: Any, dtype: Any = None) -> Any:
+        """The element at `begin`, or with a vector dtype as many elements of the last axis from there."""
+        return access(self, self._from(begin, dtype))
+
+    def vstore(self, begin: Any, value: Any) -> None:
+        """Store a value, or the lanes of a vector along the last axis from `begin`."""
+        self[self._from(begin, as_expr(value).dtype)] = value
+
+    def _from(self, begin: Any, of: Any) -> tuple[Any, ...]:
+        from .vector import Ramp
+
+        indices = tuple(begin) if isinstance(begin, (tuple, list)) else (begin,)
+        lanes = 1 if of is None else dtype(of).lanes
+        return indices if lanes == 1 else (*indices[:-1], Ramp(indices[-1], 1, lanes))
+
     def _arithmetic(self, *_: Any) -> Any:
         raise DTypeError(
             f"arithmetic on the whole buffer {self.name}",

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import DTypeError
 from ..frontend.builder import require
 from .buffer import Buffer, MutableScalar, Region
-from .emit import statement, whole
+from .emit import drop_result, statement, whole
 from .expr import Expr, as_condition, as_expr
 
 
@@ -84,4 +84,5 @@ def evaluate(value: Any) -> None:
     builder.need_kernel("T.evaluate")
     if value is None:  # a statement of the language (T.ptx_commit_group()), which is emitted by now
         return
-    builder.emit(ir.evaluate(as_expr(value).node, builder.span()))
+    if not drop_result(builder, value):
+        builder.emit(ir.evaluate(as_expr(value).node, builder.span()))

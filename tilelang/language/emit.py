@@ -118,6 +118,18 @@ def effect(name: str, args: tuple, of: dtype, hint: str, attrs: dict[str, Any] |
     return result
 
 
+def drop_result(builder: Any, value: Any) -> bool:
+    """Make the call that gave `value` a statement, if it is an author's function called just now: it may return nothing."""
+    block = builder.blocks[-1]
+    if not (isinstance(value, Expr) and isinstance(value.node, ir.Var) and block and isinstance(block[-1], ir.Bind)):
+        return False
+    last = block[-1]
+    if not (last.var.same_as(value.node) and ir.is_call(last.value, "tl.call_extern")):
+        return False
+    block[-1] = ir.evaluate(last.value, last.span)
+    return True
+
+
 def bind(value: Expr, hint: str) -> Expr:
     """`Bind(var, value)`; returns the variable."""
     builder = require("binding a value")

@@ -7,13 +7,15 @@ from typing import Any
 from .._lazy import ir
 from ..errors import DTypeError, SemanticError
 from ..frontend.builder import require
-from .buffer import Buffer, Element, Region
+from .buffer import Buffer, BufferData, Element, Region
 from .dtypes import dtype
 from .emit import effect, statement, whole
 from .expr import Expr, as_expr
 
 
 def _argument(value: Any) -> Any:
+    if isinstance(value, BufferData):
+        value = value.buffer
     if isinstance(value, (Buffer, Region)) and not isinstance(value, Element):
         return address_of(value)
     if isinstance(value, str):
@@ -54,6 +56,8 @@ def access_ptr(
 ) -> Address:
     """A pointer into `base` for a call that reads ("r"), writes ("w") or both ("rw").
 
+    `offset` counts elements from there, row by row; `A.access_ptr("w", offset=4)` is the same.
+
     Examples
     --------
     >>> T.call_extern("void", "touch", T.access_ptr(A[i], "w", offset=4))
@@ -61,27 +65,38 @@ def access_ptr(
     if access_type not in ("r", "w", "rw", "wr", 1, 2, 3):
         raise SemanticError(f"access_type={access_type!r}", fix="r, w or rw")
     address = address_of(base)
-    if not (isinstance(offset, int) and offset == 0):
-        indices = list(address.element.indices)
+    if isinstance(offset, int) and offset == 0:
+        return address
+    buffer, indices = address.element.buffer, list(address.element.indices)
+    if len(indices) == 1 or buffer.strides is not None:
         indices[-1] = indices[-1] + offset
-        address = Address(Element(address.element.buffer, tuple(indices)))
-    return address
+        return Address(Element(buffer, tuple(indices)))
+    from .tvm_buffers import index_to_coordinates
+
+    flat: Any = 0
+    for index, size in zip(indices, buffer.shape):
+        flat = flat * size + index
+    return Address(Element(buffer, tuple(index_to_coordinates(flat + offset, buffer.shape))))
 
 
-def call_extern(dtype: Any, func_name: str, *args: Any, span: Any = None) -> Expr | None:
-    """Call the device function `func_name`; buffers pass as pointers.
+def call_extern(*args: Any, dtype: Any = None, span: Any = None) -> Expr | None:
+    """Call a device function by its name: `T.call_extern(dtype, func_name, *args)`, or with `dtype` as a keyword.
 
-    A result is bound at once; `dtype` "void" (or "handle") makes a statement.
+    Buffers pass as pointers. A result is bound at once; `dtype` "void" (or "handle") makes a statement.
 
     Examples
     --------
     >>> y = T.call_extern("float32", "my_square", x)
+    >>> y = T.call_extern("my_square", x, dtype="float32")
     """
+    if dtype is None:
+        dtype, *args = args or (None,)  # type: ignore[assignment]
+    func_name, *values = args or (None,)
     if not isinstance(func_name, str):
         raise DTypeError(
             f"T.call_extern: the function's name must be a string, got {func_name!r}", fix='T.call_extern("float32", "name", x)'
         )
-    nodes = tuple(_argument(a) for a in args)
+    nodes = tuple(_argument(a) for a in values)
     name = ir.StringImm(func_name)
     if dtype in ("void", "handle", None, ""):
         statement("tl.call_extern", (name, *nodes))

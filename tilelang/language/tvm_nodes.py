@@ -147,8 +147,10 @@ def Let(var: Expr, value: Any, body: Any, span: Any = None) -> Any:
     return as_expr(body, "the body of T.Let")
 
 
-def call_pure_extern(dtype: Any, func_name: str, *args: Any, span: Any = None) -> Expr:
-    """Call a device function without side effects by name; the result is an expression.
+def call_pure_extern(*args: Any, dtype: Any = None, span: Any = None) -> Expr:
+    """Call a device function without side effects: `T.call_pure_extern(dtype, func_name, *args)`, or with `dtype` as a keyword.
+
+    The result is an expression.
 
     Examples
     --------
@@ -156,7 +158,7 @@ def call_pure_extern(dtype: Any, func_name: str, *args: Any, span: Any = None) -
     """
     from .extern import call_extern
 
-    found = call_extern(dtype, func_name, *args)
+    found = call_extern(*args, dtype=dtype)
     if found is None:
         raise DTypeError("T.call_pure_extern without a result type", fix='T.call_pure_extern("float32", "name", x)')
     return found

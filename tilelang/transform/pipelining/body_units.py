@@ -12,8 +12,9 @@ from ..effects import BARRIER, Access, expr_accesses, is_unit, ordering_call, un
 # Opaque calls that neither wait for anything nor publish anything to other blocks.
 _HARMLESS = (
     "tl.print", "tl.device_assert", "tl.assume", "tl.use_swizzle", "tl.annotate_", "tl.sync_threads", "tl.sync_warp",
-    "tl.grid_launch_dependents",
+    "tl.grid_launch_dependents", "tl.ldmatrix_", "tl.stmatrix_", "tl.mma_", "tl.dp4a",
 )  # fmt: skip
+_OF_THE_BLOCK = ("local", "local.var", "local.fragment", "shared", "shared.dyn")
 _READS_STATE = 2  # CallEffectKind: 0 annotation, 1 pure, 2 reads memory, above: changes something
 
 
@@ -121,4 +122,14 @@ def may_order_blocks(call: ir.Call) -> bool:
     name = ir.call_name(call)
     if name.startswith("tl.atomic_"):
         return name == "tl.atomic_load"
+    if name == "tl.call_extern":
+        return not _is_computation(call)
     return _effect(call) > _READS_STATE and not name.startswith(_HARMLESS)
+
+
+def _is_computation(call: ir.Call) -> bool:
+    """True if an author's function gets memory of its own block and no other: nothing there comes from another block."""
+    pointers = [v for v in ir.collect(call, ir.Var) if ir.is_buffer_var(v) or ir.dtype_of(v) == "handle"]
+    sources = [load.source for load in ir.collect(call, ir.BufferLoad)]
+    addresses = [a for a in call.args if ir.is_call(a, "tirx.address_of")]
+    return bool(addresses) and not pointers and all(ir.scope_of(b) in _OF_THE_BLOCK for b in sources)
