@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-_SUBMODULES = ["analysis", "autotuner", "cache", "carver", "codegen", "contrib", "cpu", "cuda", "dtypes"]
+_SUBMODULES = ["analysis", "autodd", "autotuner", "cache", "carver", "codegen", "contrib", "cpu", "cuda", "dtypes"]
 _SUBMODULES += ["engine", "errors", "frontend", "ir", "language", "layout", "libinfo", "profiler", "runtime", "simulator"]
 _SUBMODULES += ["target", "testing", "tileop", "toolchain", "tools", "transform", "utils"]
 _NAMES = {
