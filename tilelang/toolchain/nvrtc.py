@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 from collections.abc import Sequence
 
 from tilelang.errors import UnavailableError
@@ -11,6 +12,9 @@ from tilelang.log import logger
 from tilelang.paths import device_include_directory
 from tilelang.toolchain.diagnostics import USER_TEXT, check_log, tool_failure
 from tilelang.toolchain.locate import toolkit_headers
+
+# What an author's own text may need beside the language: textures, the runtime's types and calls, launches from the device.
+_OF_THE_RUNTIME = re.compile(r"cuda|<<<|#include(?! <tl/)")
 
 
 @functools.cache
@@ -58,8 +62,11 @@ def compile_text(source: str, arch: str, *, form: str, name: str, options: Seque
     arguments = [f"--gpu-architecture={wanted}", f"--include-path={device_include_directory()}", "--std=c++17"]
     # NVRTC knows memcpy, but not GCC's spelling of it, which the headers share with the host compilers.
     arguments += ["-D__builtin_memcpy=memcpy", *options]
-    if USER_TEXT in source and (headers := toolkit_headers()) is not None:
-        arguments.append(f"--include-path={headers}")
+    if USER_TEXT in source:
+        if (headers := toolkit_headers()) is not None:
+            arguments.append(f"--include-path={headers}")
+    elif _OF_THE_RUNTIME.search(source) is None:
+        arguments.append("--minimal")  # declares none of it, which saves 6 ms
     if form == "cubin":
         # The report costs nothing measurable. NVRTC's own cache would leave it out, and ptxas' warnings with it.
         arguments += ["--ptxas-options=-v", "--no-cache"]
