@@ -82,8 +82,9 @@ def _compile(func: FunctionType, kind: str) -> tuple[CodeType, Hooks]:
     )
     if sys.version_info >= (3, 12):
         outer.type_params = []
-    module = ast.Module([ast.copy_location(outer, definition)], [])
-    ast.fix_missing_locations(module)
+    for node in (outer, *outer.args.args):  # the rest has been located; `ast.fix_missing_locations` would walk through it all
+        ast.copy_location(node, definition)
+    module = ast.Module([outer], [])
     # dont_inherit: this module's own `from __future__` is not the user's.
     compiled = compile(module, source.file, "exec", dont_inherit=True)
     outer_code = next(c for c in compiled.co_consts if isinstance(c, CodeType))

@@ -114,15 +114,20 @@ class Rewriter(ast.NodeTransformer):
 
     def _locate(self, nodes: Iterable[ast.AST], where: ast.AST) -> None:
         """Give generated nodes the place of the statement they stand for; statements inside them have theirs."""
-        pending = list(nodes)
+        pending: list[Any] = list(nodes)
         while pending:
             node = pending.pop()
             if node in self.located:
                 continue
             if isinstance(node, ast.stmt):
                 self.located.add(node)
-            pending.extend(ast.iter_child_nodes(node))
-            if not hasattr(node, "lineno") and isinstance(node, (ast.expr, ast.stmt, ast.arg, ast.keyword)):
+            fields = vars(node)  # `ast.iter_child_nodes` takes three times as long
+            for value in fields.values():
+                if isinstance(value, list):
+                    pending += [element for element in value if isinstance(element, ast.AST)]
+                elif isinstance(value, ast.AST) and value._fields:
+                    pending.append(value)
+            if "lineno" not in fields and "lineno" in node._attributes:
                 ast.copy_location(node, where)
                 if getattr(node, "end_lineno", None) != node.lineno:
                     # CPython reports a method call that spans lines at its last one: keep to the first.

@@ -364,13 +364,18 @@ def _each(node: Any) -> Iterator[Any]:
             pending += getter(node)[::-1]
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=1024)
 def _nodes(stmt: Stmt) -> tuple:
-    """The nodes of a statement with statements inside: one pass after the other asks the same one for something else."""
-    return tuple(_each(stmt))
+    """The nodes of a statement, parents first: one pass after the other asks the same one for something else, and what a pass
+    changes shares most of its statements with what it was."""
+    nodes = [stmt]
+    for child in _children(stmt):
+        nodes += _nodes(child) if type(child) in _KEPT else _each(child)
+    return tuple(nodes)
 
 
 _COMPOUND = frozenset({SeqStmt, For, AttrStmt, IfThenElse})
+_KEPT = _COMPOUND | {BufferStore, Evaluate, Bind}
 
 
 def collect(node: Any, kinds: type | tuple[type, ...]) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from operator import is_
 from typing import Any, ClassVar
 
 from .. import ir
@@ -76,6 +77,7 @@ class LoweringContext:
     first_thread: int = 0
     packed: dict[ir.Var, ir.Var] = field(default_factory=dict)
     pipeline_depths: dict[ir.Var, int] = field(default_factory=dict)
+    _kept: tuple[list[Any], ir.Analyzer] | None = field(default=None, init=False, repr=False, compare=False)
 
     def copy(self) -> LoweringContext:
         """A context whose decisions are its own."""
@@ -120,6 +122,14 @@ class LoweringContext:
     def analyzer(self, ranges: Mapping[ir.Var, tuple[Any, Any]] | None = None) -> ir.Analyzer:
         """An analyzer that knows the ranges and conditions around this operator (and `ranges`), and symbols not negative."""
         return ir.analyzer_for({**self.ranges, **(ranges or {})}, self.symbols, self.constraints)
+
+    @property
+    def proofs(self) -> ir.Analyzer:
+        """What `analyzer()` gives, kept until ranges or conditions change: for questions alone, nothing may be bound to it."""
+        known = [*self.ranges, *self.ranges.values(), *self.symbols, *self.constraints]
+        if self._kept is None or len(known) != len(self._kept[0]) or not all(map(is_, known, self._kept[0])):
+            self._kept = known, self.analyzer()
+        return self._kept[1]
 
     def remark(self, span: Any, text: str, rule: str = "missed", **values: Any) -> None:
         """Tell the author of a decision about the code at `span`; "missed" is what could not be done."""

@@ -86,7 +86,7 @@ def whole_layout(
         inner = part.dims[dims.index(d)] if d in dims else ()
         blocks = shape[d] // region_shape[d]
         if shape[d] != region_shape[d] and d in dims:
-            if shape[d] % region_shape[d] or not ir.can_prove(ir.as_expr(low[d] % region_shape[d] == 0), ctx.analyzer()):
+            if shape[d] % region_shape[d] or not ir.can_prove(ir.as_expr(low[d] % region_shape[d] == 0), ctx.proofs):
                 raise _misaligned(region, d, f"[{low[d]} : +{region_shape[d]}] is not one of equal blocks of {shape[d]}", span)
             if part.is_padded(dims.index(d)):
                 raise _misaligned(region, d, f"of extent {region_shape[d]} is not a multiple of the instruction's tiles", span)
@@ -109,7 +109,7 @@ def view(
         outer, inner = _split(factors, region_shape[d], whole.shape[d])
         if outer is None:
             raise _misaligned(region, d, f"of extent {region_shape[d]} of {whole.shape[d]} cuts through threads", span)
-        if region_shape[d] > 1 and not ir.can_prove(ir.as_expr(low[d] % region_shape[d] == 0), ctx.analyzer()):
+        if region_shape[d] > 1 and not ir.can_prove(ir.as_expr(low[d] % region_shape[d] == 0), ctx.proofs):
             raise _misaligned(region, d, f"starts at {low[d]}, not at a multiple of {region_shape[d]}", span)
         block = low[d] // region_shape[d] if region_shape[d] > 1 else low[d]
         for f, digit in zip(outer, Fragment((1,), (outer,)).digits(0, block)):
@@ -118,7 +118,7 @@ def view(
             kept.append(inner)
     ordered = sorted(dims)
     layout = Fragment(tuple(region_shape[d] for d in ordered), tuple(kept), whole.replication)
-    return FragmentView(layout.permuted([ordered.index(d) for d in dims]), ir.simplify(base, ctx.analyzer()))
+    return FragmentView(layout.permuted([ordered.index(d) for d in dims]), ir.simplify(base, ctx.proofs))
 
 
 def _split(factors: Sequence[Factor], extent: int, total: int) -> tuple[Any, tuple[Factor, ...]]:

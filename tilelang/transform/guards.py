@@ -5,6 +5,8 @@ A load out of bounds yields zero, a store out of bounds is skipped.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from .. import ir
@@ -12,11 +14,22 @@ from .loop_nest import conjunction
 
 
 class GuardMemory(ir.Mutator):
-    """Guards accesses that the analyzer cannot prove in bounds."""
+    """Guards accesses that the analyzer cannot prove in bounds.
 
-    def __init__(self, analyzer: ir.Analyzer, scopes: tuple[str, ...] = ("global", "shared.dyn", "shared")) -> None:
+    `analyzer` may be what makes one: it is called where there is something to prove.
+    """
+
+    def __init__(
+        self,
+        analyzer: ir.Analyzer | Callable[[], ir.Analyzer],
+        scopes: tuple[str, ...] = ("global", "shared.dyn", "shared"),
+    ) -> None:
         super().__init__()
-        self.analyzer, self.scopes = analyzer, scopes
+        self._analyzer, self.scopes = analyzer, scopes
+
+    @functools.cached_property
+    def analyzer(self) -> ir.Analyzer:
+        return self._analyzer if isinstance(self._analyzer, ir.Analyzer) else self._analyzer()
 
     def bounds(self, buf: ir.Var, indices: Any) -> list[Any]:
         """The unproven conditions under which an access is in bounds."""

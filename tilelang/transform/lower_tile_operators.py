@@ -124,7 +124,7 @@ class _Lower(ir.Mutator):
         """Code that every thread runs for itself: guarded memory, replicated fragments read from registers."""
         if isinstance(node, (ir.IntImm, ir.Var)):
             return node
-        return _ReplicatedRegisters(self.ctx).visit(GuardMemory(self.ctx.analyzer()).visit(node))
+        return _ReplicatedRegisters(self.ctx).visit(GuardMemory(self.ctx.analyzer).visit(node))
 
 
 class _ReplicatedRegisters(ir.Mutator):
@@ -133,7 +133,7 @@ class _ReplicatedRegisters(ir.Mutator):
         self.ctx = ctx
 
     def _index(self, buf: ir.Var, indices: Any) -> Any:
-        return ir.simplify(self.ctx.fragments[buf].local_of(list(indices)), self.ctx.analyzer())
+        return ir.simplify(self.ctx.fragments[buf].local_of(list(indices)), self.ctx.proofs)
 
     def visit_BufferLoad(self, node: Any) -> Any:
         if ir.scope_of(node.source) != "local.fragment":

@@ -61,7 +61,7 @@ def ldmatrix_form(matrix: SharedMatrix, k_dim: int, instruction_k: int, ctx: Low
         return None
     per_row = ROW_BYTES * 8 // matrix.bits
     start = matrix.starts[contiguous]
-    if not ir.can_prove(ir.as_expr(start % per_row == 0), ctx.analyzer()):
+    if not ir.can_prove(ir.as_expr(start % per_row == 0), ctx.proofs):
         return None
     return form if rows_aligned(ctx.shared_layout(matrix.buffer), per_row) else None
 

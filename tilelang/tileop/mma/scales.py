@@ -40,7 +40,7 @@ class BlockScales:
 
     def register(self, row: Any, step: Any, instruction: ScaledInstruction, ctx: LoweringContext) -> Any:
         """The register of the row's scales for the instruction's step along k."""
-        analyzer, count = ctx.analyzer(), instruction.blocks
+        analyzer, count = ctx.proofs, instruction.blocks
         first = add(self.k_start, scale(step, instruction.k))
         places = [
             ir.simplify(ir.as_expr(add(first, j * instruction.block) // self.granularity % self.held), analyzer)
@@ -63,7 +63,7 @@ class BlockScales:
             return self._word(row, first // 4) if count == 4 else self._shifted(row, first)
         contiguous = len(self.codes.starts) - 1
         start = self.codes.starts[contiguous]
-        along = self.codes.dims[1] == contiguous and ir.can_prove(ir.as_expr(start % count == 0), ctx.analyzer())
+        along = self.codes.dims[1] == contiguous and ir.can_prove(ir.as_expr(start % count == 0), ctx.proofs)
         if count > 1 and along and rows_aligned(ctx.shared_layout(self.codes.buffer), count):
             kind = f"uint{8 * count}"
             return ir.Cast("uint32", ir.pure_call("tl.load_as", [ir.address_of(self.codes.at(row, first))], kind))

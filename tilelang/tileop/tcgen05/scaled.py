@@ -100,7 +100,7 @@ class ScaledTensorGemm(TensorGemm):
             offset = ir.simplify(ir.as_expr(tile * (count // _PER_COLUMN)))
             places.append(scales.base if ir.const_int(offset) == 0 else scales.base + ir.Cast("uint32", offset))
         k = ir.as_expr(self.k_start) + at.step * self.instruction.k
-        ids = [ir.Cast("uint32", ir.simplify(k // g % _PER_WORD, ctx.analyzer())) for g in self.granularity]
+        ids = [ir.Cast("uint32", ir.simplify(k // g % _PER_WORD, ctx.proofs)) for g in self.granularity]
         template = [t for i, t in enumerate(at.template) if i != 2]  # C is float32
         args = [at.target, at.left, at.right, *places, *ids, at.keep]
         return ir.evaluate(ir.call("tl.tcgen05_mma_scaled", args, attrs={"template": template}, span=self.span), self.span)

@@ -173,7 +173,7 @@ def _unmappable(tensor: ir.Var, bits: int, ctx: LoweringContext) -> str | None:
         return f"{tensor.name} has {len(strides)} dimensions; a tensor map has at most {rules.MAX_RANK}"
     if strides[-1] != 1:
         return f"the last dimension of {tensor.name} is not contiguous"
-    analyzer = ctx.analyzer()
+    analyzer = ctx.proofs
     for dim, stride in enumerate(strides[:-1]):
         if not ir.can_prove(ir.as_expr(stride * (bits // 8) % rules.ALIGNMENT == 0), analyzer):
             return f"the stride of dimension {dim} of {tensor.name} is not provably a multiple of {rules.ALIGNMENT} bytes"
@@ -184,7 +184,7 @@ def _misaligned(tensor: ir.BufferRegion, bits: int, promised: bool, ctx: Lowerin
     """Why a box cannot start in its row; the hardware takes a box that starts between 16 bytes for an illegal instruction."""
     step = rules.ALIGNMENT * 8 // bits
     rest = ir.as_expr(tensor.region[-1].min % step)
-    analyzer = ctx.analyzer()
+    analyzer = ctx.proofs
     if promised and not ir.can_prove(rest != 0, analyzer):
         return None
     if ir.can_prove(rest == 0, analyzer):
@@ -196,7 +196,7 @@ def _misaligned(tensor: ir.BufferRegion, bits: int, promised: bool, ctx: Lowerin
 
 def below_zero(tensor: ir.BufferRegion, ctx: LoweringContext) -> str | None:
     """Why a box cannot be stored here: its corner may be negative, which only loads allow."""
-    analyzer = ctx.analyzer()
+    analyzer = ctx.proofs
     for dim, r in enumerate(tensor.region):
         if not ir.can_prove(ir.as_expr(r.min >= 0), analyzer):
             return f"the region of {tensor.source.name} may start below 0 in dimension {dim}, where TMA does not store"

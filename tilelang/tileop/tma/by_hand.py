@@ -131,7 +131,7 @@ class TensorLoadByHand(LoadByHand):
         if self.swizzle:
             row, column = indices[-2], indices[-1]
             aligned = ir.as_expr(row % rules.SWIZZLE_ROWS == 0), ir.as_expr(column % wide == 0)
-            if not all(ir.can_prove(a, ctx.analyzer()) for a in aligned):
+            if not all(ir.can_prove(a, ctx.proofs) for a in aligned):
                 raise self._refuse(f"swizzled rows of {tile.name} must start at a multiple of {rules.SWIZZLE_ROWS} rows")
         tensor_map = ir.address_of(ir.load(ctx.tensor_map(TensorMapSpec(tensor, self.box, self.swizzle)), [0]))
         args = [element_of(self.target), tensor_map, element_of(self.barrier), *self.coordinates]

@@ -108,7 +108,7 @@ class RowsCopy(TileOp):
         step = (layout.swizzle or width * bits // 8) * ROWS
         if chunk > rules.MAX_BOX or chunk * bits // 8 % rules.ALIGNMENT or step % rules.SHARED_ALIGNMENT:
             raise self._refuse(f"{width} elements of {bits} bits are no box of 16 to {rules.MAX_BOX} elements, four to 128 bytes")
-        if not ir.can_prove(ir.as_expr(first % ROWS == 0), ctx.analyzer()):
+        if not ir.can_prove(ir.as_expr(first % ROWS == 0), ctx.proofs):
             raise self._refuse(f"the rows of {tile.name} do not provably start at a multiple of {ROWS}")
         tensor_map = ir.address_of(ir.load(ctx.tensor_map(TensorMapSpec(source, (chunk, 1), layout.swizzle)), [0]))
         name, hint = hinted("tl.tma_gather4" if self.is_load else "tl.tma_scatter4", self.eviction_policy)

@@ -48,7 +48,7 @@ class DescribedMatrix:
         # Positions inside the tile: whole atoms along rows, whole swizzled rows (or whole k steps) along columns.
         row, column = matrix.starts[-2], matrix.starts[-1]
         step = k_bytes * 8 // bits if k_major else layout.columns
-        analyzer = ctx.analyzer()
+        analyzer = ctx.proofs
         if not ir.can_prove(ir.as_expr(row % 8 == 0), analyzer) or not ir.can_prove(ir.as_expr(column % step == 0), analyzer):
             return None
         leading = 16 if k_major else shape[-2] * layout.swizzle
@@ -63,7 +63,7 @@ class DescribedMatrix:
             return 1 << 16, instruction_k * self.swizzle
         row = self.swizzle * 8 // self.matrix.bits
         steps = row // instruction_k
-        while steps > 1 and not ir.can_prove(ir.as_expr(self.matrix.starts[-1] % (steps * instruction_k) == 0), ctx.analyzer()):
+        while steps > 1 and not ir.can_prove(ir.as_expr(self.matrix.starts[-1] % (steps * instruction_k) == 0), ctx.proofs):
             steps //= 2
         return steps, instruction_k * self.matrix.bits // 8
 

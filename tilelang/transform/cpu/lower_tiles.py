@@ -96,4 +96,4 @@ class _Lower(ir.Mutator):
     def _guarded(self, node: Any) -> Any:
         if isinstance(node, (ir.IntImm, ir.Var)):
             return node
-        return GuardMemory(self.ctx.analyzer()).visit(node)
+        return GuardMemory(self.ctx.analyzer).visit(node)
