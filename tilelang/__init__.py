@@ -25,7 +25,7 @@ __version__ = "0.2.0"
 
 _SUBMODULES = ["analysis", "autodd", "autotuner", "cache", "carver", "codegen", "contrib", "cpu", "cuda", "dtypes"]
 _SUBMODULES += ["engine", "errors", "frontend", "ir", "language", "layout", "libinfo", "profiler", "runtime", "simulator"]
-_SUBMODULES += ["target", "testing", "tileop", "toolchain", "tools", "transform", "utils"]
+_SUBMODULES += ["quantize", "target", "testing", "tileop", "toolchain", "tools", "transform", "utils"]
 _NAMES = {
     "CompiledArtifact": "tilelang.engine",
     "DataType": "tilelang.ir",

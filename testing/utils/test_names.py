@@ -35,8 +35,9 @@ def test_tvm_is_the_installed_one():
 
 def test_pass_config_key():
     from tilelang.transform import PassConfigKey
+    from tilelang.transform.pass_config import PassConfigKey as documented
 
-    assert PassConfigKey is tilelang.PassConfigKey
+    assert PassConfigKey is documented is tilelang.PassConfigKey
 
 
 def test_utils():
@@ -109,6 +110,28 @@ def test_names_that_refuse():
         assert "not in this version" in repr(name)
 
 
+@pytest.mark.parametrize(
+    "place",
+    ["quantize:lop3_permute", "tools.cuda.iket:start", "engine.phase:LowerAndLegalize", "engine.phase:OptimizeForTarget"],
+)
+def test_places_that_refuse(place):
+    module, name = place.split(":")
+    found = getattr(importlib.import_module(f"tilelang.{module}"), name)
+    with pytest.raises(NotImplementedError, match=f"{name} is not in this version") as refused:
+        found("x")
+    assert refused.value.fix
+
+
+def test_backends_of_targets():
+    from tilelang.jit.execution_backend import allowed_backends_for_target, resolve_execution_backend
+
+    allowed = allowed_backends_for_target("c")
+    assert resolve_execution_backend(None, "c") == resolve_execution_backend("auto", "c") == allowed[0] and "cython" in allowed
+    assert set(allowed_backends_for_target("c", include_unavailable=False)) <= set(allowed)
+    with pytest.raises(ValueError, match="Invalid execution backend"):
+        resolve_execution_backend("none", "c")
+
+
 def test_lower_is_a_function_and_a_module():
     import tilelang.engine.lower
 
@@ -121,3 +144,10 @@ def test_machines_of_carver():
     for machine in (carver.CDNA, carver.RDNA, carver.METAL, carver.CPU):
         with pytest.raises(NotImplementedError, match="hints"):
             machine()
+
+
+def test_options_of_a_target():
+    from tilelang.target.target import resolve_target
+
+    with pytest.raises(AssertionError, match=r"is not supported: .*'-foo=1'.*Pass target options as a dict"):
+        resolve_target("cuda -arch=sm_80 -foo=1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tilelang.errors import UnsupportedError
 from tilelang.jit.adapter.base import adapter_of, adapters
@@ -36,6 +36,40 @@ def default_backend(target: Target) -> str:
 def available_backends(target: Target) -> tuple[str, ...]:
     """Those of `legal_backends` whose libraries are installed."""
     return tuple(name for name in legal_backends(target) if adapters()[name].available())
+
+
+def allowed_backends_for_target(target: Any, *, include_unavailable: bool = True) -> list[str]:
+    """The backends that serve a target, the default first.
+
+    Parameters
+    ----------
+    target : str, dict or Target
+    include_unavailable : bool
+        Also those whose libraries are not installed.
+
+    Examples
+    --------
+    >>> allowed_backends_for_target("cuda")
+    """
+    from tilelang.target.target import resolve_target
+
+    resolved = resolve_target(target)
+    return list(legal_backends(resolved) if include_unavailable else available_backends(resolved))
+
+
+def resolve_execution_backend(requested: str | None, target: Any) -> str:
+    """The backend that a request means for a target; None and "auto" are its default.
+
+    Raises
+    ------
+    ExecutionBackendError
+        For a backend that does not exist, or that does not serve the target.
+    JITUnavailableError
+        When what the backend stands on is not installed.
+    """
+    from tilelang.target.target import resolve_target
+
+    return choose_backend(requested or "auto", resolve_target(target))
 
 
 def require_known(requested: str, target: object) -> None:

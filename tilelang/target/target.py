@@ -18,6 +18,10 @@ DEFAULT_ARCH = "sm_90a"
 _TVM_ARCH = "sm_50"  # what tvm.target.Target("cuda") says where TVM itself sees no GPU
 
 
+class TargetOptionError(UnsupportedError, AssertionError):
+    """An option in a target's text that is not understood. An AssertionError, too: TileLang 0.1 asserted that there is none."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A compilation target.
@@ -166,8 +170,9 @@ def _parse(spec: Any) -> tuple[str, str | None, int | None]:
         for option in rest.split():
             key, _, value = option.lstrip("-").partition("=")
             if key != "arch" or not value:
-                raise UnsupportedError(
-                    f"target option {option!r} of {spec!r} is unknown", fix='write target={"kind": "cuda", "arch": "sm_90a"}'
+                raise TargetOptionError(
+                    f"Target {spec!r} is not supported: it has the option {option!r}. Pass target options as a dict",
+                    fix='write target={"kind": "cuda", "arch": "sm_90a"}',
                 )
             arch = value
         return kind, arch, None
