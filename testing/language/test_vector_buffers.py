@@ -66,12 +66,12 @@ def test_a_slice_of_what_it_reads(device):
     torch.testing.assert_close(out, (a.view(32, 2) * a.view(32, 2)[:, :1]).view(-1))
 
 
-def test_scalars_are_scalars():
+def test_workspaces_are_of_scalars():
     @T.prim_func
     def main(A: T.Tensor((64,), "float16")):
+        pairs = T.alloc_global((32,), "float16x2")
         with T.Kernel(1, threads=32):
-            pair = T.alloc_var("float16x2")
-            A[0:2] = pair
+            A[0:2] = pairs[0]
 
-    with pytest.raises(DTypeError, match="a scalar of the vector type float16x2"):
+    with pytest.raises(DTypeError, match="a workspace of the vector type float16x2"):
         tilelang.compile(main)

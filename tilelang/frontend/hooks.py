@@ -89,7 +89,7 @@ class Hooks:
         if is_new:
             value.fresh = False
         elif isinstance(old, MutableScalar):
-            if isinstance(value, (Expr, int, float, bool)):
+            if isinstance(value, (Expr, int, float, bool)) or (isinstance(value, Region) and old.dtype.lanes > 1):
                 old.store(value)
                 builder.pending = []
                 return old
@@ -100,6 +100,14 @@ class Hooks:
             value = _snapshot_items(value, name) if fresh else snapshot(value, name)
         builder.pending = []
         return value
+
+    def named(self, name: str, old: Any, value: Any, fresh: bool, place: int) -> Any:
+        """`name := value`, inside the assignment under way."""
+        builder = require("an assignment")
+        held, builder.pending = builder.pending, [name]
+        found = self.assign(name, old, value, fresh, place)
+        builder.pending = held
+        return found
 
     def typed(self, value: Any, annotation: Callable[[], Any], place: int) -> Any:
         """`x: T.float32 = value` converts; other annotations are Python's business."""
@@ -170,8 +178,13 @@ class Hooks:
             )
 
     def aug(self, name: str, old: Any, op: str, value: Any, place: int) -> Any:
-        if isinstance(old, (Buffer, Region)):
-            raise self.error(f"{name} {op}= changes a whole buffer", f"loop over its elements: {name}[i] {op}= ...", place)
+        if isinstance(old, Buffer):
+            raise self.error(
+                f"{name} {op}= changes a whole buffer", f"loop over its elements: {name}[i] {op}= ..., or slice it", place
+            )
+        if isinstance(old, Region):
+            old.store(_BINARY[op](old, value))
+            return old
         if isinstance(old, (list, dict, set)):
             self.host_change(f"the Python {type(old).__name__} {name}", place)
             return _IN_PLACE[op](old, value)
@@ -184,9 +197,10 @@ class Hooks:
     def augitem(self, target: Any, index: Any, op: str, value: Callable[[], Any], place: int) -> None:
         if isinstance(target, (Buffer, Region, MutableScalar)):
             element = target[index]
-            if not isinstance(element, Element):
-                raise self.error(f"{op}= on {element}, which is not one element", "loop over it with T.Parallel", place)
-            element = Element(element.buffer, tuple(snapshot(i) for i in element.indices))
+            if isinstance(element, Element):
+                element = Element(element.buffer, tuple(snapshot(i) for i in element.indices))
+            elif isinstance(element, Region):
+                element = snapshot(element)
             element.store(_BINARY[op](element, value()))
             return
         self.setitem(target, index, _BINARY[op](target[index], value()), place)

@@ -9,7 +9,7 @@ from .._lazy import ir
 from ..errors import FrontendError, SourceSpan
 from ..language.buffer import MutableScalar
 from ..language.emit import snapshot
-from ..language.expr import Expr, as_condition
+from ..language.expr import Expr, as_condition, logical_not
 from ..language.loops import Loop, bound_node, loop_dtype
 from .builder import Builder, Frame
 from .names import Poison, survives
@@ -134,15 +134,35 @@ class WhileLoop(_Carrying):
         if known is False:
             return
         if known:
-            raise self.hooks.error(
-                "the condition of while is always true", "loop over T.serial, or test a T.alloc_var", self.place, EndlessLoopError
-            )
+            raise self._endless()
         self.builder.need_kernel("a while loop")
         statement_span, node = self.builder.span(), as_condition(value).node
         frame = self.builder.push(Frame("while", "while"))
         yield None
         body = self.builder.pop(frame)
         self.builder.emit(ir.While(node, body, statement_span))
+
+    def iterations(self) -> Iterator[None]:
+        """The body of a loop whose condition is a statement of its own: `proceed`."""
+        self.builder.need_kernel("a while loop")
+        statement_span = self.builder.span()
+        frame = self.builder.push(Frame("while", "while"))
+        yield None
+        body = self.builder.pop(frame)
+        self.builder.emit(ir.While(ir.const(True, "bool"), body, statement_span))
+
+    def proceed(self, condition: Any) -> None:
+        """Leave the loop unless the condition holds."""
+        known, span = self.hooks.known(condition, self.place), self.builder.span()
+        if known:
+            raise self._endless()
+        leave = ir.Break(span)
+        self.builder.emit(leave if known is False else ir.IfThenElse(logical_not(condition).node, leave, None, span))
+
+    def _endless(self) -> Exception:
+        return self.hooks.error(
+            "the condition of while is always true", "loop over T.serial, or test a T.alloc_var", self.place, EndlessLoopError
+        )
 
 
 class EndlessLoopError(FrontendError, RuntimeError):

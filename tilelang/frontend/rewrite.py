@@ -33,7 +33,6 @@ _REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.Import: ("import", "import at the top of the module"),
     ast.ImportFrom: ("import", "import at the top of the module"),
     ast.Try: ("try/except", "device code has no exceptions: test the condition with if"),
-    ast.NamedExpr: ("the := expression", "assign in a statement of its own"),
     ast.Yield: ("yield", "a kernel is no generator"),
     ast.YieldFrom: ("yield from", "a kernel is no generator"),
     ast.Await: ("await", "device code is synchronous"),
@@ -87,6 +86,7 @@ class Rewriter(ast.NodeTransformer):
     def __init__(self, source: Source, tracked: set[str], depth: list[int] | None = None) -> None:
         self.source, self.tracked = source, tracked
         self.shadows: list[set[str]] = []
+        self.sometimes = 0  # open expressions that Python evaluates only sometimes, or later
         self.located: set[ast.AST] = set()
         self.counter = depth if depth is not None else [0]
 
@@ -156,6 +156,13 @@ class Rewriter(ast.NodeTransformer):
         self.counter[0] += 1
         return f"__tl_{self.counter[0]}"
 
+    def delayed(self, node: ast.expr) -> ast.Lambda:
+        """A part that Python evaluates only sometimes, or later."""
+        self.sometimes += 1
+        thunk = _thunk(self.visit(node))
+        self.sometimes -= 1
+        return thunk
+
     def mark(self, node: ast.AST) -> ast.Constant:
         return _constant(self.source.mark(node))
 
@@ -209,7 +216,7 @@ class Rewriter(ast.NodeTransformer):
             call = _hook("aug", _constant(target.id), read, op, self.visit(node.value), self.mark(node))
             return [ast.Assign([_name(target.id, True)], call)]
         if isinstance(target, ast.Subscript):
-            args = (self.visit(target.value), self.index(target.slice), op, _thunk(self.visit(node.value)), self.mark(node))
+            args = (self.visit(target.value), self.index(target.slice), op, self.delayed(node.value), self.mark(node))
             return [ast.Expr(_hook("augitem", *args))]
         self.refuse(target, "assignment to an attribute", "objects of the host are constants in a kernel; write to a buffer")
 
@@ -239,8 +246,9 @@ class Rewriter(ast.NodeTransformer):
         return [check, ast.Raise(node.exc and self.visit(node.exc), node.cause and self.visit(node.cause))]
 
     def stmt_Assert(self, node: ast.Assert) -> list[ast.stmt]:
-        message = _constant(None) if node.msg is None else self.visit(node.msg)
-        return [ast.Expr(_hook("assert_", self.visit(node.test), _thunk(message), self.mark(node)))]
+        test = self.visit(node.test)
+        message = _thunk(_constant(None)) if node.msg is None else self.delayed(node.msg)
+        return [ast.Expr(_hook("assert_", test, message, self.mark(node)))]
 
     def stmt_If(self, node: ast.If) -> list[ast.stmt]:
         branch, names = self.temporary(), bound_names([*node.body, *node.orelse])
@@ -294,13 +302,17 @@ class Rewriter(ast.NodeTransformer):
     def stmt_While(self, node: ast.While) -> list[ast.stmt]:
         if node.orelse:
             self.refuse(node.orelse[0], "else of a loop", "set a T.alloc_var before break and test it after the loop")
-        loop, names = self.temporary(), bound_names(node.body)
+        loop, names = self.temporary(), bound_names([node.test, *node.body])
         values = [_name(n) for n in names]
         out: list[ast.stmt] = [ast.Assign([_name(loop, True)], _hook("while_", _names_tuple(names), self.mark(node.test)))]
         if names:
             out.append(_unpack(names, _method(loop, "enter", *values)))
-        condition = _method(loop, "test", _thunk(self.visit(node.test)))
-        out.append(ast.For(_name(self.temporary(), True), condition, self.block(node.body), []))
+        if any(isinstance(n, ast.NamedExpr) for n in ast.walk(node.test)):  # the condition is a statement of each iteration
+            head: list[ast.stmt] = [ast.Expr(_method(loop, "proceed", self.visit(node.test)))]
+            iterations, body = _method(loop, "iterations"), head + self.block(node.body)
+        else:
+            iterations, body = _method(loop, "test", _thunk(self.visit(node.test))), self.block(node.body)
+        out.append(ast.For(_name(self.temporary(), True), iterations, body, []))
         leave = _method(loop, "leave", *values)
         out.append(_unpack(names, leave) if names else ast.Expr(leave))
         return out
@@ -352,9 +364,9 @@ class Rewriter(ast.NodeTransformer):
         return new
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
-        first, *rest = [self.visit(v) for v in node.values]
+        first, rest = self.visit(node.values[0]), [self.delayed(v) for v in node.values[1:]]
         op = "and" if isinstance(node.op, ast.And) else "or"
-        return self._at(_hook("boolop", _constant(op), self.mark(node), first, *[_thunk(v) for v in rest]), node)
+        return self._at(_hook("boolop", _constant(op), self.mark(node), first, *rest), node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         operand = self.visit(node.operand)
@@ -366,13 +378,22 @@ class Rewriter(ast.NodeTransformer):
         if len(node.ops) == 1:
             self.generic_visit(node)
             return node
-        first, *rest = [self.visit(v) for v in [node.left, *node.comparators]]
+        first, rest = self.visit(node.left), [self.delayed(v) for v in node.comparators]
         ops = _names_tuple([_OPERATORS[type(op)] for op in node.ops])
-        return self._at(_hook("chain", ops, self.mark(node), first, *[_thunk(v) for v in rest]), node)
+        return self._at(_hook("chain", ops, self.mark(node), first, *rest), node)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
-        args = (self.visit(node.test), _thunk(self.visit(node.body)), _thunk(self.visit(node.orelse)), self.mark(node))
+        args = (self.visit(node.test), self.delayed(node.body), self.delayed(node.orelse), self.mark(node))
         return self._at(_hook("ifexp", *args), node)
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
+        if self.shadows:
+            self.refuse(node, "the := expression in a lambda or comprehension", "assign in a statement of its own")
+        if self.sometimes:
+            self.refuse(node, "the := expression where Python evaluates it only sometimes", "assign in a statement of its own")
+        name, fresh = node.target.id, _fresh(node.value)
+        call = _hook("named", _constant(name), _name(name), self.visit(node.value), _constant(fresh), self.mark(node))
+        return self._at(ast.NamedExpr(_name(name, True), call), node)
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
         node.args.defaults = [self.visit(d) for d in node.args.defaults]

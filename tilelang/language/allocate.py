@@ -9,7 +9,7 @@ from .buffer import Buffer, MutableScalar
 from .dtypes import dtype
 from .emit import alloc
 from .shape import as_shape, static
-from .vector_buffer import VectorBuffer
+from .vector_buffer import MutableVector, VectorBuffer
 
 _REGISTERS = ("local.fragment", "local")
 
@@ -78,9 +78,9 @@ def alloc_local(shape: Any, dtype: Any, scope: str = "local") -> Buffer:
 
 
 def alloc_var(dtype: Any, *args: Any, scope: str = "local.var", init: Any = None) -> MutableScalar:
-    """A scalar that can be assigned again; every thread has its own.
+    """A scalar, or a vector of a few lanes, that can be assigned again; every thread has its own.
 
-    Reading the name loads it, assigning the name stores to it.
+    Reading the name loads it, assigning the name stores to it. Lane k of a vector `x` is `x[0, k]`.
 
     Parameters
     ----------
@@ -102,11 +102,17 @@ def alloc_var(dtype: Any, *args: Any, scope: str = "local.var", init: Any = None
         else:
             raise SemanticError("T.alloc_var was given two initial values")
     scope = _scoped(scope, ("local.var",), "T.alloc_var")
-    buffer = alloc("var", (1,), _scalar_dtype(dtype, "a scalar"), scope, "T.alloc_var")
-    scalar = MutableScalar(buffer, fresh=True)
+    made = _variable(dtype, scope)
     if init is not None:
-        scalar.store(init)
-    return scalar
+        made.store(init)
+    return made
+
+
+def _variable(of: Any, scope: str) -> MutableScalar:
+    kind = dtype(of)
+    if kind.lanes == 1:
+        return MutableScalar(alloc("var", (1,), kind, scope, "T.alloc_var"), fresh=True)
+    return MutableVector(VectorBuffer.of(alloc("var", (1, kind.lanes), kind.element, "local", "T.alloc_var")))
 
 
 def alloc_global(shape: Any, dtype: Any, scope: str = "global") -> Buffer:

@@ -9,6 +9,8 @@ from .._lazy import ir
 from ..errors import DTypeError, FrontendError, SemanticError, ShapeError
 from ..frontend.builder import current, require
 from .dtypes import dtype
+from .elementwise import SliceArithmetic
+from .elementwise import store as store_slice
 from .expr import Expr, as_expr, convert
 from .shape import Extent, extent_text, node_of, shape_text, simplify
 
@@ -95,16 +97,7 @@ class Buffer:
         return access(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        target = access(self, index)
-        if isinstance(target, Region):
-            lanes = target.lanes()
-            target = target if lanes is None else lanes
-        if not isinstance(target, (Element, Lanes)):
-            raise ShapeError(
-                f"assignment to {target}, which is not one element",
-                fix="use T.fill or T.copy for a region, or assign element by element in T.Parallel",
-            )
-        target.store(value)
+        access(self, index).store(value)
 
     def write(self, indices: tuple[Extent, ...], value: Any) -> None:
         """Emit the store of `value`, converted to the buffer's dtype, at constant or computed indices."""
@@ -167,7 +160,7 @@ class TypeErrorInKernel(FrontendError, TypeError):
 VECTOR_LANES = (2, 4, 8, 16, 32, 64)
 
 
-class Region:
+class Region(SliceArithmetic):
     """A box of a buffer. `extents` has an int or Expr for each dimension; `soft` where the author did not write an extent."""
 
     kind_name = "region"
@@ -216,25 +209,17 @@ class Region:
         return Region(self.buffer, tuple(starts), tuple(extents), tuple(points), False)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        target = self[index]
-        if not isinstance(target, Element):
-            raise ShapeError(f"assignment to {target}, which is not one element", fix="use T.fill or T.copy for a region")
-        target.store(value)
+        self[index].store(value)
+
+    def store(self, value: Any) -> None:
+        """Assign a scalar, or elements of a slice of the same extents."""
+        store_slice(self, value)
 
     def __iter__(self):
         raise FrontendError(f"cannot iterate over {self}", fix="loop over indices: for i in T.serial(n), or T.Parallel")
 
     def __bool__(self) -> bool:
         raise TypeErrorInKernel(f"the region {self} as a condition", fix="compare one element")
-
-    def _arithmetic(self, *_: Any) -> Any:
-        raise DTypeError(
-            f"arithmetic on {self}, which is not one element", fix="index it in a T.Parallel loop, or use a tile operator"
-        )
-
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __neg__ = __pow__ = __matmul__ = _arithmetic
-    __lt__ = __le__ = __gt__ = __ge__ = _arithmetic
 
 
 class Element(Expr):

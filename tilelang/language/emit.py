@@ -11,6 +11,7 @@ from ..errors import DTypeError, SemanticError, ShapeError
 from ..frontend.builder import require
 from .buffer import Buffer, Element, MutableScalar, Region
 from .dtypes import dtype
+from .elementwise import Elementwise
 from .expr import Expr, apply, as_expr
 from .shape import node_of
 
@@ -150,6 +151,11 @@ def snapshot(value: Any, hint: str = "v") -> Any:
         starts = tuple(snapshot(s, hint) for s in value.starts)
         extents = tuple(snapshot(e, hint) for e in value.extents)
         return Region(value.buffer, starts, extents, value.points, value.soft)
+    if isinstance(value, Elementwise):
+        lanes = value.lanes()
+        if lanes is None:
+            raise DTypeError(f"{value} as a value", fix="assign it to a slice: tile[...] = ...")
+        value = lanes
     if not isinstance(value, Expr) or value.cheap:
         return value
     builder = require("a value")

@@ -489,6 +489,8 @@ def binary(name: str, a: Any, b: Any) -> Any:
     sign = _SIGNS.get(name, name)
     for side in (a, b):
         if hasattr(side, "kind_name") and not isinstance(side, Expr):
+            if name in _SIGNS and hasattr(side, "of_operator"):
+                return side.of_operator(name, sign, a, b)
             as_expr(side, f"an operand of {sign}")
     a, b, common = unify(a, b, sign)
     if name == "div" and not common.is_float:

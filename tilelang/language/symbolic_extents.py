@@ -1,4 +1,4 @@
-"""T.copy, T.fill and atomics of regions whose extents only the device knows: element by element, in a T.Parallel."""
+"""Element by element: T.copy, T.fill and atomics of regions whose extents only the device knows, assignments to slices."""
 
 from __future__ import annotations
 
@@ -43,6 +43,26 @@ def each_element(what: str, visit: Callable[..., None], *regions: Region, option
     for found in loop:
         counters = list(found) if len(extents) > 1 else [found]
         visit(*(_element(region, counters) for region in regions))
+
+
+def each_in_order(what: str, visit: Callable[..., None], *regions: Region) -> None:
+    """As `each_element`, in loops of the thread itself."""
+    from ..frontend.iteration import DeviceLoop
+    from .loops import serial, unroll
+
+    builder = require(what)
+    extents = [extent for extent in regions[0].extents if not _is_one(extent)]
+
+    def nest(counters: list[Any]) -> None:
+        if len(counters) == len(extents):
+            visit(*(_element(region, counters) for region in regions))
+            return
+        extent = extents[len(counters)]
+        loop = unroll(extent) if isinstance(extent, int) else serial(extent)
+        for counter in DeviceLoop(builder, loop, (f"i{len(counters)}",), (), builder.place or SourceSpan("?", 0)):
+            nest([*counters, counter])
+
+    nest([])
 
 
 def _is_one(extent: Extent) -> bool:
