@@ -32,7 +32,7 @@ from .heaviest_first import communicates, work_growth
 from .kernel_program import KernelProgram
 from .occupancy import VERSIONS, blocks_before_layouts, blocks_by_shared, computed_operands, tile_bytes
 from .pipelining.specialize import MAX_SLOTS, RESERVE
-from .rasterize_blocks import Scalars, as_written, panels
+from .rasterize_blocks import Scalars, as_written, in_panels, panels
 from .split_stores import StagedStore, split_stores, staged_stores
 from .step_clocks import step_clocks
 from .tile_order import panel_rows
@@ -68,6 +68,25 @@ def persistent(program: KernelProgram) -> KernelProgram | None:
     if panel is not None:
         program, walk = plain, replace(walk, panel=panel)
     return _persistent(program, walk, stores, pieces)
+
+
+def in_order(program: KernelProgram) -> KernelProgram:
+    """A product of one tile a block whose author asked for no order: its blocks start in panels (`tile_order`)."""
+    extents = [ir.const_int(ir.simplify(ir.as_expr(e))) for e in program.grid]
+    grid = tuple(e for e in extents if e is not None)
+    limits = program.ctx.target.limits
+    if program.raster is not None or len(grid) < 3 or prod(grid) <= limits.multiprocessors or program.cluster != (1, 1, 1):
+        return program
+    loop = None if program.cooperative else _product_loop(program)
+    if loop is None or _walk(program, list(grid), limits.multiprocessors) is None:
+        return program
+    blocks = max(1, blocks_before_layouts(program.body, program.ctx.num_threads))
+    panel = panel_rows(program, loop, grid, limits.multiprocessors * blocks)
+    if panel is None:
+        return program
+    ctx = program.ctx.copy()
+    ctx.remark(program.span, f"blocks start in panels of {panel} rows of tiles", rule="order", panel=panel)
+    return in_panels(replace(program, ctx=ctx), panel, "row", program.span)
 
 
 def _product_loop(program: KernelProgram) -> ir.For | None:

@@ -54,6 +54,8 @@ from .store_by_warpgroups import store_by_warpgroups
 from .uniform_branches import uniform_branches
 from .vectorize_loops import vectorize_loops
 from .widen_indices import widen_indices
+from .widen_tiles import ENABLE as WIDE_TILES
+from .widen_tiles import widen_tiles
 
 Pass = Callable[[KernelProgram], KernelProgram]
 
@@ -95,6 +97,7 @@ CUDA: tuple[Pass, ...] = (
     group_threads,
     initialise_barriers,
     # how its work is arranged
+    widen_tiles,
     find_stored_tensors,
     heaviest_first,
     stage_stores,
@@ -144,6 +147,8 @@ def run_passes(program: KernelProgram, passes: Sequence[Pass] = CUDA) -> KernelP
         what, change = "producer warp", {DISABLE_WARP_SPECIALIZED: True}
         if isinstance(refusal, ScheduledCopyRefused):
             what, change = "TMA for the copies of the schedule", {SCHEDULE_WITHOUT_TMA: True}
+        elif program.wide:
+            what, change = "blocks of several tiles", {WIDE_TILES: False}
         elif program.persistent:
             what, change = "persistent blocks", {PERSISTENT_BLOCKS: False}
         ctx.remark(refusal.span or program.span, f"no {what}: {refusal.reason}")

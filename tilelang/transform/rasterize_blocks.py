@@ -83,6 +83,11 @@ def rasterize_blocks(program: KernelProgram) -> KernelProgram:
             fix='use a positive constant panel_size, and order="row" or "column"',
             span=ir.span_to_source(stmt.span),
         )
+    return in_panels(program, panel, order, stmt.span)
+
+
+def in_panels(program: KernelProgram, panel: int, order: str, span: Any) -> KernelProgram:
+    """The launch whose blocks start in panels of `panel` rows (order "row") or columns ("column")."""
     wide, high, _ = program.cluster
     columns, rows = (ir.simplify(ir.as_expr(e) // n) for e, n in zip(program.grid[:2], (wide, high)))
     if ir.const_int(columns) == 1 or ir.const_int(rows) == 1:
@@ -91,7 +96,7 @@ def rasterize_blocks(program: KernelProgram) -> KernelProgram:
     hardware = ir.var("block_x"), ir.var("block_y")
     ctx = program.ctx
     ctx.ranges[hardware[0]], ctx.ranges[hardware[1]] = (0, program.grid[0]), (0, program.grid[1])
-    scalars = Scalars(ctx.ranges, stmt.span)
+    scalars = Scalars(ctx.ranges, span)
     across, down = (
         axis if n == 1 else scalars.bind(f"cluster_{name}", axis // n, 0, count)
         for name, axis, n, count in zip("xy", hardware, (wide, high), (columns, rows))
@@ -99,7 +104,7 @@ def rasterize_blocks(program: KernelProgram) -> KernelProgram:
     x, y = (_by_rows if order == "row" else _by_columns)(scalars, across, down, columns, rows, panel)
     # Blocks keep their places in a cluster.
     x, y = (c if n == 1 else c * n + axis % n for c, n, axis in zip((x, y), (wide, high), hardware))
-    head = [*scalars.binds, ir.Bind(bx, x, stmt.span), ir.Bind(by, y, stmt.span)]
+    head = [*scalars.binds, ir.Bind(bx, x, span), ir.Bind(by, y, span)]
     raster = Rasterization((bx, by), hardware, frozenset(b.var for b in head))
     return replace(program, body=ir.seq([*head, program.body]), block_vars=(*hardware, bz), raster=raster)
 

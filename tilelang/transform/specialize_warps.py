@@ -13,7 +13,7 @@ from ..tileop.tma import ExplicitTensorCopy, TensorLoad
 from .join_steps import join_steps
 from .kernel_program import KernelProgram
 from .manual_barriers import has_manual_barriers
-from .persist_blocks import persistent
+from .persist_blocks import in_order, persistent
 from .pipelining.specialize import NotSpecialized, specialize, until_last_load
 from .register_file import WARP
 from .thread_group import group_of
@@ -36,8 +36,10 @@ def specialize_warps(program: KernelProgram) -> KernelProgram:
                 return _specialized(several)
             except NotSpecialized as refusal:
                 program.ctx.remark(refusal.span or program.span, f"no persistent blocks: {refusal.reason}")
-        return _specialized(join_steps(program))
+        return _specialized(join_steps(in_order(program)))
     except NotSpecialized as refusal:
+        if program.wide:
+            raise
         program.ctx.remark(refusal.span or program.span, f"no producer warp: {refusal.reason}")
         return program
 

@@ -1,0 +1,193 @@
+"""Blocks of several tiles: the same bits as tile by tile, against torch, and programs whose tiles are not one longer tile."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import tilelang
+import tilelang.language as T
+
+HOPPER = {"kind": "cuda", "arch": "sm_90a", "multiprocessors": 4}
+OFF = {"tl.enable_wide_tiles": False}
+
+
+def compiled(program, configs=None):
+    return tilelang.compile(program, target=HOPPER, execution_backend="simulator", pass_configs=configs)
+
+
+def tiles(kernel) -> int:
+    """How many tiles of the program a block computes."""
+    return next((r.values["tiles"] for r in kernel.remarks if r.rule == "tile"), 1)
+
+
+def both(program, inputs, shape, dtype):
+    """(kernel, its result, which is bit by bit that of a block for each tile)."""
+    results = []
+    for kernel in (compiled(program), compiled(program, OFF)):
+        out = torch.full(shape, float("nan")).to(dtype)
+        kernel(*inputs, out)
+        results.append(out)
+    assert tiles(kernel) == 1
+    assert torch.equal(*results)
+    return compiled(program), results[0]
+
+
+def product(M, N, K, bm, bn, bk, threads, dtype="float16", tb=True, swizzle=True):
+    @T.prim_func
+    def main(A: T.Tensor((M, K), dtype), B: T.Tensor((N, K) if tb else (K, N), dtype), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(T.ceildiv(N, bn), T.ceildiv(M, bm), threads=threads) as (bx, by):
+            As = T.alloc_shared((bm, bk), dtype)
+            Bs = T.alloc_shared((bn, bk) if tb else (bk, bn), dtype)
+            Cl = T.alloc_fragment((bm, bn), "float32")
+            T.use_swizzle(3, enable=swizzle)
+            row = by * bm
+            T.clear(Cl)
+            for k in T.Pipelined(T.ceildiv(K, bk), num_stages=2):
+                T.copy(A[row, k * bk], As)
+                if tb:
+                    T.copy(B[bx * bn, k * bk], Bs)
+                else:
+                    T.copy(B[k * bk, bx * bn], Bs)
+                T.gemm(As, Bs, Cl, transpose_B=tb)
+            T.copy(Cl, C[row, bx * bn])
+
+    return main
+
+
+@pytest.mark.parametrize(
+    "bm, bn, threads, tb, swizzle, times, block",
+    [
+        (128, 128, 256, True, True, 2, 256),
+        (128, 128, 128, True, False, 2, 256),  # a second warpgroup for the sums
+        (128, 128, 128, False, True, 2, 256),
+        (64, 256, 128, True, True, 2, 256),  # along y
+        (64, 64, 128, False, False, 8, 256),
+        (128, 256, 256, True, True, 1, 256),  # nothing to gain
+        (192, 128, 384, True, True, 1, 384),  # no room for the sums
+    ],
+)
+def test_products(bm, bn, threads, tb, swizzle, times, block):
+    M, N, K = 8 * bm - 24, 8 * bn - 40, 3 * 64 + 8
+    a, b = torch.randn(M, K).half(), torch.randn(N, K).half()
+    program = product(M, N, K, bm, bn, 64, threads, tb=tb, swizzle=swizzle)
+    kernel, c = both(program, (a, b if tb else b.T.contiguous()), (M, N), torch.float32)
+    assert tiles(kernel) == times
+    assert times == 1 or [r.values["threads"] for r in kernel.remarks if r.rule == "tile"] == [block]
+    torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float8_e4m3", "bfloat16"])
+def test_dtypes(dtype):
+    torch_type = getattr(torch, "float8_e4m3fn" if dtype == "float8_e4m3" else dtype)
+    a, b = torch.randn(1024, 256).to(torch_type), torch.randn(1024, 256).to(torch_type)
+    kernel, c = both(product(1024, 1024, 256, 128, 128, 64, 128, dtype), (a, b), (1024, 1024), torch.float32)
+    assert tiles(kernel) == 2
+    torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-2)
+
+
+def epilogue(M, N, K, kind, bm=128, bn=128, group=32):
+    """A product whose block does something with its tile: what `kind` says."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((M, K), "float16"), B: T.Tensor((N, K), "float16"), bias: T.Tensor((N,), "float32"),
+        scale: T.Tensor((N // group,), "float32"), sums: T.Tensor((M, N // bn), "float32"), C: T.Tensor((M, N), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(N // bn, M // bm, threads=128) as (bx, by):
+            As = T.alloc_shared((bm, 64), "float16")
+            Bs = T.alloc_shared((bn, 64), "float16")
+            Cs = T.alloc_shared((bm, bn), "float32")
+            Cl = T.alloc_fragment((bm, bn), "float32")
+            one = T.alloc_fragment((bn,), "float32")
+            rows = T.alloc_fragment((bm,), "float32")
+            column = bx * bn
+            T.clear(Cl)
+            for k in T.Pipelined(K // 64, num_stages=2):
+                T.copy(A[by * bm, k * 64], As)
+                T.copy(B[column, k * 64], Bs)
+                T.gemm(As, Bs, Cl, transpose_B=True)
+            if kind == "bias":
+                T.copy(bias[column : column + bn], one)
+                for i, j in T.Parallel(bm, bn):
+                    Cl[i, j] = T.max(Cl[i, j] + one[j], 0.0)
+            elif kind == "bias by element":
+                for i, j in T.Parallel(bm, bn):
+                    Cl[i, j] += bias[bx * bn + j]
+            elif kind == "groups":
+                for i, j in T.Parallel(bm, bn):
+                    Cl[i, j] *= scale[(column + j) // group]
+            elif kind == "triangle":
+                for i, j in T.Parallel(bm, bn):
+                    Cl[i, j] = T.if_then_else(by * bm + i >= bx * bn + j, Cl[i, j], bias[column + j])
+            elif kind == "sum of rows":  # of a tile: not the sum over two
+                T.reduce_sum(Cl, rows, dim=1)
+                T.copy(rows, sums[by * bm : by * bm + bm, bx])
+            elif kind == "the tile's number":
+                for i, j in T.Parallel(bm, bn):
+                    Cl[i, j] += bx
+            elif kind == "one scale for a tile":
+                for i, j in T.Parallel(bm, bn):
+                    Cl[i, j] *= scale[bx]
+            elif kind == "place in the tile":
+                for i, j in T.Parallel(bm, bn):
+                    Cl[i, j] += j
+            elif kind == "half of the tile":
+                T.clear(Cl[:, 0:64])
+            elif kind == "neighbour":
+                for i, j in T.Parallel(bm, bn):
+                    Cl[i, j] += bias[T.min(bx * bn + j + 1, bx * bn + bn - 1)]
+            elif kind == "last column wins":
+                for i, j in T.Parallel(bm, bn):
+                    if j == bn - 1:
+                        rows[i] = Cl[i, j]
+                for i, j in T.Parallel(bm, bn):
+                    Cl[i, j] += rows[i]
+            elif kind == "atomic":
+                T.atomic_add(sums[by * bm, bx], 1.0)
+            T.copy(Cl, Cs)
+            T.copy(Cs, C[by * bm, column])
+
+    return main
+
+
+WANTED = {
+    "bias": lambda c, bias, scale: (c + bias).relu(),
+    "bias by element": lambda c, bias, scale: c + bias,
+    "groups": lambda c, bias, scale: c * scale.repeat_interleave(32),
+    "triangle": lambda c, bias, scale: torch.where(torch.ones_like(c, dtype=torch.bool).tril(), c, bias),
+}
+COLUMNS = torch.arange(512)
+OTHERS = {
+    "sum of rows": lambda c, bias, scale: c,
+    "the tile's number": lambda c, bias, scale: c + COLUMNS // 128,
+    "one scale for a tile": lambda c, bias, scale: c * scale[COLUMNS // 128],
+    "place in the tile": lambda c, bias, scale: c + COLUMNS % 128,
+    "half of the tile": lambda c, bias, scale: c * (COLUMNS % 128 >= 64),
+    "neighbour": lambda c, bias, scale: c + bias[(COLUMNS // 128 * 128 + 127).minimum(torch.arange(1, c.shape[1] + 1))],
+    "last column wins": lambda c, bias, scale: c + c[:, 127::128].repeat_interleave(128, 1),
+    "atomic": lambda c, bias, scale: c,
+}
+
+
+@pytest.mark.parametrize("kind", [*WANTED, *OTHERS])
+def test_epilogues(kind):
+    M, N, K = 512, 512, 128
+    a, b, bias = torch.randn(M, K).half(), torch.randn(N, K).half(), torch.randn(N)
+    scale, sums = torch.randn(N // 32), torch.zeros(M, N // 128)
+    kernel, c = both(epilogue(M, N, K, kind), (a, b, bias, scale, sums), (M, N), torch.float32)
+    wanted = (WANTED | OTHERS)[kind](a.float() @ b.float().T, bias, scale)
+    shapes = [r.text.split(", ")[1].split(" x ")[:2] for r in kernel.remarks if r.rule == "tile"]
+    # What the others do with their columns keeps those apart, but for two all rows of a longer tile.
+    assert shapes == ([["128", "256"]] if kind in WANTED else [] if kind in ("sum of rows", "atomic") else [["256", "128"]])
+    torch.testing.assert_close(c, wanted, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("rows, columns, times", [(1, 1, 1), (3, 3, 1), (2, 2, 1), (5, 8, 2), (8, 5, 2)])
+def test_only_where_enough_whole_blocks_are_left(rows, columns, times):
+    """Of four multiprocessors none may be left without work, and no block may have a part of its tiles."""
+    M, N, K = 128 * rows, 128 * columns, 128
+    a, b = torch.randn(M, K).half(), torch.randn(N, K).half()
+    kernel, c = both(product(M, N, K, 128, 128, 64, 128), (a, b), (M, N), torch.float32)
+    assert tiles(kernel) == times
+    torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,163 @@
+"""Blocks that compute the tiles of neighbouring blocks as one, where shared memory is what holds a matrix product back.
+
+A multiprocessor multiplies 64 x n x 16 in n / 2 clocks (16-bit operands), for which it reads 64 x 16 and n x 16 elements from
+shared memory, at 128 bytes a clock; the same memory takes in every tile once. A tile of 128 x 128 x 64 needs 32 KB of it written
+and 48 KB read: 640 clocks, where its products take 512. One of 128 x 256 x 64 needs 48 KB and 80 KB: 1024, and its products 1024.
+An H100 does 523 TFLOP/s with the first and 696 with the second (8192 x 8192 x 8192, fp16). Two blocks on a multiprocessor do not
+change that, nor does multicast: the bytes enter it all the same.
+
+So where the tiles of two (or four) neighbouring blocks are one longer tile (`BlockAxis`), the grid has as many tiles left as the
+multiprocessors need, and the estimate of the launch's clocks falls, the launch is rewritten for the longer tile, of a second
+warpgroup where one has no room for the sums. Every element is computed by the same operations in the same order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+from .. import ir
+from ..target.wgmma import ROWS
+from ..tileop.base import as_tile_op, dtype_bits
+from ..tileop.copy import Copy
+from ..tileop.gemm import FRAGMENT, Gemm, Policy
+from .block_axis import BlockAxis
+from .kernel_program import KernelProgram
+from .occupancy import tile_bytes
+from .pipelining.specialize import RESERVE
+from .rasterize_blocks import as_written
+from .register_file import WARPGROUP
+from .step_clocks import PRODUCTS_16
+
+# False switches it off.
+ENABLE = "tl.enable_wide_tiles"
+# With any of these the products are not those of the estimate.
+WITHOUT = ("tl.disable_wgmma", "tl.disable_tma_lower", "tl.disable_warp_specialized")
+SHARED_BYTES = 128  # a clock of a multiprocessor: 32 banks of 4 bytes (CUDA C++ Programming Guide, "Shared Memory", 9.0)
+COLUMNS = 256  # n of a wgmma, at most
+# 32-bit registers of a thread for sums, warpgroups of a block, and how much the estimate must fall.
+SUMS, GROUPS, WORTH = 128, 2, 0.93
+SHAPES = ((2, 1), (1, 2), (4, 1), (2, 2), (1, 4), (4, 2), (2, 4))  # how many tiles along x and y
+SLOTS = 3  # what the ring needs at least
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A block's m x n x k step, its operands' bits, the bits of its sums, and how often it runs."""
+
+    m: int
+    n: int
+    k: int
+    bits: int
+    sum_bits: int
+    steps: int
+
+    @property
+    def clocks(self) -> float:
+        """Of one step on a multiprocessor."""
+        products = self.m * self.n * self.k * self.bits / 16 / PRODUCTS_16
+        chunks = [min(COLUMNS, self.n - at) for at in range(0, self.n, COLUMNS)]
+        read = self.m // ROWS * sum(ROWS + chunk for chunk in chunks)
+        return max(products, (self.m + self.n + read) * self.k * self.bits / 8 / SHARED_BYTES)
+
+    @property
+    def slot_bytes(self) -> int:
+        return (self.m + self.n) * self.k * self.bits // 8
+
+    def registers(self, threads: int) -> int:
+        """Of a thread, for the sums."""
+        return self.m * self.n * self.sum_bits // 32 // threads
+
+
+def widen_tiles(program: KernelProgram) -> KernelProgram:
+    """The launch with the tiles that take the least time by the estimate."""
+    limits = program.ctx.target.limits
+    extents = [ir.const_int(ir.simplify(ir.as_expr(e))) for e in program.grid]
+    grid = [e for e in extents if e is not None]
+    if program.config(ENABLE) is False or limits.name != "sm_90a" or len(grid) < 3 or any(map(program.config, WITHOUT)):
+        return program
+    if program.min_blocks or program.cluster != (1, 1, 1) or program.cooperative or program.keep_registers:
+        return program
+    if program.block[1:] != (1, 1) or program.block[0] % WARPGROUP or program.may_alias:
+        return program
+    product = _product(program)
+    if product is None:
+        return program
+    tiles = prod(grid)
+    least = WORTH * -(-tiles // limits.multiprocessors) * product.clocks
+    found = []
+    for times in SHAPES:
+        wide = replace(product, n=product.n * times[0], m=product.m * times[1])
+        clocks = -(-tiles // prod(times) // limits.multiprocessors) * wide.clocks
+        if clocks < least and _threads(program, wide) and not any(extent % n for extent, n in zip(grid, times)):
+            found.append((clocks, times, wide))
+    for _, times, wide in sorted(found, key=lambda choice: choice[0]):
+        widened = _widened(program, times, wide)
+        if widened is not None:
+            return widened
+    return program
+
+
+def _threads(program: KernelProgram, product: _Product) -> int:
+    """The block's threads for a product, 0 if it has no room."""
+    room = program.ctx.target.limits.shared_per_block - RESERVE
+    if product.n > COLUMNS or product.slot_bytes * SLOTS > room:
+        return 0
+    for threads in (program.block[0], 2 * program.block[0]):
+        if product.registers(threads) <= SUMS and threads <= GROUPS * WARPGROUP:
+            return threads
+    return 0
+
+
+def _product(program: KernelProgram) -> _Product | None:
+    """The one product of a launch: in a pipelined loop that loads both operands and does nothing else, a tile a block."""
+    loops = [s for s in ir.statements(program.body) if isinstance(s, ir.For) and "tl.num_stages" in s.annotations]
+    ops = [as_tile_op(s) for s in ir.collect(program.body, ir.Evaluate)]
+    if len(loops) != 1 or sum(isinstance(op, Gemm) for op in ops) != 1:
+        return None
+    inside = [as_tile_op(s) for s in ir.statements(loops[0].body)]
+    gemms = [op for op in inside if isinstance(op, Gemm)]
+    copies = [op for op in inside if isinstance(op, Copy)]
+    steps = ir.const_int(ir.simplify(loops[0].extent))
+    if len(gemms) != 1 or len(copies) != 2 or len(inside) != 3 or steps is None:
+        return None
+    (gemm,) = gemms
+    loaded = {op.dst.source for op in copies if ir.scope_of(op.src.source) == "global"}
+    if gemm.is_sparse or {gemm.A.source, gemm.B.source} != loaded or ir.scope_of(gemm.C.source) != FRAGMENT:
+        return None
+    if any(b in program.ctx.views or b in program.ctx.views.values() for b in ir.declared_buffers(program.body)):
+        return None
+    if any(tile_bytes(r.source) * 8 != prod(_shape(r)) * dtype_bits(ir.buffer_dtype(r.source)) for r in (gemm.A, gemm.B, gemm.C)):
+        return None
+    (m, k), n = gemm.a.shape, gemm.b.shape[1]
+    bits = dtype_bits(gemm.a.dtype)
+    if m % ROWS or gemm.policy is Policy.FullCol or not gemm.runs_on_warpgroups(program.ctx):
+        return None
+    return _Product(m, n, k, bits, dtype_bits(gemm.c.dtype), steps)
+
+
+def _shape(region: ir.BufferRegion) -> list[int]:
+    return [ir.const_int(r.extent) or 0 for r in region.region]
+
+
+def _widened(program: KernelProgram, times: tuple[int, int], product: _Product) -> KernelProgram | None:
+    """The launch for blocks of so many tiles along x and y; None where those are not one longer tile."""
+    plain = as_written(program)
+    ctx, grid, body = plain.ctx.copy(), list(plain.grid), plain.body
+    for axis, count in enumerate(times):
+        if count == 1:
+            continue
+        found = BlockAxis.of(body, plain.block_vars[axis])
+        if found is None:
+            return None
+        body, renamed = found.widened(count)
+        grid[axis] = grid[axis] // count
+        ctx.ranges[plain.block_vars[axis]] = (0, grid[axis])
+        ctx.pipeline_depths = {renamed.get(b, b): n for b, n in ctx.pipeline_depths.items()}
+    threads = _threads(program, product)
+    ctx.num_threads = threads
+    ctx.ranges[ctx.tid] = (0, threads)
+    shape = f"{product.m} x {product.n} x {product.k}"
+    text = f"{prod(times)} neighbouring tiles to a block, {shape} a step: shared memory moves less for each product"
+    ctx.remark(program.span, text, rule="tile", tiles=prod(times), threads=threads)
+    return replace(plain, ctx=ctx, body=body, grid=(grid[0], grid[1], grid[2]), block=(threads, 1, 1), wide=True)
