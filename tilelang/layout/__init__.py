@@ -1,6 +1,7 @@
 """Layouts of register tiles (`Fragment`), shared tiles (`SharedLayout`) and permuted tensors (`TensorLayout`)."""
 
 from ..absent import Absent
+from . import cute
 from .fragment import Factor, Fragment, agree, covers, local, packed_factors, piece_factors, runs, thread, unpacked_factors
 from .index_map import Layout
 from .metadata import make_cutlass_metadata_layout
@@ -41,6 +42,7 @@ __all__ = [
     "TensorLayout",
     "agree",
     "covers",
+    "cute",
     "fragment_from_function",
     "local",
     "make_cutlass_metadata_layout",
