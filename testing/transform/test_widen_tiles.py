@@ -191,3 +191,64 @@ def test_only_where_enough_whole_blocks_are_left(rows, columns, times):
     kernel, c = both(product(M, N, K, 128, 128, 64, 128), (a, b), (M, N), torch.float32)
     assert tiles(kernel) == times
     torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "bk, steps, tb, dtype, configs, step",
+    [
+        (32, 6, True, "float16", {}, 64),
+        (32, 6, False, "bfloat16", {}, 64),
+        (16, 8, True, "float16", {}, 64),
+        (64, 4, True, "float8_e4m3", {}, 128),
+        (128, 3, True, "float16", {}, 64),  # a ring of three slots becomes one of more
+        (128, 3, False, "float16", {}, 64),
+        (32, 5, True, "float16", {}, None),  # no whole number of longer steps
+        (32, 6, True, "float16", {"tl.exact_num_stages": True}, None),
+        (64, 3, True, "float16", {}, None),
+        (48, 4, True, "float16", {}, None),
+    ],
+)
+def test_steps_are_rows_of_a_swizzle(bk, steps, tb, dtype, configs, step):
+    M, N, K = 1000, 1024, bk * steps
+    torch_type = getattr(torch, "float8_e4m3fn" if dtype == "float8_e4m3" else dtype)
+    a, b = torch.randn(M, K).to(torch_type), torch.randn(N, K).to(torch_type)
+    program, inputs = product(M, N, K, 128, 128, bk, 128, dtype, tb), (a, b if tb else b.T.contiguous())
+    kernel, c = both(program, inputs, (M, N), torch.float32)
+    torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-2)
+    kernel = compiled(program, configs)
+    assert [r.values["step"] for r in kernel.remarks if r.rule == "step"] == ([] if step is None else [step])
+    out = torch.full((M, N), float("nan"))
+    kernel(*inputs, out)
+    assert torch.equal(out, c)
+
+
+def test_steps_that_are_more_than_a_place_stay():
+    """A step whose number is used for something else, and a tile that is used behind the loop."""
+
+    def program(kind):
+        @T.prim_func
+        def main(A: T.Tensor((512, 192), "float16"), B: T.Tensor((512, 192), "float16"), C: T.Tensor((512, 512), "float32")):
+            with T.Kernel(4, 4, threads=128) as (bx, by):
+                As = T.alloc_shared((128, 32), "float16")
+                Bs = T.alloc_shared((128, 32), "float16")
+                Cl = T.alloc_fragment((128, 128), "float32")
+                T.clear(Cl)
+                for k in T.Pipelined(6, num_stages=2):
+                    T.copy(A[by * 128, (k ^ 1) * 32 if kind == "order" else k * 32], As)
+                    T.copy(B[bx * 128, (k ^ 1) * 32 if kind == "order" else k * 32], Bs)
+                    T.gemm(As, Bs, Cl, transpose_B=True)
+                if kind == "behind":
+                    for i, j in T.Parallel(128, 32):
+                        Cl[i, j] += As[i, j]
+                T.copy(Cl, C[by * 128, bx * 128])
+
+        return main
+
+    a, b = torch.randn(512, 192).half(), torch.randn(512, 192).half()
+    for kind in ("order", "behind"):
+        kernel, c = both(program(kind), (a, b), (512, 512), torch.float32)
+        assert not [r for r in kernel.remarks if r.rule == "step"]
+        wanted = a.float() @ b.float().T
+        if kind == "behind":
+            wanted.view(512, 4, 128)[:, :, :32] += a[:, 160:].float()[:, None]
+        torch.testing.assert_close(c, wanted, rtol=1e-3, atol=1e-2)

@@ -7,12 +7,14 @@
         Cl[i, j] += bias[bx * 128 + j]         # j follows bx
 
 Everything that has to do with the block index is then a function of `bx * extent + place`, so that the tiles of neighbouring
-blocks, side by side, are one longer tile. A program for which that cannot be shown has no `BlockAxis`.
+blocks, side by side, are one longer tile. A program for which that cannot be shown has no `BlockAxis`. The steps of a loop that
+adds up products are looked at in the same way: what follows its variable are the dimensions that the products sum over.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from .. import ir
@@ -41,24 +43,31 @@ class BlockAxis:
     loops: set[ir.Var] = field(default_factory=set)
 
     @staticmethod
-    def of(body: ir.Stmt, var: ir.Var) -> BlockAxis | None:
-        """None where the tiles of neighbouring blocks are not one longer tile, or where that cannot be shown."""
-        follow = _Follow(body, var)
+    def of(body: ir.Stmt, var: ir.Var, sums: bool = False) -> BlockAxis | None:
+        """None where the tiles of neighbouring blocks are not one longer tile, or where that cannot be shown.
+
+        `sums`: `var` counts the steps of a loop whose products add up along it.
+        """
+        follow = _Follow(body, var, sums)
         try:
             return follow.run()
         except _Differs:
             return None
 
-    def widened(self, times: int) -> tuple[ir.Stmt, dict[ir.Var, ir.Var]]:
-        """The body for blocks of `times` tiles, whose number `var` then is; and what became of its buffers."""
-        widen = _Widen(self, times)
-        return ir.substitute(widen.body(self.body), {self.var: self.var * times}), widen.buffers
+    def resized(self, times: int | Fraction) -> tuple[ir.Stmt, dict[ir.Var, ir.Var]]:
+        """The body for tiles `times` as long, whose number `var` then is; and what became of its buffers.
+
+        A fraction only where no parallel loop has to do with `var`.
+        """
+        resize = _Resize(self, Fraction(times))
+        return resize.body(self.body), resize.buffers
 
 
 class _Follow:
     """Propagates "follows the block index" over copies, products and parallel loops until nothing changes."""
 
-    def __init__(self, body: ir.Stmt, var: ir.Var) -> None:
+    def __init__(self, body: ir.Stmt, var: ir.Var, sums: bool) -> None:
+        self.sums = sums
         binds = {b.var: b.value for b in ir.collect(body, ir.Bind)}
         named = {name: value for name in binds if ir.uses_var(value := inlined(binds[name], binds), {var})}
         self.axis = BlockAxis(var, _without(ir.substitute(body, named), named))
@@ -124,13 +133,15 @@ class _Follow:
         if op.E is not None or op.in_flight:
             raise _Differs
         a, b, c = op.a, op.b, op.c
-        for one, other in (((a, 0), (c, 0)), ((b, 1), (c, 1))):
+        outer, inner = (((a, 0), (c, 0)), ((b, 1), (c, 1))), (((a, 1), (b, 0)),)
+        for one, other in inner if self.sums else outer:
             places = [(operand.region, operand.dims[which]) for operand, which in (one, other)]
             if any(self._along(*place) for place in places):
                 for place in places:
                     self._follows(*place)
-        if self._along(a.region, a.dims[1]) or self._along(b.region, b.dims[0]):
-            raise _Differs  # the sum runs over what would be longer
+        for pair in outer if self.sums else inner:
+            if any(self._along(operand.region, operand.dims[which]) for operand, which in pair):
+                raise _Differs  # the sum runs over what would be longer, or over nothing of it
 
     def _nest(self, loop: ir.For) -> None:
         variables: dict[ir.Var, int | None] = {}
@@ -272,15 +283,15 @@ class _WithoutLoads(ir.Mutator):
         return ir.zero(ir.dtype_of(node))
 
 
-class _Widen(ir.Mutator):
+class _Resize(ir.Mutator):
     """Tiles, regions and loops that follow, `times` as long."""
 
-    def __init__(self, axis: BlockAxis, times: int) -> None:
+    def __init__(self, axis: BlockAxis, times: Fraction) -> None:
         super().__init__()
         self.axis, self.times = axis, times
         self.buffers: dict[ir.Var, ir.Var] = {}
         for buf, dims in axis.dims.items():
-            shape = [n * times if d in dims else n for d, n in enumerate(ir.static_shape(buf))]
+            shape = [self._length(n) if d in dims else n for d, n in enumerate(ir.static_shape(buf))]
             self.buffers[buf] = ir.buffer(shape, ir.buffer_dtype(buf), str(buf.name), ir.scope_of(buf))
 
     def visit_AllocBuffer(self, node: ir.AllocBuffer) -> Any:
@@ -288,14 +299,19 @@ class _Widen(ir.Mutator):
         return node if new is None else ir.alloc(new, node.span)
 
     def visit_BufferRegion(self, node: ir.BufferRegion) -> Any:
-        new = self.buffers.get(node.source)
-        dims = self.axis.dims.get(node.source, set())
-        if new is None:  # of a tensor
-            dims = {d for d, r in enumerate(node.region) if ir.uses_var(r.min, {self.axis.var})}
-            if not dims:
-                return node
-        ranges = [(r.min, r.extent * self.times if d in dims else r.extent) for d, r in enumerate(node.region)]
-        return ir.region(node.source if new is None else new, [(lo, ir.simplify(ir.as_expr(n))) for lo, n in ranges])
+        new, var = self.buffers.get(node.source), self.axis.var
+        if new is not None:
+            dims = self.axis.dims[node.source]
+            ranges = [(r.min, self._length(r.extent) if d in dims else r.extent) for d, r in enumerate(node.region)]
+            return ir.region(new, ranges)
+        ranges = []
+        for r in node.region:
+            if ir.uses_var(r.min, {var}):  # linear in it, as long as the region
+                length = self._length(r.extent)
+                ranges.append((ir.simplify(ir.substitute(r.min, {var: ir.const(0, ir.dtype_of(var))}) + var * length), length))
+            else:
+                ranges.append((r.min, r.extent))
+        return ir.region(node.source, ranges)
 
     def visit_BufferLoad(self, node: ir.BufferLoad) -> Any:
         new, target = self.descend(node), self.buffers.get(node.source)
@@ -305,14 +321,25 @@ class _Widen(ir.Mutator):
         new, target = self.descend(node), self.buffers.get(node.buffer)
         return new if target is None else ir.BufferStore(target, new.value, list(new.indices), node.span)
 
+    def visit_Var(self, node: ir.Var) -> Any:
+        if not node.same_as(self.axis.var):
+            return node
+        assert self.times.denominator == 1, "a parallel loop has to do with steps that are cut"
+        return node * int(self.times)
+
     def visit_For(self, node: ir.For) -> Any:
         new = self.descend(node)
         if node.loop_var not in self.axis.loops:
             return new
-        extent = ir.simplify(new.extent * self.times)
         return ir.For(
-            new.loop_var, new.min, extent, new.kind, new.body, new.thread_binding, new.annotations, new.step, new.span
+            new.loop_var, new.min, self._length(new.extent), new.kind, new.body,
+            new.thread_binding, new.annotations, new.step, new.span,
         )  # fmt: skip
+
+    def _length(self, extent: Any) -> int:
+        length = (ir.const_int(extent) or 0) * self.times
+        assert length.denominator == 1 and length > 0, f"{extent} times {self.times} is no length"
+        return int(length)
 
 
 def _without(body: ir.Stmt, named: dict[ir.Var, Any]) -> ir.Stmt:

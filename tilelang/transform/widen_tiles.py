@@ -9,12 +9,16 @@ change that, nor does multicast: the bytes enter it all the same.
 So where the tiles of two (or four) neighbouring blocks are one longer tile (`BlockAxis`), the grid has as many tiles left as the
 multiprocessors need, and the estimate of the launch's clocks falls, the launch is rewritten for the longer tile, of a second
 warpgroup where one has no room for the sums. Every element is computed by the same operations in the same order.
+
+A step of such a loop then has rows of 128 bytes, which are what TMA and wgmma swizzle, where it had shorter ones, or so long
+ones that shared memory has no room for the slots of a ring: 128 x 256 x 32 does 584 TFLOP/s, x 64 711, x 128 508.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import prod
+from fractions import Fraction
+from math import ceil, prod
 
 from .. import ir
 from ..target.wgmma import ROWS
@@ -24,10 +28,11 @@ from ..tileop.gemm import FRAGMENT, Gemm, Policy
 from .block_axis import BlockAxis
 from .kernel_program import KernelProgram
 from .occupancy import tile_bytes
-from .pipelining.specialize import RESERVE
+from .pipelining.specialize import EXACT_STAGES, RESERVE
 from .rasterize_blocks import as_written
 from .register_file import WARPGROUP
 from .step_clocks import PRODUCTS_16
+from .temporaries import lives_within
 
 # False switches it off.
 ENABLE = "tl.enable_wide_tiles"
@@ -35,10 +40,11 @@ ENABLE = "tl.enable_wide_tiles"
 WITHOUT = ("tl.disable_wgmma", "tl.disable_tma_lower", "tl.disable_warp_specialized")
 SHARED_BYTES = 128  # a clock of a multiprocessor: 32 banks of 4 bytes (CUDA C++ Programming Guide, "Shared Memory", 9.0)
 COLUMNS = 256  # n of a wgmma, at most
+ROW_BITS = 1024  # of the longest swizzle
 # 32-bit registers of a thread for sums, warpgroups of a block, and how much the estimate must fall.
 SUMS, GROUPS, WORTH = 128, 2, 0.93
 SHAPES = ((2, 1), (1, 2), (4, 1), (2, 2), (1, 4), (4, 2), (2, 4))  # how many tiles along x and y
-SLOTS = 3  # what the ring needs at least
+SLOTS, ENOUGH = 3, 4  # what the ring needs at least, and what hides the latency of memory
 
 
 @dataclass(frozen=True)
@@ -80,9 +86,17 @@ def widen_tiles(program: KernelProgram) -> KernelProgram:
         return program
     if program.block[1:] != (1, 1) or program.block[0] % WARPGROUP or program.may_alias:
         return program
-    product = _product(program)
+    loop = _product_loop(program)
+    product = None if loop is None else _product(program, loop)
     if product is None:
         return program
+    wide = _of_neighbours(program, product, grid)
+    return _with_steps(*wide) if wide is not None else _with_steps(program, product)
+
+
+def _of_neighbours(program: KernelProgram, product: _Product, grid: list[int]) -> tuple[KernelProgram, _Product] | None:
+    """The launch whose blocks compute neighbouring tiles as one; None where that does not pay or cannot be."""
+    limits = program.ctx.target.limits
     tiles = prod(grid)
     least = WORTH * -(-tiles // limits.multiprocessors) * product.clocks
     found = []
@@ -94,14 +108,15 @@ def widen_tiles(program: KernelProgram) -> KernelProgram:
     for _, times, wide in sorted(found, key=lambda choice: choice[0]):
         widened = _widened(program, times, wide)
         if widened is not None:
-            return widened
-    return program
+            return widened, wide
+    return None
 
 
 def _threads(program: KernelProgram, product: _Product) -> int:
     """The block's threads for a product, 0 if it has no room."""
     room = program.ctx.target.limits.shared_per_block - RESERVE
-    if product.n > COLUMNS or product.slot_bytes * SLOTS > room:
+    step = replace(product, k=min(product.k, ROW_BITS // product.bits))  # longer ones are cut
+    if product.n > COLUMNS or step.slot_bytes * SLOTS > room:
         return 0
     for threads in (program.block[0], 2 * program.block[0]):
         if product.registers(threads) <= SUMS and threads <= GROUPS * WARPGROUP:
@@ -109,16 +124,19 @@ def _threads(program: KernelProgram, product: _Product) -> int:
     return 0
 
 
-def _product(program: KernelProgram) -> _Product | None:
-    """The one product of a launch: in a pipelined loop that loads both operands and does nothing else, a tile a block."""
+def _product_loop(program: KernelProgram) -> ir.For | None:
+    """The pipelined loop with all gemms of a launch, one."""
     loops = [s for s in ir.statements(program.body) if isinstance(s, ir.For) and "tl.num_stages" in s.annotations]
-    ops = [as_tile_op(s) for s in ir.collect(program.body, ir.Evaluate)]
-    if len(loops) != 1 or sum(isinstance(op, Gemm) for op in ops) != 1:
-        return None
-    inside = [as_tile_op(s) for s in ir.statements(loops[0].body)]
+    gemms = sum(isinstance(as_tile_op(s), Gemm) for s in ir.collect(program.body, ir.Evaluate))
+    return loops[0] if len(loops) == gemms == 1 else None
+
+
+def _product(program: KernelProgram, loop: ir.For) -> _Product | None:
+    """The product of a loop that loads both operands and does nothing else."""
+    inside = [as_tile_op(s) for s in ir.statements(loop.body)]
     gemms = [op for op in inside if isinstance(op, Gemm)]
     copies = [op for op in inside if isinstance(op, Copy)]
-    steps = ir.const_int(ir.simplify(loops[0].extent))
+    steps = ir.const_int(ir.simplify(loop.extent))
     if len(gemms) != 1 or len(copies) != 2 or len(inside) != 3 or steps is None:
         return None
     (gemm,) = gemms
@@ -150,7 +168,7 @@ def _widened(program: KernelProgram, times: tuple[int, int], product: _Product) 
         found = BlockAxis.of(body, plain.block_vars[axis])
         if found is None:
             return None
-        body, renamed = found.widened(count)
+        body, renamed = found.resized(count)
         grid[axis] = grid[axis] // count
         ctx.ranges[plain.block_vars[axis]] = (0, grid[axis])
         ctx.pipeline_depths = {renamed.get(b, b): n for b, n in ctx.pipeline_depths.items()}
@@ -161,3 +179,37 @@ def _widened(program: KernelProgram, times: tuple[int, int], product: _Product) 
     text = f"{prod(times)} neighbouring tiles to a block, {shape} a step: shared memory moves less for each product"
     ctx.remark(program.span, text, rule="tile", tiles=prod(times), threads=threads)
     return replace(plain, ctx=ctx, body=body, grid=(grid[0], grid[1], grid[2]), block=(threads, 1, 1), wide=True)
+
+
+def _with_steps(program: KernelProgram, product: _Product) -> KernelProgram:
+    """The launch whose loop goes on by whole rows of a swizzle, where its steps are shorter, or too long for a ring."""
+    loop = _product_loop(program)
+    assert loop is not None, "neighbours have one loop, as each tile has"
+    room, whole = program.ctx.target.limits.shared_per_block - RESERVE, ROW_BITS // product.bits
+    times = Fraction(whole, product.k)
+    if times == 1 or times < 1 and ENOUGH * product.slot_bytes <= room or program.config(EXACT_STAGES):
+        return program
+    steps = product.steps / times
+    if times > 1 and times.denominator > 1 or times < 1 and times.numerator > 1 or steps.denominator > 1 or steps < 2:
+        return program
+    found = BlockAxis.of(loop.body, loop.loop_var, sums=True) if ir.const_int(loop.min) == 0 else None
+    if found is None or found.loops or not found.dims:
+        return program
+    if any(b in program.ctx.pipeline_depths or not lives_within(loop, b, program.body) for b in found.dims):
+        return program
+    body, renamed = found.resized(times)
+    stages = int(loop.annotations["tl.num_stages"])  # of shorter steps the ring takes more where there is room
+    stages = max(2, ceil(stages / times)) if times > 1 else stages
+    new = ir.For(
+        loop.loop_var, loop.min, ir.const(int(steps), ir.dtype_of(loop.loop_var)), loop.kind, body, loop.thread_binding,
+        {**loop.annotations, "tl.num_stages": stages}, loop.step, loop.span,
+    )  # fmt: skip
+    parts: list[ir.Stmt] = []
+    for stmt in ir.statements(program.body):
+        if isinstance(stmt, ir.AllocBuffer) and stmt.buffer in renamed:
+            stmt = ir.alloc(renamed[stmt.buffer], stmt.span)
+        parts.append(new if stmt.same_as(loop) else stmt)
+    ctx = program.ctx.copy()
+    text = f"steps of {whole} along the sum instead of {product.k}: rows of {ROW_BITS // 8} bytes, and slots enough"
+    ctx.remark(loop.span, text, rule="step", step=whole, written=product.k)
+    return replace(program, ctx=ctx, body=ir.seq(parts), wide=True)
