@@ -116,5 +116,10 @@ def normalize_pass_configs(configs: dict[str | PassConfigKey, Any] | None) -> di
                 f"Invalid config option {text!r} in pass_configs",
                 fix=f"did you mean {near[0]!r}?" if near else "see tilelang.PassConfigKey",
             )
+        if known is PassConfigKey.TIR_ADD_LOWER_PASS and value:
+            raise PassConfigError(
+                f"{known.value} in pass_configs: this version's passes work on launches, among which a pass of TVM has no place",
+                fix="register_cuda_postproc edits the text; tilelang.tools.lower_trace shows the passes",
+            )
         result[known.value] = value
     return result

@@ -12,6 +12,8 @@ from click.testing import CliRunner
 
 import tilelang
 import tilelang.language as T
+from testing.subprocesses import ROOT
+from tilelang import inert_configs
 from tilelang.engine import compile_prim_func
 from tilelang.errors import FunctionTypeError, TileLangError
 from tilelang.target.target import resolve_target
@@ -175,6 +177,28 @@ def test_pass_configs(tmp_path, capsys):
     observe(product, SM80, {"tl.enable_dump_ir": True, "tl.dump_ir_path": str(tmp_path / "ir"), "tl.ast_print_enable": True})
     assert (tmp_path / "ir" / "product_kernel" / "000_trace.py").exists()
     assert "num_stages" in capsys.readouterr().out
+
+
+def test_text_and_arena(tmp_path, capsys):
+    configs = {"cuda.kernels_output_dir": str(tmp_path / "kernels"), "tl.debug_merge_shared_memory_allocations": True}
+    found = observe(product, SM80, {**configs, "tl.enable_vectorize_planner_verbose": True})
+    assert (tmp_path / "kernels" / "product.cu").read_text() == found.source
+    printed = capsys.readouterr().out
+    assert "shared memory of product_kernel" in printed and re.search(r"test_passes.py:\d+: .*16 bytes", printed), printed
+
+
+def test_configurations_without_effect():
+    """Every key has a use, or a reason why it has none, which the kernel's remarks then say."""
+    configs = {"tl.layout_cost_model": "io-aware", "tirx.disable_vectorize": True, "tl.disable_wgmma": True}
+    remarks = tilelang.compile(product, target="cuda", execution_backend="simulator", pass_configs=configs).remarks
+    assert [r.values["key"] for r in remarks.of("config")] == ["tl.layout_cost_model", "tirx.disable_vectorize"]
+    assert "not chosen by a cost model" in str(remarks)
+    with pytest.raises(AttributeError, match="pass of TVM"):
+        tilelang.compile(product, pass_configs={"tirx.add_lower_pass": [(1, print)]})
+    source = "".join(path.read_text() for path in (ROOT / "tilelang").rglob("*.py") if path.name != "pass_configs.py")
+    for key in tilelang.PassConfigKey:
+        assert (f'"{key.value}"' in source) or key.name in source or key.name == "TIR_ADD_LOWER_PASS", key
+    assert set(inert_configs.REASONS) <= {key.value for key in tilelang.PassConfigKey}
 
 
 def test_what_cannot_be_written_is_a_warning(settings, tmp_path, caplog):

@@ -13,6 +13,7 @@ from ..codegen.kernel import KernelText, print_kernel, print_source
 from ..codegen.launch_plan import LaunchPlan
 from ..codegen.plan import make_plan
 from ..errors import TileLangError
+from ..inert_configs import inert_remarks
 from ..language.dtypes import in_language
 from ..remarks import Remarks
 from ..resources import SharedBuffer
@@ -130,6 +131,6 @@ def _compile(func: ir.PrimFunc, passes: Sequence[pipeline.Pass] | None, compilat
         about = (host.pointers, host.zeroed, host.grid, host.calls, host.views)
         plan = make_plan(host.name, host.params, host.workspaces, programs, texts, *about)
     compilation.source = source
-    remarks = Remarks(r for program in programs for r in program.ctx.remarks)
+    remarks = Remarks([*inert_remarks(compilation.configs), *(r for program in programs for r in program.ctx.remarks)])
     shared = {p.name: p.shared_plan.table for p in programs if p.shared_plan is not None}
     return CompiledProgram(source, plan, remarks, shared, compilation)

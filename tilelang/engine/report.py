@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..env import env
 from ..log import logger
 from ..pass_configs import PassConfigError
+from ..remarks import Remarks
 
 if TYPE_CHECKING:
     from .compilation import Compilation
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 Reporter = Callable[["Compilation"], None]
 AST_PRINT, DUMP_IR, DUMP_IR_PATH = "tl.ast_print_enable", "tl.enable_dump_ir", "tl.dump_ir_path"
 PROFILE, PROFILE_THRESHOLD = "tl.pass_profile", "tl.pass_profile_threshold_ms"
+VECTORIZE_VERBOSE = "tl.enable_vectorize_planner_verbose"
+DEBUG_MERGE, OUTPUT_DIR = "tl.debug_merge_shared_memory_allocations", "cuda.kernels_output_dir"
 DUMP_IR_DEFAULT = "dump_ir"
 
 
@@ -53,6 +57,13 @@ def reporters(configs: Mapping[str, Any]) -> list[Reporter]:
             lower_trace.write_stages(compilation, path)
 
         found.append(dump)
+    if configs.get(VECTORIZE_VERBOSE):
+        found.append(_print_widths)
+    if configs.get(DEBUG_MERGE):
+        found.append(_print_arena)
+    if configs.get(OUTPUT_DIR):
+        folder = Path(str(configs[OUTPUT_DIR]))
+        found.append(lambda c: _write_source(c, folder))
     if configs.get(AST_PRINT):
         found.append(_print_program)
     return found
@@ -71,6 +82,26 @@ def _print_program(compilation: Compilation) -> None:
     for stage in compilation.stages:
         if stage.name == "trace":
             print(stage.after)
+
+
+def _print_widths(compilation: Compilation) -> None:
+    last = {run.launch: run.program for run in compilation.runs if run.program is not None}
+    for program in last.values():
+        for remark in Remarks(program.ctx.remarks):
+            if remark.rule in ("copy", "access"):
+                print(remark)
+
+
+def _print_arena(compilation: Compilation) -> None:
+    for stage in compilation.stages:
+        if stage.name == "plan_shared_memory":
+            print(f"shared memory of {stage.launch}:\n{stage.decided}", end="")
+
+
+def _write_source(compilation: Compilation, folder: Path) -> None:
+    if compilation.source:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{compilation.name}{'.cc' if compilation.target.is_cpu else '.cu'}").write_text(compilation.source)
 
 
 def tell(found: list[Reporter], compilation: Compilation) -> None:
