@@ -173,6 +173,14 @@ def test_profile(settings, tmp_path, caplog):
         observe(product, SM80, {"tl.pass_profile": True, "tl.pass_profile_threshold_ms": "soon"})
 
 
+def test_a_kernel_from_the_cache_says_so(settings, tmp_path, caplog):
+    settings.setenv("TILELANG_CACHE_DIR", str(tmp_path / "cache"))
+    tilelang.compile(product, target="cuda", execution_backend="simulator", out_idx=2)
+    settings.setenv("TILELANG_PASS_PROFILE", "1")
+    tilelang.compile(product, target="cuda", execution_backend="simulator", out_idx=2)
+    assert "no pass ran" in caplog.text and "infer_layouts" not in caplog.text
+
+
 def test_pass_configs(tmp_path, capsys):
     observe(product, SM80, {"tl.enable_dump_ir": True, "tl.dump_ir_path": str(tmp_path / "ir"), "tl.ast_print_enable": True})
     assert (tmp_path / "ir" / "product_kernel" / "000_trace.py").exists()

@@ -72,6 +72,7 @@ def compile_program(
     found = cache.find_request(request)
     if found is not None:
         _diagnose("`%s` came from the cache: %s", found.plan.name, found.directory or "memory")
+        _say_that_no_pass_ran(found)
         return found
     if env.TILELANG_JIT_DIAGNOSTICS and isinstance(request, CacheKey):
         from tilelang.cache.misses import explain_miss
@@ -89,6 +90,14 @@ def _diagnose(message: str, *values: Any) -> None:
     """A line of TILELANG_JIT_DIAGNOSTICS; a warning, so that whoever asked for it sees it without setting a log level."""
     if env.TILELANG_JIT_DIAGNOSTICS:
         logger.warning(message, *values)
+
+
+def _say_that_no_pass_ran(found: Artifact) -> None:
+    """To whoever asked to see what the passes do, and would wait for it."""
+    if env.TILELANG_PASS_PROFILE or env.TILELANG_PASS_DIFF != "off" or env.TL_LOWER_TRACE != "off":
+        logger.warning(
+            "`%s` came from the cache, so that no pass ran: TILELANG_DISABLE_CACHE=1 compiles it anew", found.plan.name
+        )
 
 
 @paused_collector()
