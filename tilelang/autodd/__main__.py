@@ -21,7 +21,7 @@ from tilelang.errors import TileLangError
 )
 @click.option(
     "--backend",
-    type=click.Choice(BACKENDS),
+    type=click.Choice(list(BACKENDS)),
     default="fork",
     show_default=True,
     help="Candidates are forked from a process that has imported what the program imports, or run in fresh interpreters.",
