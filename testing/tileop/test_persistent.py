@@ -289,3 +289,20 @@ def test_parts_of_an_accumulator(threads, through_shared):
     expected = a.float() @ b.float().T
     expected[:, 64:128] *= 2
     torch.testing.assert_close(c.float(), expected, rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("rows, columns, panel", [(12, 12, 6), (23, 9, 8), (4, 4, None)])
+def test_blocks_of_one_tile_start_in_panels(rows, columns, panel):
+    """Where the author asked for no order, and more blocks are left than run at once."""
+    M, N, K = 128 * rows - 8, 128 * columns - 16, 96
+    a, b = torch.randn(M, K).half(), torch.randn(N, K).half()
+    program = product(M, N, K, 128, 128, 64, threads=256)
+    target = {**HOPPER, "multiprocessors": 24}
+    configs = {"tl.enable_wide_tiles": False, "tl.enable_persistent_blocks": False}
+    for more in ({}, {"tl.exact_rasterization": True}):
+        kernel = tilelang.compile(program, target=target, execution_backend="simulator", pass_configs={**configs, **more})
+        order = [r.values["panel"] for r in kernel.remarks if r.rule == "order"]
+        assert order == ([] if panel is None or more else [panel])
+        c = torch.full((M, N), float("nan")).half()
+        kernel(a, b, c)
+        torch.testing.assert_close(c.float(), a.float() @ b.float().T, rtol=2e-2, atol=2e-2)

@@ -75,13 +75,13 @@ def in_order(program: KernelProgram) -> KernelProgram:
     extents = [ir.const_int(ir.simplify(ir.as_expr(e))) for e in program.grid]
     grid = tuple(e for e in extents if e is not None)
     limits = program.ctx.target.limits
-    if program.raster is not None or len(grid) < 3 or prod(grid) <= limits.multiprocessors or program.cluster != (1, 1, 1):
+    at_once = limits.multiprocessors * max(1, blocks_before_layouts(program.body, program.ctx.num_threads))
+    if program.raster is not None or len(grid) < 3 or prod(grid) <= at_once or program.cluster != (1, 1, 1):
         return program
     loop = None if program.cooperative else _product_loop(program)
     if loop is None or _walk(program, list(grid), limits.multiprocessors) is None:
         return program
-    blocks = max(1, blocks_before_layouts(program.body, program.ctx.num_threads))
-    panel = panel_rows(program, loop, grid, limits.multiprocessors * blocks)
+    panel = panel_rows(program, loop, grid, at_once)
     if panel is None:
         return program
     ctx = program.ctx.copy()
