@@ -166,6 +166,7 @@ void BindTensor(Frame* frame, int parameter, const ffi::AnyView& arg, int positi
   const Parameter& declared = plan.parameters[parameter];
   int32_t type = arg.type_index();
   if (type == ffi::TypeIndex::kTVMFFINone && !declared.is_used) return;
+  if (declared.is_pointer && type == ffi::TypeIndex::kTVMFFINone) return;  // null
   if (declared.is_pointer && type == ffi::TypeIndex::kTVMFFIInt) {
     frame->addresses[parameter] = reinterpret_cast<char*>(arg.cast<int64_t>());
     return;

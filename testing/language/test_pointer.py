@@ -211,3 +211,67 @@ def test_pointer_arguments_are_checked(device):
     kernel = tilelang.compile(matmul)
     with pytest.raises(ArgumentError, match="got str"):
         kernel("a", 0, 0, 1, 1, 1)
+
+
+@T.prim_func
+def optional(a_ptr: T.ptr(T.float32), bias: T.ptr(T.float32), O: T.Tensor((64,), "float32")):
+    A = T.make_tensor(a_ptr, (64,), "float32")
+    B = T.make_tensor(bias, (64,), "float32")
+    with T.Kernel(1, threads=64):
+        tx = T.get_thread_binding()
+        y = T.alloc_var("float32", init=T.undef("float32"))
+        y = A[tx]
+        if not T.isnullptr(bias):
+            y += B[tx]
+        if T.isnullptr(A.data) or T.isnullptr(O) or T.isnullptr(T.address_of(A[3])):
+            y = -1.0
+        O[tx] = y
+
+
+@pytest.mark.parametrize("target", [None, "c"])
+def test_null(target, device):
+    place = "cpu" if target else device
+    kernel = tilelang.compile(optional, **({"target": target} if target else {}))
+    a, bias = random((64,), "float32", place), random((64,), "float32", place)
+    for given in (bias, None, 0, bias.data_ptr()):
+        out = torch.full((64,), torch.nan, device=place)
+        kernel(a, given, out)
+        assert torch.equal(out, a + bias if given is bias or given else a)
+    assert T.undef("float16").constant() == 0
+
+
+@T.prim_func
+def bytes_behind(A: T.Tensor((64,), "float32")):
+    T.import_source("template <class T> __device__ inline void put(T* place, T value) { *place = value; }")
+    with T.Kernel(1, threads=32):
+        tx = T.get_thread_binding()
+        T.call_extern("void", "put", T.handle_add_byte_offset(A.data, tx * 8), T.cast(tx, "float32"))
+        T.call_extern(
+            "void",
+            "put",
+            T.handle_add_byte_offset(T.address_of(A[1]), 8 * tx),
+            T.Call("float32", "tirx.exp2", [T.cast(-tx, "float32")]),
+        )
+
+
+def test_bytes_behind_a_pointer(device):
+    a = torch.full((64,), torch.nan, device=device)
+    tilelang.compile(bytes_behind)(a)
+    count = torch.arange(32, device=device).float()
+    assert torch.equal(a, torch.stack([count, 2.0**-count], 1).view(-1))
+
+
+@T.prim_func
+def axes(A: T.Tensor((6, 4, 32), "int32")):
+    by = T.env_thread("blockIdx.y")
+    with T.attr(T.iter_var("bx", (0, 6), "ThreadIndex", "blockIdx.x"), "thread_extent", 6), T.launch_thread(by, 4):
+        tx = T.IterVar(None, T.var("tx", "int32"), 1, "threadIdx.x")
+        with T.attr(tx, "thread_extent", 32):
+            A[T.get_block_binding(0), by, tx] = by * 100 + tx + T.get_block_binding(0)
+
+
+def test_axes_as_indices(device):
+    out = torch.full((6, 4, 32), -1, dtype=torch.int32, device=device)
+    tilelang.compile(axes)(out)
+    bx, by, tx = torch.meshgrid(torch.arange(6), torch.arange(4), torch.arange(32), indexing="ij")
+    assert torch.equal(out.cpu(), (by * 100 + tx + bx).int())

@@ -210,3 +210,36 @@ def test_not_in_device_code_nor_where_nothing_calls(tmp_path):
 
     with pytest.raises(UnsupportedError, match="execution backend 'nvrtc' does not do"):
         NvrtcAdapter(kernel.artifact, kernel.options)
+
+
+def test_loops_around_launches():
+    @T.prim_func
+    def scan(A: T.Tensor((64,), "int32"), B: T.Tensor((64,), "int32")):
+        W = T.alloc_global((2, 64), "int32")
+        with T.Kernel(1, threads=64):
+            tx = T.get_thread_binding()
+            W[0, tx] = A[tx]
+        for step in range(6):
+            with T.Kernel(1, threads=64):
+                tx = T.get_thread_binding()
+                W[(step + 1) % 2, tx] = W[step % 2, tx] + T.if_then_else(tx >= 2**step, W[step % 2, T.max(tx - 2**step, 0)], 0)
+            for k in T.serial(1, 3):
+                T.call_packed("testing.note", step, k)
+        with T.Kernel(1, threads=64):
+            tx = T.get_thread_binding()
+            B[tx] = W[0, tx]
+
+    a, b = torch.randint(0, 100, (64,), dtype=torch.int32), torch.zeros(64, dtype=torch.int32)
+    kernel = tilelang.compile(scan, **SIMULATED)
+    received.clear()
+    kernel(a, b)
+    assert torch.equal(b, a.cumsum(0).int()) and len(kernel.artifact.plan.kernels) == 8
+    assert received == [(step, k) for step in range(6) for k in (1, 2)]
+
+    @T.prim_func
+    def many(A: T.Tensor((64,), "int32")):
+        for _ in range(1000):
+            T.call_packed("testing.double", A)
+
+    with pytest.raises(FrontendError, match="1000 iterations outside T.Kernel"):
+        tilelang.compile(many, **SIMULATED)

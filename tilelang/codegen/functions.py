@@ -8,7 +8,7 @@ _TENSOR_SHAPES = ("16x64b", "16x128b", "16x256b", "16x32bx2")  # of loads and st
 _FAMILIES = {
     "core": "sync_threads sync_warp bar_sync bar_arrive fence_block fence_device fence_proxy_async"
     " cast cast_array floordiv floormod min max"
-    " load store shl shr reinterpret",
+    " load store shl shr reinterpret is_null",
     "math": "exp exp2 exp10 log log2 log10 log1p expm1 sqrt rsqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh"
     " atan2 pow erf floor ceil round trunc nearbyint abs fabs fmod isnan isinf isfinite sigmoid copysign hypot fma popcount clz"
     " ffs fns ldexp nextafter"

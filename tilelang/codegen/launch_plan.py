@@ -23,8 +23,8 @@ class Parameter(NamedTuple):
     `kind` is "tensor" or "scalar". For tensors: `shape` and `strides` in elements (None: compact row-major); `output`
     marks those that the launcher allocates (`out_idx`); `used` is False when no kernel touches it (None is accepted);
     `written` when a kernel may write it. `alignment` is what the kernels assume of the base address, in bytes. A `pointer`
-    takes an address or any tensor: what lies there is the kernel's business. A `grid` parameter is an extent of the grid of a
-    manual launch: the last ones, which no caller passes.
+    takes an address, any tensor, or None (null): what lies there is the kernel's business. A `grid` parameter is an extent of the
+    grid of a manual launch: the last ones, which no caller passes.
     """
 
     name: str

@@ -21,7 +21,7 @@ from ..language.tensor import TensorType
 from ..language.tvm_frames import BoundAxis, ThreadLoop, launch_thread
 from .branches import Branch
 from .builder import Builder, require
-from .iteration import DeviceLoop, HostLoop, TracedLoop, WhileLoop
+from .iteration import DeviceLoop, HostLoop, TracedLoop, WhileLoop, launch_counts
 from .names import Poison, Undeclared, unbound
 from .source import Source
 
@@ -319,6 +319,9 @@ class Hooks:
             if iterable.kind == "persistent":
                 iterable = PersistentLoop(builder, iterable, hints)
                 return TracedLoop(iterable, span)
+            counts = launch_counts(builder, iterable)
+            if counts is not None:
+                return HostLoop(builder, counts, names)
             return DeviceLoop(builder, iterable, hints, names, span)
         if isinstance(iterable, (Expr, Buffer, Region, Context, str, bytes)) or not isinstance(iterable, Iterable):
             raise self.error(

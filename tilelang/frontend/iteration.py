@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
+from math import prod
 from typing import Any
 
 from .._lazy import ir
@@ -119,6 +121,31 @@ class HostLoop:
     def leave(self, *values: Any) -> tuple:
         self.builder.pop(self.frame)
         return values
+
+
+_MOST_LAUNCHES = 256  # each is compiled by itself
+
+
+def launch_counts(builder: Builder, loop: Loop) -> list[Any] | None:
+    """What a loop around launches counts, where that is known; None for any other loop.
+
+    Raises
+    ------
+    FrontendError
+        For more iterations than one would want to compile.
+    """
+    if not builder.recording or builder.kernel() is not None or loop.kind not in ("serial", "unrolled"):
+        return None
+    numbers = [number for bounds in loop.ranges for number in bounds if number is not None]
+    if not all(isinstance(number, int) for number in numbers) or "tl.num_stages" in loop.annotations:
+        return None
+    axes = [[start + k * (1 if step is None else step) for k in range(extent)] for start, extent, step in loop.ranges]
+    if prod(map(len, axes)) > _MOST_LAUNCHES:
+        raise FrontendError(
+            f"a loop of {prod(map(len, axes))} iterations outside T.Kernel: each of its launches is compiled by itself",
+            fix="call the compiled function from a Python loop, or loop inside the kernel",
+        )
+    return axes[0] if len(axes) == 1 else list(product(*axes))
 
 
 class WhileLoop(_Carrying):

@@ -176,7 +176,7 @@ from .math import (
 )
 from .matrix import mma_fill, mma_store, mma_store_index_map, ptx_ldmatrix, ptx_mma, ptx_mma_sp
 from .meta_class import inline, meta_class
-from .pointer import Ptr, buffer_var, handle, make_tensor, make_tensor_from_addr, ptr
+from .pointer import Ptr, buffer_var, handle, handle_add_byte_offset, isnullptr, make_tensor, make_tensor_from_addr, ptr
 from .predicate import all_of, any_of
 from .random import rng_init, rng_rand, rng_rand_float
 from .reduce import (
@@ -228,6 +228,7 @@ from .tvm_frames import (
     Assert,
     Else,
     If,
+    IterVar,
     Then,
     While,
     buffer_store,
@@ -235,6 +236,7 @@ from .tvm_frames import (
     env_thread,
     func_attr,
     func_name,
+    iter_var,
     launch_thread,
     loop_break,
     thread_binding,
@@ -242,6 +244,7 @@ from .tvm_frames import (
 )
 from .tvm_nodes import NODES as _NODES
 from .tvm_nodes import (
+    Call,
     FloatImm,
     IntImm,
     Let,
@@ -266,6 +269,7 @@ from .tvm_values import (
     meta_var,
     target,
     thread_return,
+    undef,
     vectorcombine,
     vectorhigh,
     vectorlow,

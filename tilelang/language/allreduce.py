@@ -13,6 +13,7 @@ from .dtypes import dtype
 from .emit import alloc, effect
 from .expr import Expr, as_expr, binary, convert
 from .kernel import Context, Kernel
+from .tvm_frames import EnvThread, launch_thread
 from .warp import sync_threads
 
 _WARP = 32
@@ -78,12 +79,13 @@ _MEANT = ("reduce_scope", "async_scope")
 _KEYS = (*_MEANT, "pragma_", "tl.", "tir.", "tirx.")
 
 
-def attr(node: Any, attr_key: str, value: Any) -> AttributeScope:
+def attr(node: Any, attr_key: str, value: Any) -> Context:
     """`with T.attr(node, key, value):` as in TVM.
 
     "reduce_scope" gives T.tvm_thread_allreduce its reducer. In an "async_scope", T.vectorized loops that copy 4, 8 or 16 bytes
     from global to shared memory are cp.async: T.cp_async_barrier_noinc, or T.ptx_commit_group and T.ptx_wait_group, tell when
-    they are done. Pragmas and annotations of passes are hints that need no help here.
+    they are done. A "thread_extent" is an axis of a launch, as T.launch_thread opens it. Pragmas and annotations of passes are
+    hints that need no help here.
 
     Examples
     --------
@@ -92,10 +94,14 @@ def attr(node: Any, attr_key: str, value: Any) -> AttributeScope:
     """
     if not isinstance(attr_key, str):
         raise DTypeError(f"the key of T.attr is {attr_key!r}", fix="give a string")
+    if attr_key == "thread_extent":
+        if not isinstance(node, EnvThread):
+            raise DTypeError(f"the axis of a thread_extent is {node!r}", fix="make it with T.iter_var or T.env_thread")
+        return launch_thread(node, value)
     if not attr_key.startswith(_KEYS):
         raise SemanticError(
             f"T.attr with the key {attr_key!r}",
-            fix="reduce_scope, async_scope, a pragma_... or a tl. annotation; T.Kernel makes thread extents",
+            fix="thread_extent, reduce_scope, async_scope, a pragma_... or a tl. annotation",
         )
     if attr_key == "reduce_scope" and not isinstance(node, CommReducer):
         raise DTypeError(f"the node of a reduce_scope is {node!r}", fix="T.comm_reducer(lambda x, y: x + y, [T.float32(0)])")

@@ -28,6 +28,8 @@ class Context:
 class Kernel(Context):
     """A launch: `with T.Kernel(grid_x, grid_y, threads=128) as (bx, by):`.
 
+    A function may have several, which run in order; a loop of a constant count around them gives one for each iteration.
+
     Parameters
     ----------
     *blocks : int or Expr

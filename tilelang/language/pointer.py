@@ -10,9 +10,9 @@ from ..frontend.builder import require
 from .buffer import Buffer, BufferData, Element, Region
 from .dtypes import dtype
 from .dtypes import dtype as _dtype
-from .expr import Expr, as_expr
+from .expr import Expr, apply, as_expr
 from .extern import Address
-from .shape import Extent, as_shape
+from .shape import Extent, as_shape, same, simplify
 
 
 class PointerType:
@@ -52,11 +52,16 @@ class Pointer:
         return self.name
 
     @property
-    def node(self) -> Any:
-        """The parameter as a buffer; of one byte if nothing was made over it."""
+    def buffer(self) -> Buffer:
+        """The parameter as a buffer; of one element if nothing was made over it."""
         if self.tensor is None:
             self.tensor = Buffer(self.name, (1,), self.kind.dtype or dtype("uint8"))
-        return self.tensor.node
+        return self.tensor
+
+    @property
+    def node(self) -> Any:
+        """The same as a variable of the IR."""
+        return self.buffer.node
 
 
 def _strides(strides: Any, shape: tuple[Extent, ...], what: str) -> tuple[Extent, ...] | None:
@@ -158,3 +163,49 @@ def make_tensor_from_addr(
     if storage_scope != "global":
         raise DTypeError(f"T.make_tensor_from_addr in {storage_scope} memory", fix="addresses are those of global memory")
     return tensor_over(addr, shape, dtype, strides, "T.make_tensor_from_addr")
+
+
+def isnullptr(var: Any, span: Any = None) -> Expr:
+    """Whether a pointer is null: a T.ptr parameter for which the caller passed None, or the address 0.
+
+    Parameters
+    ----------
+    var : pointer parameter, buffer, its data, or an address
+
+    Examples
+    --------
+    >>> if T.isnullptr(A.data):
+    ...     B[i, j] = 0
+    """
+    require("T.isnullptr").need_kernel("T.isnullptr")
+    if isinstance(var, Pointer):
+        node = ir.address_of(ir.load(var.node, [0] * len(var.node.ty.shape)))
+    elif isinstance(var, Address):
+        node = var.node
+    elif isinstance(var, (Buffer, BufferData, Region)):
+        buffer = var if isinstance(var, Buffer) else var.buffer
+        node = Address(Element(buffer, (0,) * buffer.ndim)).node
+    else:
+        raise DTypeError(f"T.isnullptr of {var!r}", fix="a T.ptr parameter, a buffer, or T.address_of(...)")
+    return apply("call", ("tl.is_null", "bool", node), dtype("bool"))
+
+
+def handle_add_byte_offset(handle: Any, offset: Any) -> Address:
+    """The address `offset` bytes behind a pointer; a multiple of what its elements take.
+
+    Examples
+    --------
+    >>> T.call_extern("void", "touch", T.handle_add_byte_offset(A.data, 64))
+    """
+    from .pointers import pointer
+
+    if isinstance(handle, Pointer):
+        handle = handle.buffer
+    start = pointer(handle, 0, "the pointer of T.handle_add_byte_offset")
+    size = start.element.buffer.dtype.bytes
+    count = as_expr(offset, "the offset of T.handle_add_byte_offset")
+    if not same(as_shape(count % size, "the offset")[0], 0):
+        raise DTypeError(
+            f"{offset} bytes behind {start.element.buffer.name}, whose elements take {size}", fix="a multiple of that"
+        )
+    return pointer(start, simplify(count // size), "the pointer of T.handle_add_byte_offset")

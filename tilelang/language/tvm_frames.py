@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._lazy import ir
-from ..errors import DTypeError, FrontendError, SemanticError, ShapeError
+from ..errors import DTypeError, FrontendError, SemanticError, ShapeError, UnsupportedError
 from ..frontend.builder import Frame, require
 from .buffer import Buffer
 from .dtypes import dtype
@@ -120,11 +120,22 @@ class While(Context):
         builder.emit(ir.While(self.node, builder.pop(self.frame), self.span))
 
 
-class EnvThread:
-    """`T.env_thread("threadIdx.x")`: the axis of a later T.launch_thread."""
+class EnvThread(Expr):
+    """`T.env_thread("threadIdx.x")`: the axis of a later T.launch_thread, and its index in what stands there."""
 
-    def __init__(self, tag: str) -> None:
-        self.tag = _tag(tag, "T.env_thread")
+    def __init__(self, tag: str, what: str = "T.env_thread", variable: Expr | None = None) -> None:
+        super().__init__(None, dtype("int32"))
+        self.tag, self.variable = _tag(tag, what), variable
+        self.name = require(what).next_name(self.tag.replace("Idx.", "_")) if variable is None else str(variable)
+
+    @property
+    def node(self) -> Any:
+        if self.variable is None:
+            self.variable = Expr(ir.var(self.name, "int32"), self.dtype)
+        return self.variable.node
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def _tag(tag: Any, what: str) -> str:
@@ -142,6 +153,41 @@ def env_thread(thread_tag: str, dtype: str = "int32") -> EnvThread:
     >>> tx = T.env_thread("threadIdx.x")
     """
     return EnvThread(thread_tag)
+
+
+def iter_var(v: Any, dom: Any = None, iter_type: Any = "ThreadIndex", thread_tag: str = "") -> EnvThread:
+    """A thread axis for T.attr(axis, "thread_extent", n) and T.launch_thread.
+
+    Parameters
+    ----------
+    v : T.var, str or None
+        The variable that is the index in what stands in the launch, or its name.
+    dom : (int, int), optional
+        The first index, 0, and the extent.
+    iter_type : str or int
+        "ThreadIndex" or 1.
+    thread_tag : str
+        blockIdx.x to threadIdx.z.
+
+    Examples
+    --------
+    >>> tx = T.iter_var("tx", (0, 128), "ThreadIndex", "threadIdx.x")
+    """
+    if iter_type not in ("ThreadIndex", 1):
+        raise UnsupportedError(f"T.iter_var of the kind {iter_type!r}", fix='"ThreadIndex"; loops are for statements')
+    if v is not None and not isinstance(v, (str, Expr)):
+        raise DTypeError(f"the variable of T.iter_var is {v!r}", fix='T.var("tx"), a name, or None')
+    return EnvThread(thread_tag, "T.iter_var", v if isinstance(v, Expr) else None)
+
+
+def IterVar(dom: Any, var: Any, iter_type: Any = 1, thread_tag: str = "", span: Any = None) -> EnvThread:
+    """T.iter_var, with the extent first as in TVM's node.
+
+    Examples
+    --------
+    >>> tx = T.IterVar((0, 128), "tx", 1, "threadIdx.x")
+    """
+    return iter_var(var, dom, iter_type, thread_tag)
 
 
 def _constant_extent(extent: Any, tag: str) -> Any:
@@ -170,6 +216,7 @@ class launch_thread(Context):
 
     def __init__(self, thread: Any, extent: Any) -> None:
         self.tag = _tag(thread, "T.launch_thread")
+        self.axis = thread if isinstance(thread, EnvThread) else None
         self.extent = _constant_extent(extent, self.tag)
 
     def open(self, names: list[str]) -> Expr:
@@ -200,7 +247,10 @@ class launch_thread(Context):
             kernel.threads[number - 3] = self.extent
         if axes is not None:
             axes.add(self.tag)
-        return kernel.variables[number]
+        index = kernel.variables[number]
+        if self.axis is not None:
+            builder.emit(ir.Bind(self.axis.node, index.node, builder.span()))
+        return index
 
     def close(self) -> None:
         if self.kernel is not None:

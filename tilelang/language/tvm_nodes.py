@@ -193,4 +193,16 @@ def call_intrin(dtype: Any, func_name: Any, *args: Any, annotations: Any = None,
     return effect(f"tl.{name}", nodes, _as_dtype(dtype), "result", dict(annotations or {}))
 
 
+def Call(dtype: Any, op: Any, args: Any, annotations: Any = None, span: Any = None) -> Any:
+    """T.call_intrin under the name of TVM's node: `T.Call(dtype, op, [operands])`.
+
+    Examples
+    --------
+    >>> y = T.Call("float32", "tirx.exp2", [x])
+    """
+    if not isinstance(args, (list, tuple)):
+        raise DTypeError(f"the operands of T.Call are {args!r}", fix="a list of them")
+    return call_intrin(dtype, op, *args, annotations=annotations)
+
+
 __all__ = ["NODES", "dtype"]

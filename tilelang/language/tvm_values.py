@@ -8,8 +8,9 @@ from .._lazy import ir
 from ..errors import DTypeError, FrontendError, SemanticError
 from ..frontend.builder import require
 from .dtypes import dtype
+from .dtypes import dtype as dtype_of
 from .emit import bind as bind_value
-from .expr import Expr, as_expr, convert
+from .expr import Expr, as_expr, constant, convert
 from .vector import Shuffle
 
 _F8F6F4 = ("float8_e4m3fn", "float8_e5m2", "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn", "float4_e2m1_unpacked")
@@ -172,6 +173,16 @@ def get_tvm_dtype(value: Any) -> dtype:
     >>> kind = T.get_tvm_dtype("float16")
     """
     return dtype(value)
+
+
+def undef(dtype: Any = "int32") -> Expr:
+    """Any value, of which nothing may depend; it is 0.
+
+    Examples
+    --------
+    >>> y = T.undef("float32")
+    """
+    return constant(0, dtype_of(dtype))
 
 
 def is_float4(value: Any) -> bool:

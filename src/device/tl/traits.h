@@ -65,4 +65,9 @@ TL_FUNC To reinterpret(const From& x) {
   return to;
 }
 
+template <class T>
+TL_FUNC bool is_null(const T* pointer) {
+  return pointer == nullptr;
+}
+
 }  // namespace tl
