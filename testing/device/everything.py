@@ -179,7 +179,7 @@ def _copies() -> str:
 
 def _wgmma(n: int) -> str:
     """Every operand type with one N; MN-major and negated operands where they exist."""
-    lines = ["  char* s = tl::dyn_smem();", "  alignas(16) char raw[16]; tl::load<16>(raw, in + i * 16);"]
+    lines = ["  char* s = tl::dyn_smem();", "  alignas(16) char raw[128] = {}; tl::load<16>(raw, in + i * 16);"]
     lines.append(
         "  const uint64_t a = tl::wgmma_descriptor<128>(s, 16, 1024), b = tl::wgmma_advance(tl::wgmma_descriptor<0>(s, 128, 256), 64);"
     )
@@ -201,9 +201,10 @@ def _wgmma(n: int) -> str:
             lines.append(f"    tl::wgmma_sp_ss<{a}, {b}, {n}, true, true, 1, -1, 1>(d, a, b, *flag, true);")
             lines.append(f"    tl::wgmma_sp_rs<{a}, {b}, {n}, true, 1, -1, 1>(d, reinterpret_cast<{a}*>(raw), b, *flag, true);")
         lines.append(f"    tl::wgmma_commit(); tl::wgmma_wait<0>(); tl::wgmma_pin<{n}>(d);")
-        steps = 2 if n % 16 else 4
+        steps = 2 if n % 16 else 4 if n % 32 else 8
         lines.append(
             f"    tl::wgmma_fence(); tl::wgmma_ss_steps<{a}, {b}, {n}, false, false, {steps}, 32, 64>(d, a, b, i > 400);"
+            f" tl::wgmma_rs_steps<{a}, {b}, {n}, false, {steps}, 64>(d, reinterpret_cast<{a}*>(raw), b, true);"
         )
         lines.append(f"    tl::wgmma_commit(); tl::wgmma_wait<0>(); tl::wgmma_pin<{n}>(d);")
         lines.append(f"    for (int j = 0; j < {n // 2}; ++j) q[j] = d[j]; }}")

@@ -176,4 +176,5 @@ def test_headers_tell_only_of_elements_that_are_multiplied(types, bits):
     func = program(64, 64, 1024 // bits, types, 128, trans_b=True)
     kernel = tilelang.compile(func, target={"kind": "cuda", "arch": "sm_90a"})
     source = kernel.get_kernel_source()
-    assert source.startswith(f"#define TL_WGMMA_BITS {bits}\n#include <tl/core.h>") and "wgmma_ss" in source
+    assert source.startswith(f"#define TL_WGMMA_BITS {bits}\n#define TL_WGMMA_STEPS 4\n#include <tl/core.h>")
+    assert "wgmma_ss" in source

@@ -21,6 +21,7 @@ class CallPrinter(ABC):
 
     num_threads: int
     wgmma_bits: set[int]
+    wgmma_steps: set[int]
 
     @abstractmethod
     def render(self, expr: Any) -> tuple[str, int]:
@@ -138,10 +139,12 @@ class CallPrinter(ABC):
     _op_warp_reduce_bitand = _op_warp_reduce_bitor = _warp_reduce
 
     def _wgmma(self, expr: ir.Call) -> tuple[str, int]:
-        a, _, n, *_ = attribute(expr, "template")
+        a, _, n, *more = attribute(expr, "template")
+        name = ir.call_name(expr)
+        self.wgmma_steps.add(int(more[2 if "ss" in name else 1]) if name.endswith("_steps") else 1)
         self.use(f"tl/wgmma/m64n{n}.h")  # one header an n: only the shapes used are compiled
         self.wgmma_bits.add(dtype_bits(str(a).removeprefix("dtype:")))
-        return self._call_function(ir.call_name(expr), list(expr.args), expr)
+        return self._call_function(name, list(expr.args), expr)
 
     _op_wgmma_ss = _op_wgmma_rs = _op_wgmma_ss_steps = _op_wgmma_rs_steps = _wgmma
 

@@ -69,7 +69,9 @@ class ExprPrinter(CallPrinter):
     def __init__(self, names: Names, bounds: Bounds, fast_math: bool = False, num_threads: int = 0) -> None:
         self.names, self.bounds, self.fast_math, self.num_threads = names, bounds, fast_math, num_threads
         self.headers: set[str] = {"tl/core.h"}
-        self.wgmma_bits: set[int] = set()  # widths of the elements that wgmma multiplies: what its headers need to tell of
+        # Widths of the elements that wgmma multiplies, steps of its statements: what its headers need to tell of.
+        self.wgmma_bits: set[int] = set()
+        self.wgmma_steps: set[int] = set()
         self.span: Any = None  # of the statement under way, for errors
         self._methods: dict[type, Any] = {}
 

@@ -94,6 +94,7 @@ class KernelText:
     maps: tuple[TensorMapSpec, ...] = ()
     order: tuple[ir.Var, ...] = ()
     wgmma_bits: frozenset[int] = frozenset()
+    wgmma_steps: frozenset[int] = frozenset()
 
 
 def parameter_text(printer: StmtPrinter, buf: ir.Var, use: BufferUse, restrict: str) -> str:
@@ -181,7 +182,8 @@ def print_kernel(program: KernelProgram) -> KernelText:
     head = f'extern "C" __global__ void __launch_bounds__({bound}) {program.name}({", ".join(parameters)}) {{'
     text = "\n".join([head, *printer.lines, "}", f"TL_ENTRY({program.name})"])
     use_type_headers(printer, text)
-    return KernelText(text, frozenset(printer.headers), buffers, symbols, tuple(maps), wgmma_bits=frozenset(printer.wgmma_bits))
+    bits, steps = frozenset(printer.wgmma_bits), frozenset(printer.wgmma_steps)
+    return KernelText(text, frozenset(printer.headers), buffers, symbols, tuple(maps), wgmma_bits=bits, wgmma_steps=steps)
 
 
 def use_type_headers(printer: StmtPrinter, text: str) -> None:
@@ -206,11 +208,11 @@ def ordered_symbols(program: KernelProgram) -> list[ir.Var]:
 def print_source(kernels: Sequence[KernelText], preludes: Sequence[str] = ()) -> str:
     """The source file: headers, the user's text, the kernels."""
     headers = sorted(set().union(*(k.headers for k in kernels)), key=lambda h: (h != "tl/core.h", h))
-    wgmma_bits = sorted(set().union(*(k.wgmma_bits for k in kernels)))
+    bits, steps = set().union(*(k.wgmma_bits for k in kernels)), set().union(*(k.wgmma_steps for k in kernels))
     if preludes:  # which may multiply what it likes
         headers.append("tl/user_text.h")
-        wgmma_bits = []
-    define = [f"#define TL_WGMMA_BITS {sum(wgmma_bits)}"] if wgmma_bits else []
+        bits = set()
+    define = [f"#define TL_WGMMA_BITS {sum(bits)}", f"#define TL_WGMMA_STEPS {sum(steps)}"] if bits else []
     parts = ["\n".join([*define, *(f"#include <{h}>" for h in headers)])]
     parts += list(dict.fromkeys(p.strip("\n") for p in preludes))
     parts += [k.text for k in kernels]

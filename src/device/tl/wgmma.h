@@ -42,19 +42,22 @@ TL_FUNC void wgmma_rs(C* d, const A* a, uint64_t b, bool accumulate TL_SITE_PARA
   detail::wgmma_rs<A, B, N, TransB, ScaleA, ScaleB>(d, a, b, accumulate TL_SITE_ARGUMENT);
 }
 
-// 2 or 4 of them along K, by descriptors that step by so many bytes (multiples of 16); A in registers: one step's elements after the
-// other's. The same instructions as one by one, in one statement, which compiles in less time.
-template <class A, class B, int N, bool TransA, bool TransB, int Steps, int StrideA, int StrideB, class C>
+// 2, 4 or 8 of them along K, by descriptors that step by so many bytes (multiples of 16); A in registers: one step's elements after
+// the other's. The second half of eight begins `Half` bytes after the first, where a swizzled row ends between them. The same
+// instructions as one by one, in one statement, which compiles in less time.
+template <class A, class B, int N, bool TransA, bool TransB, int Steps, int StrideA, int StrideB, int HalfA = Steps / 2 * StrideA,
+          int HalfB = Steps / 2 * StrideB, class C>
 TL_FUNC void wgmma_ss_steps(C* d, uint64_t a, uint64_t b, bool accumulate TL_SITE_PARAMETER) {
   detail::check_wgmma<A, B, C, N, TransA, TransB, 1, 1>();
-  static_assert((Steps == 2 || Steps == 4) && StrideA % 16 == 0 && StrideB % 16 == 0, "2 or 4 steps of multiples of 16 bytes");
-  detail::wgmma_ss_steps<A, B, N, TransA, TransB, Steps, StrideA, StrideB>(d, a, b, accumulate TL_SITE_ARGUMENT);
+  detail::check_steps<Steps, StrideA, HalfA>();
+  detail::check_steps<Steps, StrideB, HalfB>();
+  detail::wgmma_ss_steps<A, B, N, TransA, TransB, Steps, StrideA, StrideB, HalfA, HalfB>(d, a, b, accumulate TL_SITE_ARGUMENT);
 }
-template <class A, class B, int N, bool TransB, int Steps, int StrideB, class C>
+template <class A, class B, int N, bool TransB, int Steps, int StrideB, int HalfB = Steps / 2 * StrideB, class C>
 TL_FUNC void wgmma_rs_steps(C* d, const A* a, uint64_t b, bool accumulate TL_SITE_PARAMETER) {
   detail::check_wgmma<A, B, C, N, false, TransB, 1, 1>();
-  static_assert((Steps == 2 || Steps == 4) && StrideB % 16 == 0, "2 or 4 steps of multiples of 16 bytes");
-  detail::wgmma_rs_steps<A, B, N, TransB, Steps, StrideB>(d, a, b, accumulate TL_SITE_ARGUMENT);
+  detail::check_steps<Steps, StrideB, HalfB>();
+  detail::wgmma_rs_steps<A, B, N, TransB, Steps, StrideB, HalfB>(d, a, b, accumulate TL_SITE_ARGUMENT);
 }
 
 }  // namespace tl

@@ -39,32 +39,38 @@ TL_FUNC void wgmma_rs(C* d, const A* elements, uint64_t b, bool accumulate) {
   }
 }
 
-template <class A, class B, int N, bool TransA, bool TransB, int Steps, int StrideA, int StrideB, class C>
+template <class A, class B, int N, bool TransA, bool TransB, int Steps, int StrideA, int StrideB, int HalfA, int HalfB, class C>
 TL_FUNC void wgmma_ss_steps(C* d, uint64_t a, uint64_t b, bool accumulate) {
   using shape = wgmma_shape<N>;
   constexpr int step_a = StrideA >> 4, step_b = StrideB >> 4;
+  [[maybe_unused]] constexpr int hop_a = (HalfA >> 4) - 3 * step_a, hop_b = (HalfB >> 4) - 3 * step_b;  // of 8 steps
   if constexpr (is_same<C, half_t>) {
     uint32_t* pairs = reinterpret_cast<uint32_t*>(d);
     if constexpr (Steps == 2) shape::template ss2_half<A, B, TransA, TransB, 1, 1, step_a, step_b>(pairs, a, b, accumulate);
-    else shape::template ss4_half<A, B, TransA, TransB, 1, 1, step_a, step_b>(pairs, a, b, accumulate);
+    else if constexpr (Steps == 4) shape::template ss4_half<A, B, TransA, TransB, 1, 1, step_a, step_b>(pairs, a, b, accumulate);
+    else shape::template ss8_half<A, B, TransA, TransB, 1, 1, step_a, step_b, hop_a, hop_b>(pairs, a, b, accumulate);
   } else {
     if constexpr (Steps == 2) shape::template ss2<A, B, TransA, TransB, 1, 1, step_a, step_b>(d, a, b, accumulate);
-    else shape::template ss4<A, B, TransA, TransB, 1, 1, step_a, step_b>(d, a, b, accumulate);
+    else if constexpr (Steps == 4) shape::template ss4<A, B, TransA, TransB, 1, 1, step_a, step_b>(d, a, b, accumulate);
+    else shape::template ss8<A, B, TransA, TransB, 1, 1, step_a, step_b, hop_a, hop_b>(d, a, b, accumulate);
   }
 }
-template <class A, class B, int N, bool TransB, int Steps, int StrideB, class C>
+template <class A, class B, int N, bool TransB, int Steps, int StrideB, int HalfB, class C>
 TL_FUNC void wgmma_rs_steps(C* d, const A* elements, uint64_t b, bool accumulate) {
   using shape = wgmma_shape<N>;
   constexpr int step_b = StrideB >> 4;
+  [[maybe_unused]] constexpr int hop_b = (HalfB >> 4) - 3 * step_b;  // of 8 steps
   uint32_t a[4 * Steps];
   __builtin_memcpy(a, elements, sizeof(a));
   if constexpr (is_same<C, half_t>) {
     uint32_t* pairs = reinterpret_cast<uint32_t*>(d);
     if constexpr (Steps == 2) shape::template rs2_half<A, B, TransB, 1, 1, step_b>(pairs, a, b, accumulate);
-    else shape::template rs4_half<A, B, TransB, 1, 1, step_b>(pairs, a, b, accumulate);
+    else if constexpr (Steps == 4) shape::template rs4_half<A, B, TransB, 1, 1, step_b>(pairs, a, b, accumulate);
+    else shape::template rs8_half<A, B, TransB, 1, 1, step_b, hop_b>(pairs, a, b, accumulate);
   } else {
     if constexpr (Steps == 2) shape::template rs2<A, B, TransB, 1, 1, step_b>(d, a, b, accumulate);
-    else shape::template rs4<A, B, TransB, 1, 1, step_b>(d, a, b, accumulate);
+    else if constexpr (Steps == 4) shape::template rs4<A, B, TransB, 1, 1, step_b>(d, a, b, accumulate);
+    else shape::template rs8<A, B, TransB, 1, 1, step_b, hop_b>(d, a, b, accumulate);
   }
 }
 

@@ -22,4 +22,10 @@ TL_FUNC constexpr void check_wgmma() {
   static_assert(!integer || (ScaleA == 1 && ScaleB == 1), "integer operands have no scale");
 }
 
+template <int Steps, int Stride, int Half>
+TL_FUNC constexpr void check_steps() {
+  static_assert((Steps == 2 || Steps == 4 || Steps == 8) && Stride % 16 == 0 && Half % 16 == 0, "2, 4 or 8 steps of multiples of 16 bytes");
+  static_assert(Steps == 8 || Half == Steps / 2 * Stride, "only the halves of 8 steps may lie apart");
+}
+
 }  // namespace tl::detail

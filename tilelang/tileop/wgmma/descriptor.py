@@ -67,6 +67,15 @@ class DescribedMatrix:
             steps //= 2
         return steps, instruction_k * self.matrix.bits // 8
 
+    def half(self, steps: int, instruction_k: int, ctx: LoweringContext) -> int | None:
+        """The bytes from the first half of so many steps to the second, each half evenly apart; None where they are not so."""
+        line, stride = self.line(instruction_k, ctx)
+        if line % steps == 0:
+            return steps // 2 * stride
+        if 2 * line == steps and line * stride == self.swizzle:  # on to the next column block
+            return int(ir.static_shape(self.matrix.buffer)[-2]) * self.swizzle
+        return None
+
     @property
     def granule(self) -> int:
         """Elements along m or n in which instruction tiles may start."""

@@ -108,11 +108,19 @@ def lower_wgmma(
 def _steps_of_statement(
     plan: WgmmaPlan, a: DescribedMatrix | RegisterTiles, b: DescribedMatrix, ctx: LoweringContext
 ) -> tuple[int, list[int]]:
-    """How many steps along k one statement issues, and the bytes from step to step of each operand that has a descriptor."""
-    lines = [x.line(plan.instruction.k, ctx) for x in (a, b) if isinstance(x, DescribedMatrix)]
-    longest = min(steps for steps, _ in lines)
+    """How many steps along k one statement issues, and the template arguments that say how far they are apart.
+
+    For each operand that has a descriptor the bytes from step to step; of eight also those from the first half to the second.
+    """
+    described = [x for x in (a, b) if isinstance(x, DescribedMatrix)]
+    lines = [x.line(plan.instruction.k, ctx) for x in described]
+    strides, longest = [stride for _, stride in lines], min(steps for steps, _ in lines)
     if isinstance(a, DescribedMatrix) or a.step == plan.a_size:  # registers one step's after the other's
+        if plan.steps % 8 == 0:
+            halves = [half for x in described if (half := x.half(8, plan.instruction.k, ctx)) is not None]
+            if len(halves) == len(described):
+                return 8, [*strides, *halves]
         for many in (4, 2):
             if plan.steps % many == 0 and longest % many == 0:
-                return many, [stride for _, stride in lines]
+                return many, strides
     return 1, []

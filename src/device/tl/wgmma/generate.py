@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_LAST_OPERANDS = 22  # what follows the accumulators in the longest instruction
+_LAST_OPERANDS = 39  # what follows the accumulators in the longest instruction
 
 
 def _macros(name: str, registers: int) -> list[str]:

@@ -32,15 +32,20 @@ inline void wgmma_rs(C* d, const A* a, uint64_t b, bool accumulate, int site) {
   tl_sim_wgmma(wgmma_operation<A, B, C>(), N, d, a, 0, b, wgmma_flags<false, TransB, ScaleA, ScaleB>(accumulate), site);
 }
 
-template <class A, class B, int N, bool TransA, bool TransB, int Steps, int StrideA, int StrideB, class C>
+template <class A, class B, int N, bool TransA, bool TransB, int Steps, int StrideA, int StrideB, int HalfA, int HalfB, class C>
 inline void wgmma_ss_steps(C* d, uint64_t a, uint64_t b, bool accumulate, int site) {
-  for (int s = 0; s < Steps; ++s)
-    detail::wgmma_ss<A, B, N, TransA, TransB, 1, 1>(d, a + (s * StrideA >> 4), b + (s * StrideB >> 4), s > 0 || accumulate, site);
+  for (int s = 0; s < Steps; ++s) {
+    const int half = s / (Steps / 2), step = s % (Steps / 2);
+    const uint64_t at = a + ((half * HalfA + step * StrideA) >> 4), bt = b + ((half * HalfB + step * StrideB) >> 4);
+    detail::wgmma_ss<A, B, N, TransA, TransB, 1, 1>(d, at, bt, s > 0 || accumulate, site);
+  }
 }
-template <class A, class B, int N, bool TransB, int Steps, int StrideB, class C>
+template <class A, class B, int N, bool TransB, int Steps, int StrideB, int HalfB, class C>
 inline void wgmma_rs_steps(C* d, const A* a, uint64_t b, bool accumulate, int site) {
-  for (int s = 0; s < Steps; ++s)
-    detail::wgmma_rs<A, B, N, TransB, 1, 1>(d, a + s * (16 / sizeof(A)), b + (s * StrideB >> 4), s > 0 || accumulate, site);
+  for (int s = 0; s < Steps; ++s) {
+    const uint64_t bt = b + ((s / (Steps / 2) * HalfB + s % (Steps / 2) * StrideB) >> 4);
+    detail::wgmma_rs<A, B, N, TransB, 1, 1>(d, a + s * (16 / sizeof(A)), bt, s > 0 || accumulate, site);
+  }
 }
 
 }  // namespace detail
