@@ -23,9 +23,21 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-_SUBMODULES = ["analysis", "autodd", "autotuner", "cache", "carver", "codegen", "contrib", "cpu", "cuda", "dtypes"]
-_SUBMODULES += ["engine", "errors", "frontend", "ir", "language", "layout", "libinfo", "profiler", "runtime", "simulator"]
-_SUBMODULES += ["quantize", "target", "testing", "tileop", "toolchain", "tools", "transform", "utils"]
+_SUBMODULES = ["analysis", "ascend", "autodd", "autotuner", "cache", "carver", "codegen", "contrib", "cpu", "cuda", "dtypes"]
+_SUBMODULES += [
+    "engine",
+    "errors",
+    "frontend",
+    "ir",
+    "language",
+    "layout",
+    "libinfo",
+    "metal",
+    "profiler",
+    "runtime",
+    "simulator",
+]
+_SUBMODULES += ["quantize", "rocm", "target", "testing", "tileop", "toolchain", "tools", "transform", "utils", "webgpu"]
 _NAMES = {
     "CompiledArtifact": "tilelang.engine",
     "DataType": "tilelang.ir",
@@ -53,8 +65,6 @@ _NAMES = {
     "xpr": "tilelang.jit.xpr",
 }
 
-_OTHER_HARDWARE = {"ascend": "Huawei's NPUs", "metal": "Apple's GPUs", "rocm": "AMD's GPUs", "webgpu": "WebGPU"}
-
 __all__ = ["cdiv", "compile", "disable_cache", "djit", "enable_cache", "env", "is_cache_enabled", "jit"]
 __all__ += ["logger", "next_power_of_2", "set_log_level", *_NAMES, *_SUBMODULES]
 
@@ -79,10 +89,6 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_NAMES[name]), name)
     if name in _SUBMODULES:
         return importlib.import_module(f"tilelang.{name}")
-    if name in _OTHER_HARDWARE:
-        from tilelang.language.unavailable import UnavailableNameError
-
-        raise UnavailableNameError(f"tilelang.{name} is the back end of {_OTHER_HARDWARE[name]}", fix='compile for "cuda" or "c"')
     raise AttributeError(f"module 'tilelang' has no attribute {name!r}")
 
 

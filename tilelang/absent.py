@@ -3,6 +3,7 @@ refuse to be used."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -42,15 +43,17 @@ class Absent:
         return f"<{self._name}: not in this version>"
 
 
-def absent_names(module: str, why: str, fix: str) -> Callable[[str], Absent]:
-    """A module's `__getattr__` where every name is absent for the same reason.
+def absent_names(module: str, why: str, fix: str, modules: tuple[str, ...] = ()) -> Callable[[str], Any]:
+    """A module's `__getattr__` where every name is absent for the same reason, but for the submodules `modules`.
 
     Examples
     --------
     >>> __getattr__ = absent_names(__name__, "there is no HIP back end", 'compile for "cuda" or "c"')
     """
 
-    def lookup(name: str) -> Absent:
+    def lookup(name: str) -> Any:
+        if name in modules:
+            return importlib.import_module(f"{module}.{name}")
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         return Absent(f"{module}.{name}", why, fix)

@@ -1,0 +1,7 @@
+"""The back end of Huawei's NPUs: not in this version. Its names import, and refuse to be used."""
+
+from __future__ import annotations
+
+from tilelang.absent import absent_names
+
+__getattr__ = absent_names(__name__, "it has no back end of Huawei's NPUs", 'compile for "cuda" or "c"', ("language",))
