@@ -220,6 +220,77 @@ def test_meta_class(device):
     assert_close(out, a.double().clamp(min=0).sum(1) * 6, terms=8, scale=a.double().abs().sum(1) * 6)
 
 
+@T.meta_class
+class Window:
+    """A ring of rows; its counters are attributes."""
+
+    def __init__(self, rows, columns):
+        self.rows, self.pushes = rows, 0
+        self.ring = T.alloc_shared((rows, columns), "float32")
+        self.next = T.alloc_var("int32", init=0)
+        self.sum = T.alloc_var("int32", init=0)
+
+    def push(self, row):
+        T.copy(row, self.ring[self.next % self.rows, :])
+        self.next += 1
+        self.sum = self.sum + self.next
+
+    def skip(self):
+        self.next += 1
+
+    def noted(self):
+        self.pushes = self.pushes + 1
+        T.evaluate(0)
+        return self.pushes
+
+    def last(self, j):
+        return self.ring[(self.next - 1) % self.rows, j]
+
+
+def test_attributes_of_a_meta_class(device):
+    @T.prim_func
+    def main(A: T.Tensor((8, 64), "float32"), O: T.Tensor((8, 64), "float32"), N: T.Tensor((3,), "int32")):
+        with T.Kernel(1, threads=64):
+            window = Window(3, 64)
+            for k in T.serial(8):
+                if k == 5:
+                    window.skip()
+                window.push(A[k, :])
+                for j in T.Parallel(64):
+                    O[k, j] = window.last(j) * 2
+            N[0], N[1] = window.next, window.sum
+            window.noted()
+            N[2] = window.noted()
+
+    a = random((8, 64), "float32", device)
+    out, counts = run(main, [a], ((8, 64), "float32"), ((3,), "int32"), device=device)
+    assert torch.equal(out, a * 2) and counts.tolist() == [9, sum(range(1, 10)) - 6, 2]
+
+
+def test_attributes_that_cannot_change():
+    class Plain:
+        count = 0
+
+    plain = Plain()
+
+    @T.prim_func
+    def host(A: T.Tensor((8,), "float32")):
+        with T.Kernel(1, threads=32):
+            plain.count = 1
+
+    @T.prim_func
+    def repeated(A: T.Tensor((8,), "float32")):
+        with T.Kernel(1, threads=32):
+            window = Window(3, 8)
+            for _ in T.serial(4):
+                window.noted()
+
+    with pytest.raises(FrontendError, match="assignment to an attribute"):
+        tilelang.compile(host)
+    with pytest.raises(FrontendError, match="the attribute pushes"):
+        tilelang.compile(repeated)
+
+
 def test_node_names(device):
     @T.prim_func
     def main(A: T.Tensor((64,), "int32"), O: T.Tensor((6, 64), "int32"), F: T.Tensor((64,), "float32")):

@@ -205,6 +205,23 @@ class Hooks:
             return
         self.setitem(target, index, _BINARY[op](target[index], value()), place)
 
+    def setattribute(self, target: Any, name: str, value: Any, place: int) -> None:
+        """`state.name = value` of a T.meta_class: a store where the attribute is a mutable scalar."""
+        if not getattr(type(target), "tl_meta_class", False):
+            raise self.error(
+                "assignment to an attribute", "objects of the host are constants in a kernel; write to a buffer", place
+            )
+        old = getattr(target, name, None)
+        new = self.assign(name, old, value, False, place)
+        if new is not old:
+            self.host_change(f"the attribute {name}", place)
+            setattr(target, name, new)
+
+    def augattribute(self, target: Any, name: str, op: str, value: Any, place: int) -> None:
+        if isinstance(old := getattr(target, name), Buffer):
+            self.aug(name, old, op, value, place)
+        self.setattribute(target, name, _BINARY[op](old, value), place)
+
     # -- expressions --------------------------------------------------------------------------------------------------
     def expr(self, value: Any, place: int) -> None:
         """An expression statement."""

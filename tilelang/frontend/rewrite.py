@@ -207,7 +207,9 @@ class Rewriter(ast.NodeTransformer):
                 item = ast.Subscript(_name(temporary), _constant(k), ast.Load())
                 out += self.assign(inner, item, fresh if part is None else _fresh(part), node, part)
             return out
-        self.refuse(target, "assignment to an attribute", "objects of the host are constants in a kernel; write to a buffer")
+        if isinstance(target, ast.Attribute):
+            return [ast.Expr(_hook("setattribute", self.visit(target.value), _constant(target.attr), value, self.mark(target)))]
+        self.refuse(target, "assignment to such a target", "assign to a name or an element")
 
     def stmt_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
         op, target = _constant(_OPERATORS[type(node.op)]), node.target
@@ -218,7 +220,10 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(target, ast.Subscript):
             args = (self.visit(target.value), self.index(target.slice), op, self.delayed(node.value), self.mark(node))
             return [ast.Expr(_hook("augitem", *args))]
-        self.refuse(target, "assignment to an attribute", "objects of the host are constants in a kernel; write to a buffer")
+        if isinstance(target, ast.Attribute):
+            args = (self.visit(target.value), _constant(target.attr), op, self.visit(node.value), self.mark(node))
+            return [ast.Expr(_hook("augattribute", *args))]
+        self.refuse(target, "assignment to such a target", "assign to a name or an element")
 
     def stmt_AnnAssign(self, node: ast.AnnAssign) -> list[ast.stmt]:
         if not isinstance(node.target, ast.Name):

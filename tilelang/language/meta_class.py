@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from ..errors import FrontendError
 from ..frontend.builder import current
 from ..frontend.macro import Macro, macro
+from .buffer import MutableScalar
+from .expr import Expr
 
 C = TypeVar("C", bound=type)
 
@@ -33,7 +35,8 @@ def meta_class(cls: C) -> C:
     """Class decorator: methods that store to buffers are inserted like macros; buffers made in `__init__` get their names.
 
     A method that assigns an index of an attribute (`self.state[0] = ...`), or calls T.*, becomes a macro; the others stay
-    Python, run while the kernel is traced.
+    Python, run while the kernel is traced. In both `self.count = ...` and `self.count += 1` store where the attribute is a scalar
+    of T.alloc_var; another attribute changes for the trace, which cannot be under a loop or condition of the device.
 
     Examples
     --------
@@ -42,7 +45,7 @@ def meta_class(cls: C) -> C:
     ...     def __init__(self):
     ...         self.count = T.alloc_var("int32", init=0)
     ...     def add(self, n):
-    ...         self.count[0] = self.count[0] + n
+    ...         self.count += n
     """
     if not isinstance(cls, type):
         raise FrontendError(f"T.meta_class of {cls!r}", fix="decorate a class")
@@ -51,11 +54,17 @@ def meta_class(cls: C) -> C:
             setattr(cls, name, macro(member))
     original: Any = cls.__setattr__
 
-    def name_buffers(self: Any, name: str, value: Any) -> None:
+    def set_attribute(self: Any, name: str, value: Any) -> None:
+        old = getattr(self, name, None)
+        if isinstance(old, MutableScalar) and isinstance(value, (Expr, int, float, bool)):
+            if value is not old:
+                old.store(value)
+            return
         _named(value, name)
         original(self, name, value)
 
-    cls.__setattr__ = name_buffers  # type: ignore[assignment,method-assign]
+    cls.__setattr__ = set_attribute  # type: ignore[assignment,method-assign]
+    cls.tl_meta_class = True  # type: ignore[attr-defined]
     return cls
 
 
