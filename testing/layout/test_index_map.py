@@ -4,9 +4,12 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 
 import tilelang
 import tilelang.language as T
+from testing.programs.launch import run
+from testing.programs.reference import random
 from tilelang import ir
 from tilelang.errors import LayoutError
 from tilelang.layout import Layout, SharedLayout
@@ -134,3 +137,38 @@ def test_wgmma_swizzle():
     assert torch.equal(a, b)
     with pytest.raises(LayoutError, match="continuity"):
         tilelang.layout.make_wgmma_swizzled_layout(ir.buffer((8, 64), "float16", "s", "shared.dyn"), continuity=48)
+
+
+def test_a_threads_own_array_has_no_layout_to_change(device):
+    """The end of a split reduction: every thread of the block keeps the sum that a Fragment would give to one."""
+
+    @T.prim_func
+    def combine(Lse: T.Tensor((6, 5), "float32"), Part: T.Tensor((6, 5, 96), "float32"), Out: T.Tensor((6, 96), "float32")):
+        with T.Kernel(6, threads=128) as bx:
+            total = T.alloc_local([1], "float32")
+            most = T.alloc_fragment([128], "float32")
+            lse = T.alloc_fragment([5, 128], "float32")
+            out = T.alloc_fragment([96], "float32")
+            T.annotate_layout(
+                {
+                    total: T.Fragment(total.shape, forward_thread_fn=lambda i: i),
+                    most: T.Fragment(most.shape, forward_thread_fn=lambda i: i),
+                    lse: T.Fragment(lse.shape, forward_thread_fn=lambda i, j: j),
+                }
+            )
+            T.clear(total)
+            T.clear(out)
+            for k, j in T.Parallel(5, 128):
+                lse[k, j] = Lse[bx, k]
+            T.reduce_max(lse, most, dim=0)
+            for k in T.serial(5):
+                total[0] += T.exp(Lse[bx, k] - most[0])
+            for k in T.serial(5):
+                for d in T.Parallel(96):
+                    out[d] += Part[bx, k, d] * T.exp(Lse[bx, k] - most[0]) / total[0]
+            T.copy(out, Out[bx, :])
+
+    lse, part = random((6, 5), "float32", device), random((6, 5, 96), "float32", device)
+    result = run(combine, [lse, part], ((6, 96), "float32"), device=device)
+    expected = (lse.double().softmax(1)[:, :, None] * part.double()).sum(1)
+    torch.testing.assert_close(result.double(), expected, rtol=1e-5, atol=1e-6)

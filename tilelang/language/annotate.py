@@ -17,6 +17,7 @@ def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
 
     A tensor in global memory may be given a `T.Layout` that permutes its elements: this kernel then finds and leaves them
     in that order, and every other kernel that touches the tensor needs the same annotation.
+    A `T.Fragment` of a thread's own array (T.alloc_local) changes nothing: each thread has all of it.
 
     Examples
     --------

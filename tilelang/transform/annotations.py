@@ -21,6 +21,8 @@ class _Take(ir.Mutator):
         buf: ir.Var = node.value.args[0].source
         layout: Any = attribute(node.value, "layout")
         scope = ir.scope_of(buf)
+        if scope in ("local", "local.var") and isinstance(layout, Fragment):
+            return None  # every thread has all of it, whatever threads a fragment would be spread over
         kinds: dict[str, Any] = {"local.fragment": (Fragment,), "global": (Layout,)}
         wanted = kinds.get(scope, (SharedLayout, Layout))
         if not isinstance(layout, wanted):
