@@ -8,10 +8,8 @@ hardware would have started them:
         bx, by = tile % columns, tile // columns
         ...
 
-or, for tiles that share what they load along both axes, through panels of rows (`tile_order`).
-
-Where the work grows along one axis of the grid (causal attention), a block takes tiles in pairs, one from each end of the axis,
-so that every pair is equally much work.
+or, for tiles that share what they load along both axes, through panels of rows (`tile_order`), or, where the work grows along one
+axis of the grid (causal attention), in pairs of equal work (`tile_walk`).
 
 Blocks of a launch are independent and unordered, so that this changes no result. It is done where it pays: one pipelined loop
 of gemms whose tiles leave no room for a second block on a multiprocessor, and shared memory for the ring and the tiles
@@ -21,21 +19,21 @@ otherwise have too few slots to hide the latency of memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
-from typing import Any
 
 from .. import ir
 from ..tileop.base import as_tile_op
 from ..tileop.gemm import Gemm
-from .heaviest_first import communicates, work_growth
+from .heaviest_first import communicates, inlined, work_growth
 from .kernel_program import KernelProgram
 from .occupancy import VERSIONS, blocks_before_layouts, blocks_by_shared, computed_operands, tile_bytes
 from .pipelining.specialize import MAX_SLOTS, RESERVE
-from .rasterize_blocks import Scalars, as_written, in_panels, panels
+from .rasterize_blocks import Scalars, as_written, in_panels
 from .split_stores import StagedStore, split_stores, staged_stores
 from .step_clocks import step_clocks
 from .tile_order import panel_rows
+from .tile_walk import EvenWalk, PairedWalk, Walk
 
 # False switches it off.
 ENABLE = "tl.enable_persistent_blocks"
@@ -56,7 +54,7 @@ def persistent(program: KernelProgram) -> KernelProgram | None:
     if program.min_blocks > 1 or program.cluster != (1, 1, 1) or program.cooperative or not limits.has_tma:
         return None
     loop = _product_loop(program)
-    walk = None if loop is None else _walk(program, grid, limits.multiprocessors)
+    walk = None if loop is None else _walk(program, loop, grid, limits.multiprocessors)
     if loop is None or walk is None:
         return None
     stores = staged_stores(program.body)
@@ -64,9 +62,9 @@ def persistent(program: KernelProgram) -> KernelProgram | None:
     if pieces is None:
         return None
     plain = as_written(program)
-    panel = None if walk.paired is not None else panel_rows(plain, loop, walk.grid, walk.workers)
+    panel = panel_rows(plain, loop, walk.grid, walk.workers) if isinstance(walk, EvenWalk) else None
     if panel is not None:
-        program, walk = plain, replace(walk, panel=panel)
+        program, walk = plain, EvenWalk(walk.grid, walk.workers, panel)
     return _persistent(program, walk, stores, pieces)
 
 
@@ -79,7 +77,7 @@ def in_order(program: KernelProgram) -> KernelProgram:
     if program.raster is not None or len(grid) < 3 or prod(grid) <= at_once or program.cluster != (1, 1, 1):
         return program
     loop = None if program.cooperative else _product_loop(program)
-    if loop is None or _walk(program, list(grid), limits.multiprocessors) is None:
+    if loop is None or not isinstance(_walk(program, loop, list(grid), limits.multiprocessors), EvenWalk):
         return program
     panel = panel_rows(program, loop, grid, at_once)
     if panel is None:
@@ -139,83 +137,49 @@ def _pieces(program: KernelProgram, loop: ir.For, stores: list[StagedStore]) -> 
 # ---------------------------------------------------------------------- order
 
 
-@dataclass(frozen=True)
-class _Walk:
-    """Which tiles a block computes: `workers` blocks share the units of a grid; a unit is a tile, or a pair along `paired`.
-
-    With a `panel` the tiles of x and y follow each other in panels of so many rows.
-    """
-
-    grid: tuple[int, ...]
-    workers: int
-    paired: int | None
-    panel: int | None = None
-
-    @property
-    def units(self) -> tuple[int, ...]:
-        """The grid of units."""
-        return tuple(e // 2 if axis == self.paired else e for axis, e in enumerate(self.grid))
-
-
-def _walk(program: KernelProgram, grid: list[int], workers: int) -> _Walk | None:
+def _walk(program: KernelProgram, loop: ir.For, grid: list[int], workers: int) -> Walk | None:
     """None where tiles differ in work in a way that only the hardware's scheduler can balance."""
     growth = work_growth(program)
     uneven = [axis for axis, signs in enumerate(growth) if signs - {0}]
     if not uneven:
-        return _Walk(tuple(grid), workers, None)
+        return EvenWalk(tuple(grid), workers)
     axis = uneven[0]
     if len(uneven) > 1 or growth[axis] - {0} not in ({1}, {-1}) or grid[axis] % 2 or prod(grid) <= 2 * workers:
         return None
-    return _Walk(tuple(grid), workers, axis)
+    walk = PairedWalk(tuple(grid), workers, axis, growth[axis] - {0} == {1}, _costs(program, loop, axis, grid[axis]))
+    return walk.balanced()
 
 
-def _indices(walk: _Walk, unit: ir.Var, scalars: Scalars) -> list[Any]:
-    """The place of a unit in the grid of units."""
-    found: list[Any] = []
-    rest: Any = unit
-    for axis, extent in enumerate(walk.units):
-        found.append(ir.const(0) if extent == 1 else rest if extent == prod(walk.units[axis:]) else rest % extent)
-        rest = rest // extent if extent > 1 else rest
-    if walk.panel is not None:
-        columns, rows, layers = walk.units
-        inside = unit if layers == 1 else scalars.bind("layer_tile", unit % (columns * rows), 0, columns * rows)
-        if walk.panel >= rows:
-            found[:2] = inside // rows, inside % rows
-        else:
-            row, column = panels(scalars, inside, rows, columns, walk.panel)
-            found[:2] = column, row
-    return found
+def _costs(program: KernelProgram, loop: ir.For, axis: int, extent: int) -> tuple[int, ...] | None:
+    """The loop's steps for each index of a block axis; None where they are no constants, or other loops differ, too."""
+    var = program.block_vars[axis]
+    binds = {b.var: b.value for b in ir.collect(program.body, ir.Bind)}
+    steps = inlined(loop.extent, binds)
+    others = [x for x in ir.collect(program.body, ir.For) if not x.same_as(loop) and ir.uses_var(inlined(x.extent, binds), {var})]
+    found = [ir.const_int(ir.simplify(ir.substitute(steps, {var: ir.const(i, ir.dtype_of(var))}))) for i in range(extent)]
+    costs = tuple(n for n in found if n is not None)
+    return costs if len(costs) == extent and not others else None
 
 
-def _persistent(program: KernelProgram, walk: _Walk, stores: list[StagedStore], pieces: int) -> KernelProgram:
+def _persistent(program: KernelProgram, walk: Walk, stores: list[StagedStore], pieces: int) -> KernelProgram:
     ctx, span = program.ctx.copy(), program.span
-    units, tiles = prod(walk.units), prod(walk.grid)
-    workers = min(walk.workers, units)
-    worker, wave, unit = ir.var("worker"), ir.var("wave"), ir.var("tile" if walk.paired is None else "pair")
-    ctx.ranges[worker], ctx.ranges[unit] = (0, workers), (0, units)
-    turn: Any = wave if walk.paired is None else wave // 2
-    binds: list[ir.Stmt] = [ir.Bind(unit, turn * workers + worker, span)]
+    tiles, blocks = prod(walk.grid), walk.blocks
+    worker, wave = ir.var("worker"), ir.var("wave")
+    ctx.ranges[worker] = (0, blocks)
     scalars = Scalars(ctx.ranges, span)
-    indices = _indices(walk, unit, scalars)
-    binds += scalars.binds
-    for axis, (var, index) in enumerate(zip(program.block_vars, indices)):
-        ctx.ranges.setdefault(var, (0, walk.grid[axis]))
-        if axis == walk.paired:
-            index = ir.Select(ir.as_expr(wave % 2 == 0), ir.as_expr(index), walk.grid[axis] - 1 - index)
-        if walk.grid[axis] > 1:
+    indices = walk.place(worker, wave, scalars)
+    binds: list[ir.Stmt] = [*scalars.binds]
+    for var, index, extent in zip(program.block_vars, indices, walk.grid):
+        ctx.ranges.setdefault(var, (0, extent))
+        if extent > 1:
             binds.append(ir.Bind(var, index, span))
     parts = split_stores(ir.statements(program.body), stores, pieces)
     allocations = [s for s in parts if isinstance(s, ir.AllocBuffer)]
     work = [s for s in parts if not isinstance(s, ir.AllocBuffer)]
-    # ceildiv(units - worker, workers): every worker has at least one.
-    count: Any = ir.FloorDiv(ir.const(units + workers - 1) - worker, ir.const(workers))
-    count = count if walk.paired is None else count * 2
-    loop = ir.For(wave, ir.const(0), count, ir.ForKind.SERIAL, ir.seq([*binds, *work]), span=span)
+    loop = ir.For(wave, ir.const(0), walk.count(worker), ir.ForKind.SERIAL, ir.seq([*binds, *work]), span=span)
     axes = worker, ir.var("block_y"), ir.var("block_z")
-    how = "" if walk.paired is None else ", in pairs of equal work"
     cut = "" if pieces == 1 else f"; tiles go out in {pieces} pieces"
-    order = "" if walk.panel is None else f", in panels of {walk.panel} rows of tiles"
-    text = f"{tiles} tiles on {workers} persistent blocks{how}{order}{cut}"
-    ctx.remark(span, text, rule="persistent", tiles=tiles, blocks=workers, pieces=pieces)
+    text = f"{tiles} tiles on {blocks} persistent blocks{walk.text}{cut}"
+    ctx.remark(span, text, rule="persistent", tiles=tiles, blocks=blocks, pieces=pieces)
     body = ir.seq([*allocations, loop])
-    return replace(program, ctx=ctx, body=body, grid=(workers, 1, 1), block_vars=axes, persistent=True)
+    return replace(program, ctx=ctx, body=body, grid=(blocks, 1, 1), block_vars=axes, persistent=True)
