@@ -51,12 +51,8 @@ def reporters(configs: Mapping[str, Any]) -> list[Reporter]:
     if configs.get(DUMP_IR):
         from ..tools import lower_trace
 
-        path = str(configs.get(DUMP_IR_PATH) or DUMP_IR_DEFAULT)
-
-        def dump(compilation: Compilation) -> None:
-            lower_trace.write_stages(compilation, path)
-
-        found.append(dump)
+        dumps = Path(str(configs.get(DUMP_IR_PATH) or DUMP_IR_DEFAULT))
+        found.append(lambda c: lower_trace.dump(c, dumps))
     if configs.get(VECTORIZE_VERBOSE):
         found.append(_print_widths)
     if configs.get(DEBUG_MERGE):
@@ -106,7 +102,7 @@ def _write_source(compilation: Compilation, folder: Path) -> None:
 
 def tell(found: list[Reporter], compilation: Compilation) -> None:
     """Call the reporters; what they cannot write is a warning, not the end of the compilation."""
-    for reporter in found:
+    for reporter in found if compilation.runs else ():  # a function without a launch is refused before the first pass
         try:
             reporter(compilation)
         except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sys
 import time
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tilelang.tools.observe import observe
+from tilelang.tools.observe import file_name, label, observe
 from tilelang.tools.pass_visualizer.diff import diff_text
 from tilelang.tools.pass_visualizer.page import page
 
@@ -91,7 +90,7 @@ def write_stages(compilation: Compilation, directory: str | Path) -> Path:
     folder = Path(directory)
     index: list[dict[str, Any]] = []
     for number, stage in enumerate(compilation.stages):
-        path = folder / _file_name(stage.launch) / f"{number:03d}_{_file_name(stage.name)}.py"
+        path = folder / file_name(stage.launch) / f"{number:03d}_{file_name(stage.name)}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(stage.decided + (f"# {stage.note}\n" if stage.note else "") + stage.after + "\n")
         index.append(
@@ -113,6 +112,11 @@ def write_stages(compilation: Compilation, directory: str | Path) -> Path:
     return folder
 
 
+def dump(compilation: Compilation, directory: Path) -> None:
+    """What `tl.enable_dump_ir` asks for: `write_stages`, in a directory for each program."""
+    write_stages(compilation, directory / label(compilation))
+
+
 def report(compilation: Compilation, how: str, directory: Path) -> None:
     """What `TL_LOWER_TRACE` asks for.
 
@@ -123,7 +127,7 @@ def report(compilation: Compilation, how: str, directory: Path) -> None:
         print(diff_text(compilation.stages, color=sys.stderr.isatty()), file=sys.stderr)
     if how not in ("html", "both"):
         return
-    script = Path(directory) / _file_name(Path(sys.argv[0] or "python").stem)
+    script = Path(directory) / file_name(Path(sys.argv[0] or "python").stem)
     started = time.strftime("%Y%m%d_%H%M%S")
     number = 0
     while True:  # several compilations of one process within a second
@@ -138,7 +142,3 @@ def report(compilation: Compilation, how: str, directory: Path) -> None:
     shutil.copyfile(run / "report.html", latest)
     latest.replace(script / "report.html")
     print(f"passes of `{compilation.name}`: {script / 'report.html'}", file=sys.stderr)
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", text)

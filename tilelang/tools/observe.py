@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,19 @@ from tilelang.errors import FunctionTypeError
 
 if TYPE_CHECKING:
     from tilelang.engine import Compilation
+
+
+def label(compilation: Compilation) -> str:
+    """A file name for a compilation: its function, and a digest of program, target and pass configurations."""
+    written = "".join(stage.after for stage in compilation.stages if stage.name == "trace")
+    configs = sorted((key, str(value)) for key, value in compilation.configs.items())
+    digest = hashlib.sha256(f"{compilation.target}\0{configs}\0{written}".encode()).hexdigest()[:10]
+    return f"{file_name(compilation.name)}-{digest}"
+
+
+def file_name(text: str) -> str:
+    """A name as it can be part of a path."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", text)
 
 
 def observe(program: Any, target: Any = None, pass_configs: Mapping[Any, Any] | None = None) -> Compilation:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tilelang.tools.observe import observe
+from tilelang.tools.observe import label, observe
 from tilelang.tools.pass_visualizer.diff import diff_lines, diff_text, heading
 from tilelang.tools.pass_visualizer.page import page
 
@@ -44,19 +42,13 @@ def pass_diff(
 def write_report(compilation: Compilation, directory: str | Path) -> Path:
     """Write the HTML page of a compilation.
 
-    The name is made of the function and of a digest of its program, target and pass configurations: compiling the same again
-    writes the same file.
-
     Returns
     -------
     Path
     """
-    written = "".join(stage.after for stage in compilation.stages if stage.name == "trace")
-    configs = sorted((key, str(value)) for key, value in compilation.configs.items())
-    digest = hashlib.sha256(f"{compilation.target}\0{configs}\0{written}".encode()).hexdigest()[:10]
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', compilation.name)}-{digest}.html"
+    path = folder / f"{label(compilation)}.html"
     path.write_text(page(compilation))
     return path
 
