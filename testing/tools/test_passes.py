@@ -84,10 +84,14 @@ def test_starting_over_is_told():
             raise NotSpecialized("no room")
         return program
 
-    found = compile_prim_func(product.prim_func, resolve_target(SM80), None, [*CUDA[:4], refusing, *CUDA[4:]]).compilation
+    compiled = compile_prim_func(product.prim_func, resolve_target(SM80), None, [*CUDA[:4], refusing, *CUDA[4:]])
+    found = compiled.compilation
+    assert [text for name, text in compiled.passes if name == "refusing"] == ["# the launch starts over: no room", "(no change)"]
     names = [stage.name for stage in found.stages]
     assert names.count("apply_safe_values") == names.count("refusing") == 2 and names.count("simplify") == 1
     assert [stage.name for stage in found.stages if "starts over: no room" in stage.note] == ["refusing"]
+    at = names.index("refusing")
+    assert found.stages[at + 1].before == found.stages[0].after  # the second way begins with the launch as it was written
     assert "starts over: no room" in pass_visualizer.diff_text(found.stages) and "starts over" in pass_visualizer.page(found)
     assert {p.name: p.runs for p in pass_timing.timing_of(found).passes}["refusing"] == 2
 

@@ -99,6 +99,7 @@ class Compilation:
         """The text before and after each pass, of every launch in turn; made when it is asked for."""
         found: list[Stage] = []
         launch, program, text = "", None, ""
+        start: tuple[KernelProgram | None, str] = None, ""
         for run in self.runs:
             if not run.launch:
                 continue
@@ -111,6 +112,10 @@ class Compilation:
                 program = run.program
             found.append(Stage(run.launch, run.name, text, after, decided, run.seconds, run.note))
             text = after
+            if run.name == "trace":
+                start = program, text
+            elif run.program is None:  # what comes next begins with the launch as it was written
+                program, text = start
         return found
 
     def watched(self, step: Pass, launch: str) -> Pass:

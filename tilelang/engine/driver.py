@@ -22,7 +22,7 @@ from ..transform import pipeline
 from ..transform.kernel_program import KernelProgram
 from ..transform.split_launches import split_launches
 from .collector import paused_collector
-from .compilation import Compilation, PassRun
+from .compilation import Compilation, PassRun, Stage
 from .report import reporters, tell
 
 
@@ -45,10 +45,17 @@ class CompiledProgram:
     def passes(self) -> list[tuple[str, str]]:
         """(pass, what it decided and the program after it as TVMScript) of every launch in turn, made when asked for.
 
-        The program is left out where the pass did not change it.
+        The program is left out where the pass did not change it; where a pass cannot go on and the launch starts over without what
+        was refused, the reason stands there instead.
         """
         stages = self.compilation.stages if self.compilation is not None else []
-        return [(s.name, s.decided + (s.after if s.after != s.before else "(no change)")) for s in stages if not s.note]
+        return [(s.name, _told(s)) for s in stages]
+
+
+def _told(stage: Stage) -> str:
+    if stage.note:
+        return f"# {stage.note}"
+    return stage.decided + (stage.after if stage.after != stage.before else "(no change)")
 
 
 @dataclass(frozen=True)
