@@ -45,8 +45,8 @@ class CompiledProgram:
     def passes(self) -> list[tuple[str, str]]:
         """(pass, what it decided and the program after it as TVMScript) of every launch in turn, made when asked for.
 
-        The program is left out where the pass did not change it; where a pass cannot go on and the launch starts over without what
-        was refused, the reason stands there instead.
+        The program is left out where the pass did not change it; where a pass cannot go on and the launch starts over, the reason
+        stands there instead.
         """
         stages = self.compilation.stages if self.compilation is not None else []
         return [(s.name, _told(s)) for s in stages]
