@@ -254,7 +254,8 @@ void CallHost(const HostCall& call, Frame* frame, void* stream) {
     function->CallPacked(views.data(), static_cast<int32_t>(views.size()), &result);
   } catch (const ffi::Error& error) {
     if (error.kind() == "tilelang.runtime.NativeError") throw;  // another kernel's launcher said what is wrong
-    Raise(kHost, -1, Text("`", call.function, "`, which `", frame->plan->name, "` calls, raised ", error.kind(), ": ", error.message()));
+    std::string category = Text(kHost, ":", error.kind());  // whoever expects a ValueError shall catch one
+    Raise(category.c_str(), -1, Text("`", call.function, "`, which `", frame->plan->name, "` calls, raised ", error.kind(), ": ", error.message()));
   }
   if (call.result < 0) return;
   auto number = result.try_cast<int64_t>();

@@ -95,7 +95,8 @@ REFUSED = {
     "alloc_var becomes a buffer": ("x = T.alloc_var('int32')\nx = A", "x", "cannot become"),
     "static assertion": ("assert 1 > 2, 'one is small'", "assert 1 > 2", "one is small"),
     "int of value": ("x = int(A[0, 0])", "x = int(A[0, 0])", "int()"),
-    "min builtin": ("x = min(A[0, 0], 3)", "x = min(A[0, 0], 3)", "T.min"),
+    "min of a list": ("x = min([A[0, 0], 3])", "x = min([A[0, 0], 3])", "T.min"),
+    "min with a key": ("x = min(A[0, 0], 3, key=None)", "x = min(A[0, 0], 3", "T.min"),
     "wrong arity macro": ("@T.macro\ndef f(a):\n    pass\nf(1, 2)", "f(1, 2)", "too many positional"),
 }
 

@@ -160,6 +160,26 @@ def test_named_expressions(way, device):
     assert torch.equal(b, torch.where((y > 10) & (y < 100), y, rest)) and torch.all(c == 35 + 10)
 
 
+@T.prim_func
+def builtins(A: T.Tensor((64,), "int32"), B: T.Tensor((64,), "int32"), n: T.int32):
+    with T.Kernel(1, threads=64):
+        tx = T.get_thread_binding()
+        row, column = divmod(tx, 9)
+        whole, rest = divmod(n, row + 1)
+        B[tx] = min(A[tx], 7, column) * 100 + max(A[tx], min(2, 3)) + max(1, 4, 2) * 1000 + whole - rest
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["gpu", "c"])
+def test_builtin_functions(way, device):
+    place = "cpu" if way else device
+    a = torch.randint(-20, 20, (64,), dtype=torch.int32)
+    out = torch.zeros(64, dtype=torch.int32, device=place)
+    tilelang.compile(builtins, **way)(a.to(place), out, 50)
+    rows = [divmod(tx, 9) for tx in range(64)]
+    expected = [min(x, 7, c) * 100 + max(x, 2) + 4000 + 50 // (r + 1) - 50 % (r + 1) for x, (r, c) in zip(a.tolist(), rows)]
+    assert out.tolist() == expected
+
+
 def fragments():
     return T.alloc_fragment((16, 16), "float32"), T.alloc_fragment((16, 16), "float32")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import operator
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,6 +18,8 @@ from ..language.kernel import Context
 from ..language.loops import Loop, serial
 from ..language.scheduler import PersistentLoop
 from ..language.select import if_then_else
+from ..language.select import max as larger
+from ..language.select import min as smaller
 from ..language.tensor import TensorType
 from ..language.tvm_frames import BoundAxis, ThreadLoop, launch_thread
 from .branches import Branch
@@ -324,6 +327,13 @@ class Hooks:
 
     def range(self, callee: Any, *args: Any) -> Any:
         return serial(*args) if callee is builtins.range else callee(*args)
+
+    def extreme(self, callee: Any, *values: Any) -> Any:
+        """min(a, b) and max(a, b), also of values that only the device knows."""
+        pick = smaller if callee is builtins.min else larger if callee is builtins.max else None
+        if pick is None or not any(isinstance(v, Expr) and v.constant() is None for v in values):
+            return callee(*values)
+        return functools.reduce(pick, values)
 
     def for_(self, iterable: Any, hints: tuple[str, ...], names: tuple[str, ...], place: int) -> Any:
         builder = require("for")

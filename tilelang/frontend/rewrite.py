@@ -391,6 +391,13 @@ class Rewriter(ast.NodeTransformer):
         args = (self.visit(node.test), self.delayed(node.body), self.delayed(node.orelse), self.mark(node))
         return self._at(_hook("ifexp", *args), node)
 
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        function = node.func.args[0] if isinstance(node.func, ast.Call) and len(node.func.args) == 3 else node.func
+        if isinstance(function, ast.Name) and function.id in ("min", "max") and len(node.args) > 1 and not node.keywords:
+            return self._at(_hook("extreme", node.func, *node.args), node)
+        return node
+
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
         if self.shadows:
             self.refuse(node, "the := expression in a lambda or comprehension", "assign in a statement of its own")

@@ -170,6 +170,12 @@ class Expr:
     def __rmod__(self, other: Any) -> Any:
         return binary("floormod", other, self)
 
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
+
     def __and__(self, other: Any) -> Any:
         return binary("bitand", self, other)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import functools
+
 from tilelang.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -25,9 +28,23 @@ class ExecutionError(TileLangError, RuntimeError):
 
 
 class HostCallError(TileLangError, RuntimeError):
-    """A function of T.call_packed is not registered, raised, or returned what its caller cannot read."""
+    """A function of T.call_packed is not registered, raised, or returned what its caller cannot read.
+
+    If it raised an exception of Python's own, such as ValueError, this is one, too.
+    """
 
     code = "TL0604"
+
+
+@functools.cache
+def _host_call_error(kind: str) -> type[HostCallError]:
+    raised = getattr(builtins, kind, None)
+    if not isinstance(raised, type) or not issubclass(raised, Exception) or issubclass(HostCallError, raised):
+        return HostCallError
+    try:
+        return type("HostCallError", (HostCallError, raised), {"__module__": __name__})
+    except TypeError:  # an exception with fields of its own, such as OSError
+        return HostCallError
 
 
 class NativeError(Exception):
@@ -59,6 +76,8 @@ def explain(error: NativeError, args: tuple) -> TileLangError:
         from tilelang.simulator import simulation_error
 
         return simulation_error(message)
+    if category.startswith("host:"):
+        return _host_call_error(category.removeprefix("host:"))(message, fix=fix)
     if "{got}" in message and 0 <= int(position) < len(args):
         message = message.replace("{got}", describe_argument(args[int(position)]))
     if category == "unavailable":
