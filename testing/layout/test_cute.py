@@ -113,8 +113,11 @@ def test_swizzle():
             wrong()
 
 
-def test_in_a_kernel():
-    """A tile with a CuTe layout, against the same kernel without one."""
+@pytest.mark.parametrize(
+    "layout", [make_layout((16, 32), (1, 16)), cute.composition(Swizzle(2, 3, 3), cute.make_row_major_layout((16, 32)))], ids=str
+)
+def test_in_a_kernel(layout):
+    """A tile with a CuTe layout holds what it would without one."""
     import torch
 
     import tilelang
@@ -123,7 +126,7 @@ def test_in_a_kernel():
     def transposed(A: T.Tensor((16, 32), "float32"), B: T.Tensor((32, 16), "float32")):
         with T.Kernel(1, threads=64):
             tile = T.alloc_shared((16, 32), "float32")
-            T.annotate_layout({tile: cute.make_layout((16, 32), (1, 16)).index_map()})
+            T.annotate_layout({tile: layout})
             T.copy(A, tile)
             for i, j in T.Parallel(32, 16):
                 B[i, j] = tile[j, i]
@@ -131,3 +134,4 @@ def test_in_a_kernel():
     kernel = tilelang.compile(transposed, target="cuda", execution_backend="simulator", out_idx=1)
     a = torch.randn(16, 32)
     assert torch.equal(kernel(a), a.T)
+    assert [layout.index_map().offset((3, j)) for j in range(32)] == [layout(3, j) for j in range(32)]

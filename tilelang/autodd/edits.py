@@ -13,6 +13,7 @@ from tilelang.autodd.tree import Edit, Place, places, size
 _LISTS = {
     "args": 0,
     "bases": 0,
+    "cases": 1,
     "decorator_list": 0,
     "elts": 0,
     "handlers": 0,

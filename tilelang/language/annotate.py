@@ -13,7 +13,7 @@ from .expr import convert
 
 
 def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
-    """Fix the layouts of tiles: `{buffer: Layout, Fragment or index function}`.
+    """Fix the layouts of tiles: `{buffer: Layout, Fragment, layout of tilelang.layout.cute or index function}`.
 
     A tensor in global memory may be given a `T.Layout` that permutes its elements: this kernel then finds and leaves them
     in that order, and every other kernel that touches the tensor needs the same annotation.
@@ -32,6 +32,8 @@ def annotate_layout(layout_map: Mapping[Buffer, Any]) -> None:
             raise DTypeError(
                 f"the layout of {buffer.name} is {layout!r}", fix="T.Layout, T.Fragment or a function of the indices"
             )
+        if hasattr(layout, "index_map"):  # of tilelang.layout.cute
+            layout = layout.index_map()
         if callable(layout) and not hasattr(layout, "shape"):
             from ..layout import Layout
 

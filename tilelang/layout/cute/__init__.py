@@ -1,6 +1,6 @@
 """CuTe's layouts in Python: nested shapes and strides, and their algebra, for programs that plan tiles with it.
 
-A tile of a kernel takes one through `Layout.index_map()` and T.annotate_layout.
+T.annotate_layout gives a tile one; `index_map()` is the same as T.Layout.
 """
 
 from __future__ import annotations

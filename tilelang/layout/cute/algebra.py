@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import LayoutError
+from ..index_map import Layout as UserLayout
 from .int_tuple import ScaledBasis
-from .layout import Layout, size
+from .layout import Layout, index_map_of, size
 from .swizzle import Swizzle
 
 _CHECKED = 1 << 16  # so many results are compared one by one where nothing shorter decides
@@ -35,6 +36,10 @@ class ComposedLayout:
 
     def __call__(self, *coordinate: Any) -> Any:
         return self.outer(self.offset + self.inner(*coordinate))
+
+    def index_map(self) -> UserLayout:
+        """The same as T.Layout."""
+        return index_map_of(self, self.inner)
 
     def __str__(self) -> str:
         return f"{self.outer} o {self.offset} o {self.inner}"

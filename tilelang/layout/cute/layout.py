@@ -5,6 +5,7 @@ Source: the CuTe documentation ("CuTe Layouts", "CuTe Layout Algebra").
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,9 +60,8 @@ class Layout:
         return Layout(self.shape[mode], self.stride[mode]) if isinstance(self.shape, tuple) else _only(self, mode)
 
     def index_map(self) -> UserLayout:
-        """The same for T.annotate_layout: one axis for each mode, and one physical axis."""
-        extents = [product(self[mode].shape) for mode in range(len(self))]
-        return UserLayout(extents, lambda *indices: self(indices if len(indices) > 1 else indices[0]))
+        """The same as T.Layout: one axis for each mode, and one physical axis."""
+        return index_map_of(self, self)
 
     @property
     def modes(self) -> list[tuple[int, Any]]:
@@ -71,6 +71,12 @@ class Layout:
     def cosize(self) -> int:
         """One more than the largest index."""
         return 1 + sum((extent - 1) * stride for extent, stride in self.modes)
+
+
+def index_map_of(function: Callable[[Any], Any], domain: Layout) -> UserLayout:
+    """A T.Layout of a function of the coordinates of `domain`."""
+    extents = [product(domain[mode].shape) for mode in range(len(domain))]
+    return UserLayout(extents, lambda *indices: function(indices if len(indices) > 1 else indices[0]))
 
 
 def _only(layout: Layout, mode: int) -> Layout:
