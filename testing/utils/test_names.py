@@ -151,3 +151,18 @@ def test_options_of_a_target():
 
     with pytest.raises(AssertionError, match=r"is not supported: .*'-foo=1'.*Pass target options as a dict"):
         resolve_target("cuda -arch=sm_80 -foo=1")
+
+
+def test_documented_places():
+    from tilelang.carver.roller.hint import Hint
+    from tilelang.language.loop import Parallel, Persistent
+    from tilelang.language.meta import meta_class
+    from tilelang.language.utils import index_to_coordinates, linear_index
+    from tilelang.layout.layout import Layout
+
+    assert Hint is tilelang.carver.Hint and Layout is tilelang.Layout and meta_class is T.meta_class
+    assert (Parallel, Persistent, index_to_coordinates) == (T.Parallel, T.Persistent, T.index_to_coordinates)
+    assert linear_index(7) == 7 and linear_index(1, 2, 3, 5, 7) == (1 * 5 + 2) * 7 + 3
+    for wrong in ((), (1, 2)):
+        with pytest.raises(ValueError, match="linear_index of"):
+            linear_index(*wrong)
