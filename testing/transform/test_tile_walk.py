@@ -68,6 +68,8 @@ def test_the_last_layers_even_out():
     assert walk.makespan() == 16 * 35
     balanced = walk.balanced()
     assert balanced.tail == 29 and balanced.makespan() <= 128 * whole / 132 + 3
+    few = PairedWalk((128, 32, 1), 132, 0, True, tuple(range(1, 129))).balanced()  # no number of heads makes whole rounds
+    assert few.tail == 32 and few.makespan() <= 32 * (sum(few.costs) + OVERHEAD * 128) / 132 * 1.01
     fitting = PairedWalk((4, 66, 1), 132, 0, True, (1, 2, 3, 4))
     assert fitting.balanced().tail == 0
     assert PairedWalk((32, 128, 1), 132, 0, False).balanced().tail == 0  # nobody knows the costs

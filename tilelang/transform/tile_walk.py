@@ -93,6 +93,8 @@ class PairedWalk:
 
     @property
     def text(self) -> str:
+        if not self.pairs:
+            return ", the longest first, there and back"
         last = f"; the last {self.tail} layers tile by tile" if self.tail else ""
         return f", in pairs of equal work{last}"
 
@@ -101,7 +103,7 @@ class PairedWalk:
         if self.costs is None:
             return self
         best, least = self, WORTH * self.makespan()
-        for tail in range(1, self.layers):
+        for tail in range(1, self.layers + 1):
             walk = PairedWalk(self.grid, self.workers, self.axis, self.rising, self.costs, tail)
             if walk.pairs % walk.blocks == 0:
                 return walk if walk.makespan() <= least else best  # longer tails come to the same, over more of memory
@@ -130,30 +132,32 @@ class PairedWalk:
 
     def place(self, worker: ir.Var, wave: ir.Var, scalars: Scalars) -> list[Any]:
         """The indices of a block's tile number `wave`."""
-        half, length = self.length // 2, self.length
-        rows = -(-self.pairs // self.blocks)
-        dealt_rows = -(-self.tail * length // self.blocks)
-        most = rows + (dealt_rows + 1) // 2  # of wave // 2, which goes on through the tail
-        pair = scalars.bind("pair", wave // 2 * self.blocks + worker, 0, most * self.blocks)
-        if not self.tail:  # in the order of the grid
-            found = _mixed_radix(pair, [half if a == self.axis else e for a, e in enumerate(self.grid)])
-            found[self.axis] = self._end(wave, found[self.axis])
-            return found
-        in_pairs = ir.as_expr(wave < 2 * rows)
-        row = wave - 2 * rows
-        dealt = scalars.bind(
-            "dealt", row * self.blocks + ir.Select(ir.as_expr(row % 2 == 0), worker, self.blocks - 1 - worker),
-            -2 * rows * self.blocks, (2 * most + 1) * self.blocks,
-        )  # fmt: skip
-        level = dealt // self.tail
-        longest = length - 1 - level if self.rising else level
-        index = ir.Select(in_pairs, self._end(wave, pair % half), longest)
-        layer = ir.Select(in_pairs, pair // half, self.layers - self.tail + dealt % self.tail)
+        waves = 2 * -(-self.pairs // self.blocks)  # those of pairs
+        rows = -(-self.tail * self.length // self.blocks)  # and those behind them
+        half = self.length // 2
+        if not waves:
+            index, layer = self._dealt(worker, wave, scalars, 0, rows)
+        else:
+            pair = scalars.bind("pair", wave // 2 * self.blocks + worker, 0, (waves + rows + 1) // 2 * self.blocks)
+            if not self.tail:  # in the order of the grid
+                found = _mixed_radix(pair, [half if a == self.axis else e for a, e in enumerate(self.grid)])
+                found[self.axis] = self._end(wave, found[self.axis])
+                return found
+            in_pairs = ir.as_expr(wave < waves)
+            last = self._dealt(worker, wave - waves, scalars, -waves, waves + rows)
+            index, layer = (ir.Select(in_pairs, *both) for both in zip((self._end(wave, pair % half), pair // half), last))
         number = scalars.bind("layer", layer, 0, self.layers)
-        others = [e for a, e in enumerate(self.grid) if a != self.axis]
-        found = _mixed_radix(number, others)
+        found = _mixed_radix(number, [e for a, e in enumerate(self.grid) if a != self.axis])
         found.insert(self.axis, index)
         return found
+
+    def _dealt(self, worker: ir.Var, row: Any, scalars: Scalars, first: int, rows: int) -> tuple[Any, Any]:
+        """(index along the axis, layer) of what a block is dealt in a row, one of `rows` from `first` on."""
+        there = ir.as_expr(row % 2 == 0)
+        number = row * self.blocks + ir.Select(there, worker, self.blocks - 1 - worker)
+        dealt = scalars.bind("dealt", number, first * self.blocks, rows * self.blocks)
+        level = dealt // self.tail
+        return self.length - 1 - level if self.rising else level, self.layers - self.tail + dealt % self.tail
 
     def _end(self, wave: ir.Var, place: Any) -> Any:
         """From one end of the axis for the first tile of a pair, from the other for its second."""
