@@ -205,6 +205,8 @@ def _wgmma(n: int) -> str:
         lines.append(
             f"    tl::wgmma_fence(); tl::wgmma_ss_steps<{a}, {b}, {n}, false, false, {steps}, 32, 64>(d, a, b, i > 400);"
             f" tl::wgmma_rs_steps<{a}, {b}, {n}, false, {steps}, 64>(d, reinterpret_cast<{a}*>(raw), b, true);"
+            f" tl::wgmma_ss_steps<{a}, {b}, {n}, false, false, {steps}, 32, 64>(d, a, b, tl::overwrite());"
+            f" tl::wgmma_ss<{a}, {b}, {n}>(d, a, b, tl::overwrite());"
         )
         lines.append(f"    tl::wgmma_commit(); tl::wgmma_wait<0>(); tl::wgmma_pin<{n}>(d);")
         lines.append(f"    for (int j = 0; j < {n // 2}; ++j) q[j] = d[j]; }}")

@@ -58,6 +58,8 @@ class Steps:
             strides = f"32, {self.stride_b}" + (f", {half_a}, {half_b}" if self.steps == 8 else "")
             together = f"tl::wgmma_ss_steps<{types}, false, {flag}, {self.steps}, {strides}>(d, a, b, accumulate);"
             single = f"tl::wgmma_ss<{types}, false, {flag}>(e, {a}, {b}, {first});"
+        new = together.replace("accumulate", "tl::overwrite()")
+        together = f"if (accumulate) {{ {together} }} else {{ {new} }}"
         pinned = f"tl::wgmma_commit(); tl::wgmma_wait<0>(); tl::wgmma_pin<{self.n}>"
         return f"""extern "C" __global__ void {self.name}(const char* A, const char* B, {c}* C, {c}* E, int32_t accumulate) {{
   char* smem = tl::dyn_smem();

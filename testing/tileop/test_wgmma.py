@@ -176,5 +176,33 @@ def test_headers_tell_only_of_elements_that_are_multiplied(types, bits):
     func = program(64, 64, 1024 // bits, types, 128, trans_b=True)
     kernel = tilelang.compile(func, target={"kind": "cuda", "arch": "sm_90a"})
     source = kernel.get_kernel_source()
-    assert source.startswith(f"#define TL_WGMMA_BITS {bits}\n#define TL_WGMMA_STEPS 4\n#include <tl/core.h>")
-    assert "wgmma_ss" in source
+    steps = "#define TL_WGMMA_STEPS 4\n#define TL_WGMMA_OVERWRITES 0\n"
+    assert source.startswith(f"#define TL_WGMMA_BITS {bits}\n{steps}#include <tl/core.h>") and "wgmma_ss" in source
+
+
+@pytest.mark.parametrize("registers", [False, True])
+def test_products_that_overwrite(registers, device):
+    """What the accumulators held is not read, be it NaN."""
+
+    @T.prim_func
+    def squares(A: T.Tensor((64, 128), "float16"), B: T.Tensor((64, 128), "float16"), C: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1, threads=128):
+            a = T.alloc_shared((64, 128), "float16")
+            left = T.alloc_fragment((64, 128), "float16")
+            b = T.alloc_shared((64, 128), "float16")
+            c = T.alloc_fragment((64, 64), "float32")
+            T.copy(A, a)
+            T.copy(B, b)
+            if registers:
+                T.copy(a, left)
+            T.fill(c, T.infinity("float32"))
+            T.gemm(left if registers else a, b, c, transpose_B=True, clear_accum=True)
+            T.copy(c, C)
+
+    kernel = tilelang.compile(squares, target={"kind": "cuda", "arch": "sm_90a"})
+    a, b = (torch.randn(64, 128, device=device).half() for _ in range(2))
+    c = torch.full((64, 64), float("nan"), device=device)
+    kernel(a, b, c)
+    name = "wgmma_rs_steps" if registers else "wgmma_ss_steps"
+    assert any(name in line and "tl::overwrite()" in line for line in kernel.get_kernel_source().splitlines())
+    torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-3)

@@ -11,6 +11,7 @@ from ..tileop.base import attribute, dtype_bits
 from .literals import string_literal
 from .strength import PRIMARY
 from .types import type_name
+from .wgmma_use import WgmmaUse
 
 _FULL_MASK = 0xFFFFFFFF
 _ORDERS = ("relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst")
@@ -20,8 +21,7 @@ class CallPrinter(ABC):
     """`_op_<name>` prints a call of the operator `<name>` of any dialect; part of `ExprPrinter`, which has the rest."""
 
     num_threads: int
-    wgmma_bits: set[int]
-    wgmma_steps: set[int]
+    wgmma: WgmmaUse
 
     @abstractmethod
     def render(self, expr: Any) -> tuple[str, int]:
@@ -141,17 +141,21 @@ class CallPrinter(ABC):
     def _wgmma(self, expr: ir.Call) -> tuple[str, int]:
         a, _, n, *more = attribute(expr, "template")
         name = ir.call_name(expr)
-        self.wgmma_steps.add(int(more[2 if "ss" in name else 1]) if name.endswith("_steps") else 1)
+        self.wgmma.steps.add(int(more[2 if "ss" in name else 1]) if name.endswith("_steps") else 1)
         self.use(f"tl/wgmma/m64n{n}.h")  # one header an n: only the shapes used are compiled
-        self.wgmma_bits.add(dtype_bits(str(a).removeprefix("dtype:")))
-        return self._call_function(name, list(expr.args), expr)
+        self.wgmma.bits.add(dtype_bits(str(a).removeprefix("dtype:")))
+        args = list(expr.args)
+        if ir.const_int(ir.simplify(args[-1])) == 0:
+            self.wgmma.overwrites = True
+            args[-1] = ir.call("tl.overwrite", ret="bool")
+        return self._call_function(name, args, expr)
 
     _op_wgmma_ss = _op_wgmma_rs = _op_wgmma_ss_steps = _op_wgmma_rs_steps = _wgmma
 
     def _sparse_wgmma(self, expr: ir.Call) -> tuple[str, int]:
         a, _, n, *_ = attribute(expr, "template")
         self.use(f"tl/wgmma/m64n{n}.h")  # wgmma_pin
-        self.wgmma_bits.add(dtype_bits(str(a).removeprefix("dtype:")))
+        self.wgmma.bits.add(dtype_bits(str(a).removeprefix("dtype:")))
         self.use(f"tl/wgmma_sp/m64n{n}.h")
         return self._call_function(ir.call_name(expr), list(expr.args), expr)
 

@@ -14,6 +14,7 @@ from .literals import float_literal, int_literal, string_literal
 from .names import Names
 from .strength import ADD, AND, BIT_AND, BIT_OR, BIT_XOR, COND, EQUAL, MUL, OR, PRIMARY, RELATION, SHIFT, UNARY
 from .types import PROMOTED_INTEGERS, STANDARD, is_float, is_integer, is_vector, type_name
+from .wgmma_use import WgmmaUse
 
 _COMPARISONS = {
     ir.EQ: ("==", EQUAL),
@@ -69,9 +70,7 @@ class ExprPrinter(CallPrinter):
     def __init__(self, names: Names, bounds: Bounds, fast_math: bool = False, num_threads: int = 0) -> None:
         self.names, self.bounds, self.fast_math, self.num_threads = names, bounds, fast_math, num_threads
         self.headers: set[str] = {"tl/core.h"}
-        # Widths of the elements that wgmma multiplies, steps of its statements: what its headers need to tell of.
-        self.wgmma_bits: set[int] = set()
-        self.wgmma_steps: set[int] = set()
+        self.wgmma = WgmmaUse()
         self.span: Any = None  # of the statement under way, for errors
         self._methods: dict[type, Any] = {}
 

@@ -28,7 +28,8 @@ _FAMILIES = {
     "sparse_metadata": "sparse_metadata",
     "wgmma_sp": "wgmma_sp_ss wgmma_sp_rs",
     "mma": "mma_m16n8k16 mma_m16n8k8 mma_m16n8k32 mma_m8n8k4 mma_ready",
-    "wgmma": "wgmma_ss wgmma_rs wgmma_ss_steps wgmma_rs_steps wgmma_fence wgmma_commit wgmma_wait wgmma_pin wgmma_descriptor",
+    "wgmma": "wgmma_ss wgmma_rs wgmma_ss_steps wgmma_rs_steps overwrite wgmma_fence wgmma_commit wgmma_wait wgmma_pin"
+    " wgmma_descriptor",
     "tcgen05": "tcgen05_alloc tcgen05_dealloc tcgen05_relinquish tcgen05_fence_before tcgen05_fence_after tcgen05_ld tcgen05_st"
     " tcgen05_wait_ld tcgen05_wait_st tcgen05_pin tcgen05_descriptor tcgen05_mma_ss tcgen05_mma_ts tcgen05_commit"
     " tcgen05_commit_pair tcgen05_mma_scaled tcgen05_cp_warpx4"

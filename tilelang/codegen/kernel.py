@@ -15,6 +15,7 @@ from .functions import reads_only
 from .names import Names
 from .stmt import StmtPrinter
 from .types import SMALL_FLOATS, type_name
+from .wgmma_use import WgmmaUse
 
 _AXES = "xyz"
 
@@ -93,8 +94,7 @@ class KernelText:
     symbols: tuple[ir.Var, ...]
     maps: tuple[TensorMapSpec, ...] = ()
     order: tuple[ir.Var, ...] = ()
-    wgmma_bits: frozenset[int] = frozenset()
-    wgmma_steps: frozenset[int] = frozenset()
+    wgmma: WgmmaUse = field(default_factory=WgmmaUse)
 
 
 def parameter_text(printer: StmtPrinter, buf: ir.Var, use: BufferUse, restrict: str) -> str:
@@ -182,8 +182,7 @@ def print_kernel(program: KernelProgram) -> KernelText:
     head = f'extern "C" __global__ void __launch_bounds__({bound}) {program.name}({", ".join(parameters)}) {{'
     text = "\n".join([head, *printer.lines, "}", f"TL_ENTRY({program.name})"])
     use_type_headers(printer, text)
-    bits, steps = frozenset(printer.wgmma_bits), frozenset(printer.wgmma_steps)
-    return KernelText(text, frozenset(printer.headers), buffers, symbols, tuple(maps), wgmma_bits=bits, wgmma_steps=steps)
+    return KernelText(text, frozenset(printer.headers), buffers, symbols, tuple(maps), wgmma=printer.wgmma)
 
 
 def use_type_headers(printer: StmtPrinter, text: str) -> None:
@@ -208,12 +207,11 @@ def ordered_symbols(program: KernelProgram) -> list[ir.Var]:
 def print_source(kernels: Sequence[KernelText], preludes: Sequence[str] = ()) -> str:
     """The source file: headers, the user's text, the kernels."""
     headers = sorted(set().union(*(k.headers for k in kernels)), key=lambda h: (h != "tl/core.h", h))
-    bits, steps = set().union(*(k.wgmma_bits for k in kernels)), set().union(*(k.wgmma_steps for k in kernels))
+    wgmma = WgmmaUse.of(k.wgmma for k in kernels)
     if preludes:  # which may multiply what it likes
         headers.append("tl/user_text.h")
-        bits = set()
-    define = [f"#define TL_WGMMA_BITS {sum(bits)}", f"#define TL_WGMMA_STEPS {sum(steps)}"] if bits else []
-    parts = ["\n".join([*define, *(f"#include <{h}>" for h in headers)])]
+        wgmma = WgmmaUse()
+    parts = ["\n".join([*wgmma.defines(), *(f"#include <{h}>" for h in headers)])]
     parts += list(dict.fromkeys(p.strip("\n") for p in preludes))
     parts += [k.text for k in kernels]
     return "\n\n".join(parts) + "\n"

@@ -28,16 +28,16 @@ TL_FUNC uint64_t wgmma_descriptor(const void* smem, uint32_t leading_offset, uin
 TL_FUNC uint64_t wgmma_advance(uint64_t descriptor, uint32_t bytes) { return descriptor + (bytes >> 4); }
 
 // A and B in shared memory. Transposed (MN-major): 16-bit types only. A scale of -1 negates the operand (not integers).
-// accumulate false: D = A * B.
-template <class A, class B, int N, bool TransA = false, bool TransB = false, int ScaleA = 1, int ScaleB = 1, class C>
-TL_FUNC void wgmma_ss(C* d, uint64_t a, uint64_t b, bool accumulate TL_SITE_PARAMETER) {
+// accumulate false: D = A * B. Where that is certain, `overwrite()` instead of false: what D held is then not kept up to there.
+template <class A, class B, int N, bool TransA = false, bool TransB = false, int ScaleA = 1, int ScaleB = 1, class C, class Keep>
+TL_FUNC void wgmma_ss(C* d, uint64_t a, uint64_t b, Keep accumulate TL_SITE_PARAMETER) {
   detail::check_wgmma<A, B, C, N, TransA, TransB, ScaleA, ScaleB>();
   detail::wgmma_ss<A, B, N, TransA, TransB, ScaleA, ScaleB>(d, a, b, accumulate TL_SITE_ARGUMENT);
 }
 
 // A in registers, which must not change until the group has been waited for.
-template <class A, class B, int N, bool TransB = false, int ScaleA = 1, int ScaleB = 1, class C>
-TL_FUNC void wgmma_rs(C* d, const A* a, uint64_t b, bool accumulate TL_SITE_PARAMETER) {
+template <class A, class B, int N, bool TransB = false, int ScaleA = 1, int ScaleB = 1, class C, class Keep>
+TL_FUNC void wgmma_rs(C* d, const A* a, uint64_t b, Keep accumulate TL_SITE_PARAMETER) {
   detail::check_wgmma<A, B, C, N, false, TransB, ScaleA, ScaleB>();
   detail::wgmma_rs<A, B, N, TransB, ScaleA, ScaleB>(d, a, b, accumulate TL_SITE_ARGUMENT);
 }
@@ -46,15 +46,15 @@ TL_FUNC void wgmma_rs(C* d, const A* a, uint64_t b, bool accumulate TL_SITE_PARA
 // the other's. The second half of eight begins `Half` bytes after the first, where a swizzled row ends between them. The same
 // instructions as one by one, in one statement, which compiles in less time.
 template <class A, class B, int N, bool TransA, bool TransB, int Steps, int StrideA, int StrideB, int HalfA = Steps / 2 * StrideA,
-          int HalfB = Steps / 2 * StrideB, class C>
-TL_FUNC void wgmma_ss_steps(C* d, uint64_t a, uint64_t b, bool accumulate TL_SITE_PARAMETER) {
+          int HalfB = Steps / 2 * StrideB, class C, class Keep>
+TL_FUNC void wgmma_ss_steps(C* d, uint64_t a, uint64_t b, Keep accumulate TL_SITE_PARAMETER) {
   detail::check_wgmma<A, B, C, N, TransA, TransB, 1, 1>();
   detail::check_steps<Steps, StrideA, HalfA>();
   detail::check_steps<Steps, StrideB, HalfB>();
   detail::wgmma_ss_steps<A, B, N, TransA, TransB, Steps, StrideA, StrideB, HalfA, HalfB>(d, a, b, accumulate TL_SITE_ARGUMENT);
 }
-template <class A, class B, int N, bool TransB, int Steps, int StrideB, int HalfB = Steps / 2 * StrideB, class C>
-TL_FUNC void wgmma_rs_steps(C* d, const A* a, uint64_t b, bool accumulate TL_SITE_PARAMETER) {
+template <class A, class B, int N, bool TransB, int Steps, int StrideB, int HalfB = Steps / 2 * StrideB, class C, class Keep>
+TL_FUNC void wgmma_rs_steps(C* d, const A* a, uint64_t b, Keep accumulate TL_SITE_PARAMETER) {
   detail::check_wgmma<A, B, C, N, false, TransB, 1, 1>();
   detail::check_steps<Steps, StrideB, HalfB>();
   detail::wgmma_rs_steps<A, B, N, TransB, Steps, StrideB, HalfB>(d, a, b, accumulate TL_SITE_ARGUMENT);

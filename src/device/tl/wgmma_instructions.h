@@ -9,6 +9,8 @@
 
 #define TL_WGMMA_F(x) "+f"(x)
 #define TL_WGMMA_R(x) "+r"(x)
+#define TL_WGMMA_NEW_F(x) "=f"(x)
+#define TL_WGMMA_NEW_R(x) "=r"(x)
 #define TL_WGMMA_SS(part, constraint, types, tail, ...)                                                                          \
   asm volatile("{\n .reg .pred p;\n setp.ne.b32 p, " TL_WGMMA_##part##_2 ", 0;\n wgmma.mma_async.sync.aligned." TL_WGMMA_SHAPE types " " \
                TL_WGMMA_##part ", " TL_WGMMA_##part##_0 ", " TL_WGMMA_##part##_1 ", p" tail ";\n}"                               \
@@ -118,6 +120,18 @@ struct wgmma_shape<TL_WGMMA_N> {
 #define TL_WGMMA_BITS (8 + 16 + 32)
 #endif
 
+// Whether there are statements that overwrite what accumulators hold (`Fresh`): their registers are new ones then, which compiles in
+// less time than keeping the old ones up to there.
+#if !defined(TL_WGMMA_OVERWRITES) || TL_WGMMA_OVERWRITES
+#define TL_WGMMA_EMIT(issue, part, kind, types, tail)                                                                 \
+  if constexpr (Fresh) {                                                                                              \
+    TL_WGMMA_##issue(part, TL_WGMMA_NEW_##kind, types, tail);                                                         \
+  } else {                                                                                                            \
+    TL_WGMMA_##issue(part, TL_WGMMA_##kind, types, tail);                                                             \
+  }
+#else
+#define TL_WGMMA_EMIT(issue, part, kind, types, tail) TL_WGMMA_##issue(part, TL_WGMMA_##kind, types, tail);
+#endif
 // How many steps its statements take: a sum of 1, 2, 4 and 8, to the same end.
 #if !defined(TL_WGMMA_STEPS)
 #define TL_WGMMA_STEPS (1 + 2 + 4 + 8)
@@ -126,14 +140,14 @@ struct wgmma_shape<TL_WGMMA_N> {
 #if TL_WGMMA_BITS & 16
 #define TL_WGMMA_FLOATS_16(issue)                                                                                     \
   if constexpr (is_same<A, half_t>) {                                                                                 \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k16.f32.f16.f16", TL_WGMMA_##issue##_ALL(FULL));                              \
+    TL_WGMMA_EMIT(issue, FULL, F, "k16.f32.f16.f16", TL_WGMMA_##issue##_ALL(FULL))                                    \
   } else                                                                                                              \
   if constexpr (is_same<A, bfloat16_t>) {                                                                             \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k16.f32.bf16.bf16", TL_WGMMA_##issue##_ALL(FULL));                            \
+    TL_WGMMA_EMIT(issue, FULL, F, "k16.f32.bf16.bf16", TL_WGMMA_##issue##_ALL(FULL))                                  \
   } else
 #define TL_WGMMA_HALVES_16(issue)                                                                                     \
   if constexpr (is_same<A, half_t>) {                                                                                 \
-    TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k16.f16.f16.f16", TL_WGMMA_##issue##_ALL(HALF));                              \
+    TL_WGMMA_EMIT(issue, HALF, R, "k16.f16.f16.f16", TL_WGMMA_##issue##_ALL(HALF))                                    \
   } else
 #else
 #define TL_WGMMA_FLOATS_16(issue)
@@ -142,7 +156,7 @@ struct wgmma_shape<TL_WGMMA_N> {
 #if TL_WGMMA_BITS & 32
 #define TL_WGMMA_FLOATS_32(issue)                                                                                     \
   if constexpr (is_same<A, float>) {                                                                                  \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k8.f32.tf32.tf32", TL_WGMMA_##issue##_SCALES(FULL));                          \
+    TL_WGMMA_EMIT(issue, FULL, F, "k8.f32.tf32.tf32", TL_WGMMA_##issue##_SCALES(FULL))                                \
   } else
 #else
 #define TL_WGMMA_FLOATS_32(issue)
@@ -150,42 +164,42 @@ struct wgmma_shape<TL_WGMMA_N> {
 #if TL_WGMMA_BITS & 8
 #define TL_WGMMA_FLOATS_8(issue)                                                                                      \
   if constexpr (is_same<A, float8_e4m3_t> && is_same<B, float8_e4m3_t>) {                                             \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e4m3.e4m3", TL_WGMMA_##issue##_SCALES(FULL));                         \
+    TL_WGMMA_EMIT(issue, FULL, F, "k32.f32.e4m3.e4m3", TL_WGMMA_##issue##_SCALES(FULL))                               \
   } else                                                                                                              \
   if constexpr (is_same<A, float8_e4m3_t> && is_same<B, float8_e5m2_t>) {                                             \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e4m3.e5m2", TL_WGMMA_##issue##_SCALES(FULL));                         \
+    TL_WGMMA_EMIT(issue, FULL, F, "k32.f32.e4m3.e5m2", TL_WGMMA_##issue##_SCALES(FULL))                               \
   } else                                                                                                              \
   if constexpr (is_same<A, float8_e5m2_t> && is_same<B, float8_e4m3_t>) {                                             \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e5m2.e4m3", TL_WGMMA_##issue##_SCALES(FULL));                         \
+    TL_WGMMA_EMIT(issue, FULL, F, "k32.f32.e5m2.e4m3", TL_WGMMA_##issue##_SCALES(FULL))                               \
   } else                                                                                                              \
   if constexpr (is_same<A, float8_e5m2_t> && is_same<B, float8_e5m2_t>) {                                             \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_F, "k32.f32.e5m2.e5m2", TL_WGMMA_##issue##_SCALES(FULL));                         \
+    TL_WGMMA_EMIT(issue, FULL, F, "k32.f32.e5m2.e5m2", TL_WGMMA_##issue##_SCALES(FULL))                               \
   } else
 #define TL_WGMMA_HALVES_8(issue)                                                                                      \
   if constexpr (is_same<A, float8_e4m3_t> && is_same<B, float8_e4m3_t>) {                                             \
-    TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k32.f16.e4m3.e4m3", TL_WGMMA_##issue##_SCALES(HALF));                         \
+    TL_WGMMA_EMIT(issue, HALF, R, "k32.f16.e4m3.e4m3", TL_WGMMA_##issue##_SCALES(HALF))                               \
   } else                                                                                                              \
   if constexpr (is_same<A, float8_e4m3_t> && is_same<B, float8_e5m2_t>) {                                             \
-    TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k32.f16.e4m3.e5m2", TL_WGMMA_##issue##_SCALES(HALF));                         \
+    TL_WGMMA_EMIT(issue, HALF, R, "k32.f16.e4m3.e5m2", TL_WGMMA_##issue##_SCALES(HALF))                               \
   } else                                                                                                              \
   if constexpr (is_same<A, float8_e5m2_t> && is_same<B, float8_e4m3_t>) {                                             \
-    TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k32.f16.e5m2.e4m3", TL_WGMMA_##issue##_SCALES(HALF));                         \
+    TL_WGMMA_EMIT(issue, HALF, R, "k32.f16.e5m2.e4m3", TL_WGMMA_##issue##_SCALES(HALF))                               \
   } else                                                                                                              \
   if constexpr (is_same<A, float8_e5m2_t> && is_same<B, float8_e5m2_t>) {                                             \
-    TL_WGMMA_##issue(HALF, TL_WGMMA_R, "k32.f16.e5m2.e5m2", TL_WGMMA_##issue##_SCALES(HALF));                         \
+    TL_WGMMA_EMIT(issue, HALF, R, "k32.f16.e5m2.e5m2", TL_WGMMA_##issue##_SCALES(HALF))                               \
   } else
 #define TL_WGMMA_INTEGERS_8(issue)                                                                                    \
   if constexpr (sizeof(A) == 1 && is_signed<A> && is_signed<B>) {                                                     \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_R, "k32.s32.s8.s8", "");                                                          \
+    TL_WGMMA_EMIT(issue, FULL, R, "k32.s32.s8.s8", "")                                                                \
   } else                                                                                                              \
   if constexpr (sizeof(A) == 1 && is_signed<A> && !is_signed<B>) {                                                    \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_R, "k32.s32.s8.u8", "");                                                          \
+    TL_WGMMA_EMIT(issue, FULL, R, "k32.s32.s8.u8", "")                                                                \
   } else                                                                                                              \
   if constexpr (sizeof(A) == 1 && !is_signed<A> && is_signed<B>) {                                                    \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_R, "k32.s32.u8.s8", "");                                                          \
+    TL_WGMMA_EMIT(issue, FULL, R, "k32.s32.u8.s8", "")                                                                \
   } else                                                                                                              \
   if constexpr (sizeof(A) == 1 && !is_signed<A> && !is_signed<B>) {                                                   \
-    TL_WGMMA_##issue(FULL, TL_WGMMA_R, "k32.s32.u8.u8", "");                                                          \
+    TL_WGMMA_EMIT(issue, FULL, R, "k32.s32.u8.u8", "")                                                                \
   } else
 #else
 #define TL_WGMMA_FLOATS_8(issue)
@@ -198,105 +212,105 @@ struct wgmma_shape<TL_WGMMA_N> {
 #define TL_WGMMA_INTEGERS(issue) TL_WGMMA_INTEGERS_8(issue) TL_WGMMA_NOT_READ
 
 #if TL_WGMMA_STEPS & 1
-  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB>
+  template <class A, class B, bool Fresh, bool TransA, bool TransB, int ScaleA, int ScaleB>
   static TL_FUNC void ss(float* d, uint64_t a, uint64_t b, bool accumulate) {
     TL_WGMMA_FLOATS(SS)
   }
-  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB>
+  template <class A, class B, bool Fresh, bool TransA, bool TransB, int ScaleA, int ScaleB>
   static TL_FUNC void ss(int32_t* d, uint64_t a, uint64_t b, bool accumulate) {
     TL_WGMMA_INTEGERS(SS)
   }
-  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB>
+  template <class A, class B, bool Fresh, bool TransA, bool TransB, int ScaleA, int ScaleB>
   static TL_FUNC void ss_half(uint32_t* d, uint64_t a, uint64_t b, bool accumulate) {
     TL_WGMMA_HALVES(SS)
   }
-  template <class A, class B, bool TransB, int ScaleA, int ScaleB>
+  template <class A, class B, bool Fresh, bool TransB, int ScaleA, int ScaleB>
   static TL_FUNC void rs(float* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_FLOATS(RS)
   }
-  template <class A, class B, bool TransB, int ScaleA, int ScaleB>
+  template <class A, class B, bool Fresh, bool TransB, int ScaleA, int ScaleB>
   static TL_FUNC void rs(int32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_INTEGERS(RS)
   }
-  template <class A, class B, bool TransB, int ScaleA, int ScaleB>
+  template <class A, class B, bool Fresh, bool TransB, int ScaleA, int ScaleB>
   static TL_FUNC void rs_half(uint32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_HALVES(RS)
   }
 #endif
 #if TL_WGMMA_STEPS & 2
-  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
+  template <class A, class B, bool Fresh, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
   static TL_FUNC void ss2(float* d, uint64_t a, uint64_t b, bool accumulate) {
     TL_WGMMA_FLOATS(SS2)
   }
-  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
+  template <class A, class B, bool Fresh, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
   static TL_FUNC void ss2(int32_t* d, uint64_t a, uint64_t b, bool accumulate) {
     TL_WGMMA_INTEGERS(SS2)
   }
-  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
+  template <class A, class B, bool Fresh, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
   static TL_FUNC void ss2_half(uint32_t* d, uint64_t a, uint64_t b, bool accumulate) {
     TL_WGMMA_HALVES(SS2)
   }
-  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB>
+  template <class A, class B, bool Fresh, bool TransB, int ScaleA, int ScaleB, int StepB>
   static TL_FUNC void rs2(float* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_FLOATS(RS2)
   }
-  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB>
+  template <class A, class B, bool Fresh, bool TransB, int ScaleA, int ScaleB, int StepB>
   static TL_FUNC void rs2(int32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_INTEGERS(RS2)
   }
-  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB>
+  template <class A, class B, bool Fresh, bool TransB, int ScaleA, int ScaleB, int StepB>
   static TL_FUNC void rs2_half(uint32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_HALVES(RS2)
   }
 #endif
 #if TL_WGMMA_STEPS & 4
-  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
+  template <class A, class B, bool Fresh, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
   static TL_FUNC void ss4(float* d, uint64_t a, uint64_t b, bool accumulate) {
     TL_WGMMA_FLOATS(SS4)
   }
-  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
+  template <class A, class B, bool Fresh, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
   static TL_FUNC void ss4(int32_t* d, uint64_t a, uint64_t b, bool accumulate) {
     TL_WGMMA_INTEGERS(SS4)
   }
-  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
+  template <class A, class B, bool Fresh, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB>
   static TL_FUNC void ss4_half(uint32_t* d, uint64_t a, uint64_t b, bool accumulate) {
     TL_WGMMA_HALVES(SS4)
   }
-  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB>
+  template <class A, class B, bool Fresh, bool TransB, int ScaleA, int ScaleB, int StepB>
   static TL_FUNC void rs4(float* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_FLOATS(RS4)
   }
-  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB>
+  template <class A, class B, bool Fresh, bool TransB, int ScaleA, int ScaleB, int StepB>
   static TL_FUNC void rs4(int32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_INTEGERS(RS4)
   }
-  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB>
+  template <class A, class B, bool Fresh, bool TransB, int ScaleA, int ScaleB, int StepB>
   static TL_FUNC void rs4_half(uint32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_HALVES(RS4)
   }
 #endif
 #if TL_WGMMA_STEPS & 8
-  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB, int HopA, int HopB>
+  template <class A, class B, bool Fresh, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB, int HopA, int HopB>
   static TL_FUNC void ss8(float* d, uint64_t a, uint64_t b, bool accumulate) {
     TL_WGMMA_FLOATS(SS8)
   }
-  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB, int HopA, int HopB>
+  template <class A, class B, bool Fresh, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB, int HopA, int HopB>
   static TL_FUNC void ss8(int32_t* d, uint64_t a, uint64_t b, bool accumulate) {
     TL_WGMMA_INTEGERS(SS8)
   }
-  template <class A, class B, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB, int HopA, int HopB>
+  template <class A, class B, bool Fresh, bool TransA, bool TransB, int ScaleA, int ScaleB, int StepA, int StepB, int HopA, int HopB>
   static TL_FUNC void ss8_half(uint32_t* d, uint64_t a, uint64_t b, bool accumulate) {
     TL_WGMMA_HALVES(SS8)
   }
-  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB, int HopB>
+  template <class A, class B, bool Fresh, bool TransB, int ScaleA, int ScaleB, int StepB, int HopB>
   static TL_FUNC void rs8(float* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_FLOATS(RS8)
   }
-  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB, int HopB>
+  template <class A, class B, bool Fresh, bool TransB, int ScaleA, int ScaleB, int StepB, int HopB>
   static TL_FUNC void rs8(int32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_INTEGERS(RS8)
   }
-  template <class A, class B, bool TransB, int ScaleA, int ScaleB, int StepB, int HopB>
+  template <class A, class B, bool Fresh, bool TransB, int ScaleA, int ScaleB, int StepB, int HopB>
   static TL_FUNC void rs8_half(uint32_t* d, const uint32_t* a, uint64_t b, bool accumulate) {
     TL_WGMMA_HALVES(RS8)
   }
@@ -307,6 +321,9 @@ struct wgmma_shape<TL_WGMMA_N> {
 
 #undef TL_WGMMA_F
 #undef TL_WGMMA_R
+#undef TL_WGMMA_NEW_F
+#undef TL_WGMMA_NEW_R
+#undef TL_WGMMA_EMIT
 #undef TL_WGMMA_SS
 #undef TL_WGMMA_RS
 #undef TL_WGMMA_SS_NEXT

@@ -2,6 +2,15 @@
 #pragma once
 #include <tl/float_types.h>
 
+namespace tl {
+
+// In place of `accumulate`: D = A * B for certain.
+struct overwrite {
+  TL_FUNC constexpr operator bool() const { return false; }
+};
+
+}  // namespace tl
+
 namespace tl::detail {
 
 template <class A, class B, class C, int N, bool TransA, bool TransB, int ScaleA, int ScaleB>
