@@ -14,14 +14,13 @@ from tilelang.jit import InterpreterJit
 from tilelang.runtime.errors import HostCallError
 
 SIMULATED = {"execution_backend": "simulator"}
-WAYS = [
-    SIMULATED,
-    {"target": "c"},
-    {"execution_backend": "auto"},
-    {"execution_backend": "dlpack"},
-    {"execution_backend": "torch"},
-    {"execution_backend": "cython"},
-]
+INTERPRETED = {"jit": InterpreterJit()}
+WAYS = {
+    "simulator": SIMULATED,
+    "c": {"target": "c"},
+    "interpreter": INTERPRETED,
+    **{name: {"execution_backend": name} for name in ("auto", "dlpack", "torch", "cython")},
+}
 received: list[tuple] = []
 n = T.dynamic("n")
 
@@ -70,10 +69,10 @@ def around_launches(A: T.Tensor((n, 8), "float32"), B: T.Tensor((n, 8), "float32
     T.call_packed("testing.note", B, rows)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(way.values()))
+@pytest.mark.parametrize("way", WAYS)
 def test_calls_between_launches(way, device):
-    kernel = tilelang.compile(around_launches, **way)
-    place = "cpu" if way in WAYS[:2] else device
+    kernel = tilelang.compile(around_launches, **WAYS[way])
+    place = "cpu" if way in ("simulator", "c", "interpreter") else device
     a, b = torch.randn(5, 8, device=place), torch.full((5, 8), torch.nan, device=place)
     before = a.clone()
     received.clear()
@@ -86,6 +85,8 @@ def test_calls_between_launches(way, device):
     assert torch.equal(whole, before) and torch.equal(part, before[1, 2:5]) and torch.equal(last, b) and rows == 5
     assert rest == [11, 2.5, True, "before", None, -1.5, False]
     assert LaunchPlan.from_json(kernel.artifact.plan.to_json()) == kernel.artifact.plan
+    if way == "interpreter":
+        return
     bound = kernel.bind(a, b, 0.0, False)
     bound()
     expected[:4, 4:] *= 2
@@ -162,8 +163,9 @@ def compiled(host, **options):
         (lambda A, m: T.call_packed("testing.note", A[m : m + 4]), ArgumentError, "3:7 of axis 0 of `A`, which has 5"),
     ],
 )
-def test_refused_when_called(host, error, words):
-    kernel = compiled(host)
+@pytest.mark.parametrize("way", [SIMULATED, INTERPRETED], ids=["simulator", "interpreter"])
+def test_refused_when_called(host, error, words, way):
+    kernel = compiled(host, **way)
     with pytest.raises(error, match=words) as caught:
         kernel(torch.zeros(5), 3)
     assert isinstance(caught.value, ValueError) == ("ValueError" in words or error is ArgumentError)
@@ -202,8 +204,6 @@ def test_not_in_device_code_nor_where_nothing_calls(tmp_path):
 
     with pytest.raises(FrontendError, match="a loop over T.serial outside T.Kernel"):
         tilelang.compile(loop, **SIMULATED)
-    with pytest.raises(UnsupportedError, match="the interpreter, which runs launches only"):
-        tilelang.compile(around_launches, jit=InterpreterJit())
     with pytest.raises(UnsupportedError, match="which an exported module cannot"):
         tilelang.compile(around_launches, target="c").export_library(tmp_path / "kernel.py")
     kernel = tilelang.compile(around_launches, **SIMULATED)

@@ -199,6 +199,9 @@ def interface_plan(
     grids: Iterable[Any],
     pointers: Collection[str] = (),
     grid: Collection[str] = (),
+    calls: Sequence[HostStatement] = (),
+    views: Sequence[ir.Call] = (),
+    read: Collection[ir.Var] = (),
 ) -> LaunchPlan:
     """What a function takes, without its launches: for who runs the program and not its text.
 
@@ -206,6 +209,10 @@ def interface_plan(
     ----------
     grids : iterable of expressions
         The extents of all grids, whose symbols must be known as well.
+    calls, views : sequences
+        As for `make_plan`.
+    read : collection of Var
+        What the launches read.
     """
     extents = [extent for launch in grids for extent in launch]
     return LaunchPlan(
@@ -214,13 +221,14 @@ def interface_plan(
             _parameter(p, True, 1, True)._replace(pointer=str(p.name) in pointers, grid=str(p.name) in grid) for p in params
         ),
         kernels=(),
-        symbols=_symbols(params, workspaces, extents, (), pointers),
+        symbols=_symbols(params, workspaces, extents, (), pointers, calls),
         workspaces=tuple(
             Workspace(
                 str(w.name), ir.buffer_dtype(w), tuple(plan_expr(s, f"the shape of `{w.name}`", w.span) for s in w.ty.shape)
             )
             for w in workspaces
         ),
+        calls=plan_calls(calls, [*params, *workspaces], views, [*free_symbols(extents), *read]),
     )
 
 

@@ -10,13 +10,16 @@ import numpy as np
 from tilelang import ir
 from tilelang.codegen.launch_plan import LaunchPlan
 from tilelang.codegen.plan import interface_plan
-from tilelang.errors import TileLangError, UnsupportedError
+from tilelang.errors import TileLangError
 from tilelang.interpreter.breakpoints import Breakpoint
 from tilelang.interpreter.dtypes import numpy_dtype
 from tilelang.interpreter.machine import Machine
+from tilelang.jit.adapter.arrays import library_of
 from tilelang.runtime.arguments import evaluate
+from tilelang.runtime.host_calls import call_host
 from tilelang.target import Target
 from tilelang.transform.apply_safe_values import apply_safe_values
+from tilelang.transform.kernel_program import KernelProgram
 from tilelang.transform.split_launches import split_launches
 
 
@@ -35,21 +38,21 @@ class InterpretedProgram:
 
     def __init__(self, prim_func: Any, target: Target, breakpoints: list[Breakpoint]) -> None:
         self._host = split_launches(prim_func, target, {})
-        if self._host.calls:
-            raise UnsupportedError(
-                "T.call_packed in the interpreter, which runs launches only",
-                fix="compile the program without jit=False",
-                span=ir.span_to_source(self._host.calls[0].span),
-            )
-        self._launches = [apply_safe_values(launch) for launch in self._host.launches]
+        launches = [apply_safe_values(launch) for launch in self._host.launches]
         self._breakpoints = breakpoints
         host = self._host
         self.plan: LaunchPlan = interface_plan(
-            host.name, host.params, host.workspaces, [launch.grid for launch in self._launches], host.pointers, host.grid
-        )
+            host.name, host.params, host.workspaces, [launch.grid for launch in launches], host.pointers, host.grid,
+            host.calls, host.views, {v for launch in launches for v in ir.collect(launch.body, ir.Var)} if host.calls else (),
+        )  # fmt: skip
+        self._steps: list[Any] = []  # launches, and calls with the variables of their results
+        calls = list(zip(self.plan.calls, (call.result for call in host.calls)))
+        for number in range(len(launches) + 1):
+            self._steps += [step for step in calls if step[0].after == number]
+            self._steps += launches[number : number + 1]
 
     def run(self, arguments: list[Any], symbols: Mapping[str, Any]) -> None:
-        """Run all launches.
+        """Run all launches, and what the host calls between them.
 
         Parameters
         ----------
@@ -73,10 +76,45 @@ class InterpretedProgram:
         for workspace, planned in zip(self._host.workspaces, self.plan.workspaces):
             shape = tuple(evaluate(extent, symbols) for extent in planned.shape)
             arrays[workspace] = np.zeros(shape, numpy_dtype(planned.dtype))
+        tensors = [arrays.get(var) for var in (*self._host.params, *self._host.workspaces)]
+        known = dict(symbols)
         with np.errstate(all="ignore"):
-            for launch in self._launches:
-                machine = Machine(launch, values, arrays, self._breakpoints)
-                try:
-                    machine.run()
-                except TileLangError as error:
-                    raise error.with_span(machine.state.place) from None
+            for step in self._steps:
+                if isinstance(step, KernelProgram):
+                    self._launch(step, values, arrays)
+                    continue
+                call, result = step
+                call_host(call, self.plan, tensors, known, box=_box, address=_address, hand_over=_exported)
+                if call.result:
+                    values[result] = np.int32(known[call.result])
+
+    def _launch(self, launch: KernelProgram, values: dict[Any, Any], arrays: dict[Any, np.ndarray]) -> None:
+        machine = Machine(launch, values, arrays, self._breakpoints)
+        try:
+            machine.run()
+        except TileLangError as error:
+            raise error.with_span(machine.state.place) from None
+
+
+def _exported(array: Any) -> Any:
+    """What tvm-ffi takes for an array, of types that NumPy itself has not, too."""
+    library = library_of(array)
+    return array if library is None else library.export(array)
+
+
+def _address(array: Any) -> int:
+    return array.ctypes.data
+
+
+def _box(array: Any, dtype: str, extents: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
+    kind = numpy_dtype(dtype)
+    raw = np.dtype(f"u{kind.itemsize}") if kind.type.__module__ == "ml_dtypes" else kind
+    lent = type("Lent", (), {})()
+    lent.__array_interface__ = {
+        "version": 3,
+        "data": (_address(array) + offset * kind.itemsize, False),
+        "typestr": raw.str,
+        "shape": extents,
+        "strides": tuple(step * kind.itemsize for step in strides),
+    }
+    return np.asarray(lent).view(kind)

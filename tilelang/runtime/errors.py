@@ -37,7 +37,8 @@ class HostCallError(TileLangError, RuntimeError):
 
 
 @functools.cache
-def _host_call_error(kind: str) -> type[HostCallError]:
+def host_call_error(kind: str) -> type[HostCallError]:
+    """The class for a function that raised an exception of the name `kind`."""
     raised = getattr(builtins, kind, None)
     if not isinstance(raised, type) or not issubclass(raised, Exception) or issubclass(HostCallError, raised):
         return HostCallError
@@ -77,7 +78,7 @@ def explain(error: NativeError, args: tuple) -> TileLangError:
 
         return simulation_error(message)
     if category.startswith("host:"):
-        return _host_call_error(category.removeprefix("host:"))(message, fix=fix)
+        return host_call_error(category.removeprefix("host:"))(message, fix=fix)
     if "{got}" in message and 0 <= int(position) < len(args):
         message = message.replace("{got}", describe_argument(args[int(position)]))
     if category == "unavailable":
