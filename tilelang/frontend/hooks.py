@@ -13,7 +13,7 @@ from ..errors import FrontendError
 from ..language.buffer import Buffer, Element, MutableScalar, Region, TypeErrorInKernel
 from ..language.dtypes import dtype
 from ..language.emit import drop_result, snapshot, statement
-from ..language.expr import Expr, as_condition, convert, logical, logical_not
+from ..language.expr import Expr, as_condition, convert, from_tvm, is_tvm_value, logical, logical_not
 from ..language.kernel import Context
 from ..language.loops import Loop, serial
 from ..language.scheduler import PersistentLoop
@@ -284,6 +284,8 @@ class Hooks:
             raise self.error(f"{_what(value)} as a condition", "compare one element", place, TypeErrorInKernel)
         if isinstance(value, (Loop, Context)):
             raise self.error(f"{_what(value)} as a condition", "compare values", place, TypeErrorInKernel)
+        if is_tvm_value(value):
+            value = from_tvm(value)
         if isinstance(value, Expr):
             constant = value.constant()
             return None if constant is None else bool(constant)

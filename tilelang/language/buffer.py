@@ -11,7 +11,7 @@ from ..frontend.builder import current, require
 from .dtypes import dtype
 from .elementwise import SliceArithmetic
 from .elementwise import store as store_slice
-from .expr import Expr, as_expr, convert
+from .expr import Expr, as_expr, convert, from_tvm, is_tvm_value
 from .shape import Extent, extent_text, node_of, shape_text, simplify
 
 
@@ -317,6 +317,8 @@ def one_index(part: Any, extent: Extent, name: str, dim: int, past_end: bool = F
 
 
 def _index(part: Any, extent: Extent, name: str, dim: int, is_bound: bool, past_end: bool = False) -> Extent:
+    if is_tvm_value(part):
+        part = from_tvm(part)
     if isinstance(part, bool) or (not isinstance(part, Expr) and not hasattr(part, "__index__")):
         raise DTypeError(f"index {part!r} of axis {dim} of {name} is not an integer")
     if isinstance(part, Expr):

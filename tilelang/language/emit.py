@@ -12,7 +12,7 @@ from ..frontend.builder import require
 from .buffer import Buffer, Element, MutableScalar, Region
 from .dtypes import dtype
 from .elementwise import Elementwise
-from .expr import Expr, apply, as_expr
+from .expr import Expr, apply, as_expr, from_tvm, is_tvm_value
 from .shape import node_of
 
 # The key of `annotations=` that labels a statement for a schedule (ws_schedule.py).
@@ -156,6 +156,8 @@ def snapshot(value: Any, hint: str = "v") -> Any:
         if lanes is None:
             raise DTypeError(f"{value} as a value", fix="assign it to a slice: tile[...] = ...")
         value = lanes
+    if is_tvm_value(value):
+        value = from_tvm(value)
     if not isinstance(value, Expr) or value.cheap:
         return value
     builder = require("a value")

@@ -51,6 +51,10 @@ class Expr:
             self._node = _build(self.recipe)
         return self._node
 
+    def __tvm_ffi_object__(self) -> Any:
+        """What a function of TVM (`tirx.reinterpret`, `tirx.Select`) gets for the value."""
+        return self.node
+
     def check_current(self) -> None:
         """Refuse a value that was read before a write and would be evaluated after it.
 
@@ -439,6 +443,17 @@ def _number(value: Any) -> int | float | bool | None:
     return None
 
 
+def is_tvm_value(value: Any) -> bool:
+    """True for a scalar that TVM's own functions made (`tirx.const(4, "uint16")`, `tirx.reinterpret(...)`)."""
+    return type(value).__module__.partition(".")[0] == "tvm" and isinstance(value, ir.Expr) and not ir.is_buffer_var(value)
+
+
+def from_tvm(value: Any) -> Expr:
+    """An expression of TVM as one of ours; what reads memory is bound when it is assigned, as any other."""
+    loads = ir.collect(value, (ir.BufferLoad, ir.Call))
+    return Expr(value, dtype(ir.dtype_of(value)), pure=not loads, cost=1 + len(ir.collect(value, ir.Expr)))
+
+
 def as_expr(value: Any, what: str = "operand") -> Expr:
     """An expression from an expression or a Python number; DTypeError for anything else."""
     if isinstance(value, Expr):
@@ -446,6 +461,8 @@ def as_expr(value: Any, what: str = "operand") -> Expr:
     number = _number(value)
     if number is not None:
         return constant(number)
+    if is_tvm_value(value):
+        return from_tvm(value)
     lanes = value.lanes() if hasattr(value, "lanes") else None
     if lanes is not None:
         return lanes
