@@ -7,6 +7,7 @@ import torch
 
 import tilelang
 import tilelang.language as T
+from tilelang.layout import make_swizzled_layout
 
 HOPPER = {"kind": "cuda", "arch": "sm_90a", "multiprocessors": 4}
 OFF = {"tl.enable_wide_tiles": False}
@@ -33,7 +34,7 @@ def both(program, inputs, shape, dtype):
     return compiled(program), results[0]
 
 
-def product(M, N, K, bm, bn, bk, threads, dtype="float16", tb=True, swizzle=True):
+def product(M, N, K, bm, bn, bk, threads, dtype="float16", tb=True, swizzle=True, layouts=False):
     @T.prim_func
     def main(A: T.Tensor((M, K), dtype), B: T.Tensor((N, K) if tb else (K, N), dtype), C: T.Tensor((M, N), "float32")):
         with T.Kernel(T.ceildiv(N, bn), T.ceildiv(M, bm), threads=threads) as (bx, by):
@@ -41,6 +42,8 @@ def product(M, N, K, bm, bn, bk, threads, dtype="float16", tb=True, swizzle=True
             Bs = T.alloc_shared((bn, bk) if tb else (bk, bn), dtype)
             Cl = T.alloc_fragment((bm, bn), "float32")
             T.use_swizzle(3, enable=swizzle)
+            if layouts:
+                T.annotate_layout({As: make_swizzled_layout(As), Bs: make_swizzled_layout(Bs)})
             row = by * bm
             T.clear(Cl)
             for k in T.Pipelined(T.ceildiv(K, bk), num_stages=2):
@@ -74,6 +77,16 @@ def test_products(bm, bn, threads, tb, swizzle, times, block):
     kernel, c = both(program, (a, b if tb else b.T.contiguous()), (M, N), torch.float32)
     assert tiles(kernel) == times
     assert times == 1 or [r.values["threads"] for r in kernel.remarks if r.rule == "tile"] == [block]
+    torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("bm, bk, times", [(128, 64, 2), (128, 32, 2), (256, 32, 1)])
+def test_layouts_of_operands_give_way(bm, bk, times):
+    """Who writes `T.annotate_layout` for the tiles of a product asks for what any other tiles get as well."""
+    M, N, K = 1024, 1024, 256
+    a, b = torch.randn(M, K).half(), torch.randn(N, K).half()
+    kernel, c = both(product(M, N, K, bm, 128, bk, 256, layouts=True), (a, b), (M, N), torch.float32)
+    assert tiles(kernel) == times and bool([r for r in kernel.remarks if r.rule == "step"]) is (bk == 32)
     torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-3)
 
 

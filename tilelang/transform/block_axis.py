@@ -108,6 +108,8 @@ class _Follow:
             self._free(op.value)
             for dim in self._dims(op.dst):
                 self._follows(op.dst, dim)
+        elif is_shared_layout(stmt):  # where elements lie is nobody's business but the operators'
+            return
         elif not ir.is_call(stmt.value, "tl.use_swizzle"):
             raise _Differs
 
@@ -298,6 +300,11 @@ class _Resize(ir.Mutator):
         new = self.buffers.get(node.buffer)
         return node if new is None else ir.alloc(new, node.span)
 
+    def visit_Evaluate(self, node: ir.Evaluate) -> Any:
+        if is_shared_layout(node) and node.value.args[0].source in self.buffers:
+            return None  # of a tile that is no more
+        return self.descend(node)
+
     def visit_BufferRegion(self, node: ir.BufferRegion) -> Any:
         new, var = self.buffers.get(node.source), self.axis.var
         if new is not None:
@@ -340,6 +347,13 @@ class _Resize(ir.Mutator):
         length = (ir.const_int(extent) or 0) * self.times
         assert length.denominator == 1 and length > 0, f"{extent} times {self.times} is no length"
         return int(length)
+
+
+def is_shared_layout(stmt: ir.Stmt) -> bool:
+    """True for a `T.annotate_layout` of a tile in shared memory."""
+    if not isinstance(stmt, ir.Evaluate) or not ir.is_call(stmt.value, "tl.annotate_layout"):
+        return False
+    return ir.scope_of(stmt.value.args[0].source).startswith("shared")
 
 
 def _without(body: ir.Stmt, named: dict[ir.Var, Any]) -> ir.Stmt:

@@ -25,7 +25,7 @@ from ..target.wgmma import ROWS
 from ..tileop.base import as_tile_op, dtype_bits
 from ..tileop.copy import Copy
 from ..tileop.gemm import FRAGMENT, Gemm, Policy
-from .block_axis import BlockAxis
+from .block_axis import BlockAxis, is_shared_layout
 from .kernel_program import KernelProgram
 from .occupancy import tile_bytes
 from .pipelining.specialize import EXACT_STAGES, RESERVE
@@ -90,8 +90,23 @@ def widen_tiles(program: KernelProgram) -> KernelProgram:
     product = None if loop is None else _product(program, loop)
     if product is None:
         return program
-    wide = _of_neighbours(program, product, grid)
-    return _with_steps(*wide) if wide is not None else _with_steps(program, product)
+    bare = _without_layouts(program, loop)
+    wide = _of_neighbours(bare, product, grid) or (bare, product)
+    changed = _with_steps(*wide)
+    return changed if changed is not bare else program
+
+
+def _without_layouts(program: KernelProgram, loop: ir.For) -> KernelProgram:
+    """The launch without the author's layouts of operands that nothing but the product reads: other tiles cannot have them."""
+    copies = [op for s in ir.statements(loop.body) if isinstance(op := as_tile_op(s), Copy)]
+    tiles = [op.dst.source for op in copies if lives_within(loop, op.dst.source, _without(program.body))]
+    parts = ir.statements(program.body)
+    kept = [s for s in parts if not (is_shared_layout(s) and any(s.value.args[0].source.same_as(t) for t in tiles))]
+    return program if len(kept) == len(parts) else replace(program, body=ir.seq(kept))
+
+
+def _without(body: ir.Stmt) -> ir.Stmt:
+    return ir.seq(s for s in ir.statements(body) if not is_shared_layout(s))
 
 
 def _of_neighbours(program: KernelProgram, product: _Product, grid: list[int]) -> tuple[KernelProgram, _Product] | None:
