@@ -6,6 +6,7 @@
 #include <tvm/ffi/function.h>
 
 #include <memory>
+#include <optional>
 
 #include "error.h"
 #include "frame.h"
@@ -63,7 +64,7 @@ HostArgument ParseArgument(const Tree& tree, const Plan& plan) {
       break;
     case Kind::kFloat:
     case Kind::kBool:
-      if (auto name = value.try_cast<ffi::String>()) {
+      if (value.try_cast<ffi::String>()) {
         result.symbol = FindSymbol(plan, Str(value));
       } else {
         result.number = result.kind == Kind::kBool ? value.cast<bool>() : value.cast<double>();
