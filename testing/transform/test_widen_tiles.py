@@ -9,12 +9,13 @@ import tilelang
 import tilelang.language as T
 from tilelang.layout import make_swizzled_layout
 
-HOPPER = {"kind": "cuda", "arch": "sm_90a", "multiprocessors": 4}
+HOPPER = {"kind": "cuda", "arch": "sm_90a"}
 OFF = {"tl.enable_wide_tiles": False}
 
 
-def compiled(program, configs=None):
-    return tilelang.compile(program, target=HOPPER, execution_backend="simulator", pass_configs=configs)
+def compiled(program, configs=None, multiprocessors=4):
+    target = {**HOPPER, "multiprocessors": multiprocessors}
+    return tilelang.compile(program, target=target, execution_backend="simulator", pass_configs=configs)
 
 
 def tiles(kernel) -> int:
@@ -22,16 +23,16 @@ def tiles(kernel) -> int:
     return next((r.values["tiles"] for r in kernel.remarks if r.rule == "tile"), 1)
 
 
-def both(program, inputs, shape, dtype):
+def both(program, inputs, shape, dtype, multiprocessors=4):
     """(kernel, its result, which is bit by bit that of a block for each tile)."""
     results = []
-    for kernel in (compiled(program), compiled(program, OFF)):
+    for kernel in (compiled(program, None, multiprocessors), compiled(program, OFF, multiprocessors)):
         out = torch.full(shape, float("nan")).to(dtype)
         kernel(*inputs, out)
         results.append(out)
     assert tiles(kernel) == 1
     assert torch.equal(*results)
-    return compiled(program), results[0]
+    return compiled(program, None, multiprocessors), results[0]
 
 
 def product(M, N, K, bm, bn, bk, threads, dtype="float16", tb=True, swizzle=True, layouts=False):
@@ -170,38 +171,54 @@ WANTED = {
     "groups": lambda c, bias, scale: c * scale.repeat_interleave(32),
     "triangle": lambda c, bias, scale: torch.where(torch.ones_like(c, dtype=torch.bool).tril(), c, bias),
 }
-COLUMNS = torch.arange(512)
+
+
+def columns(c):
+    return torch.arange(c.shape[1])
+
+
 OTHERS = {
     "sum of rows": lambda c, bias, scale: c,
-    "the tile's number": lambda c, bias, scale: c + COLUMNS // 128,
-    "one scale for a tile": lambda c, bias, scale: c * scale[COLUMNS // 128],
-    "place in the tile": lambda c, bias, scale: c + COLUMNS % 128,
-    "half of the tile": lambda c, bias, scale: c * (COLUMNS % 128 >= 64),
-    "neighbour": lambda c, bias, scale: c + bias[(COLUMNS // 128 * 128 + 127).minimum(torch.arange(1, c.shape[1] + 1))],
+    "the tile's number": lambda c, bias, scale: c + columns(c) // 128,
+    "one scale for a tile": lambda c, bias, scale: c * scale[columns(c) // 128],
+    "place in the tile": lambda c, bias, scale: c + columns(c) % 128,
+    "half of the tile": lambda c, bias, scale: c * (columns(c) % 128 >= 64),
+    "neighbour": lambda c, bias, scale: c + bias[(columns(c) // 128 * 128 + 127).minimum(columns(c) + 1)],
     "last column wins": lambda c, bias, scale: c + c[:, 127::128].repeat_interleave(128, 1),
     "atomic": lambda c, bias, scale: c,
 }
 
 
+@pytest.mark.parametrize(
+    "size, multiprocessors, both_axes, rows_alone",
+    [(512, 4, ["128", "256"], ["256", "128"]), (256, 16, ["64", "64"], ["64", "128"])],
+)
 @pytest.mark.parametrize("kind", [*WANTED, *OTHERS])
-def test_epilogues(kind):
-    M, N, K = 512, 512, 128
+def test_epilogues(kind, size, multiprocessors, both_axes, rows_alone):
+    """Longer tiles for a large product, shorter ones for a small one, by the axes along which neighbours are one tile."""
+    M, N, K = size, size, 128
     a, b, bias = torch.randn(M, K).half(), torch.randn(N, K).half(), torch.randn(N)
     scale, sums = torch.randn(N // 32), torch.zeros(M, N // 128)
-    kernel, c = both(epilogue(M, N, K, kind), (a, b, bias, scale, sums), (M, N), torch.float32)
+    kernel, c = both(epilogue(M, N, K, kind), (a, b, bias, scale, sums), (M, N), torch.float32, multiprocessors)
     wanted = (WANTED | OTHERS)[kind](a.float() @ b.float().T, bias, scale)
     shapes = [r.text.split(", ")[1].split(" x ")[:2] for r in kernel.remarks if r.rule == "tile"]
     # What the others do with their columns keeps those apart, but for two all rows of a longer tile.
-    assert shapes == ([["128", "256"]] if kind in WANTED else [] if kind in ("sum of rows", "atomic") else [["256", "128"]])
+    assert shapes == ([both_axes] if kind in WANTED else [] if kind in ("sum of rows", "atomic") else [rows_alone])
     torch.testing.assert_close(c, wanted, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("rows, columns, times", [(1, 1, 1), (3, 3, 1), (2, 2, 1), (5, 8, 2), (8, 5, 2)])
-def test_only_where_enough_whole_blocks_are_left(rows, columns, times):
-    """Of four multiprocessors none may be left without work, and no block may have a part of its tiles."""
+@pytest.mark.parametrize(
+    "rows, columns, multiprocessors, times",
+    [
+        (3, 3, 4, 1), (2, 2, 4, 1), (5, 8, 4, 2), (8, 5, 4, 2), (2, 2, 8, 0.5), (2, 2, 16, 0.25), (2, 3, 132, 0.25),
+        (1, 2, 4, 0.5), (2, 1, 16, 0.5), (1, 1, 16, 1),  # along an axis with one tile nothing is known
+    ],
+)  # fmt: skip
+def test_multiprocessors_have_work(rows, columns, multiprocessors, times):
+    """Longer tiles only where four of them have one, and no block a part of its tiles; shorter ones where they have none."""
     M, N, K = 128 * rows, 128 * columns, 128
     a, b = torch.randn(M, K).half(), torch.randn(N, K).half()
-    kernel, c = both(product(M, N, K, 128, 128, 64, 128), (a, b), (M, N), torch.float32)
+    kernel, c = both(product(M, N, K, 128, 128, 64, 128), (a, b), (M, N), torch.float32, multiprocessors)
     assert tiles(kernel) == times
     torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-3)
 

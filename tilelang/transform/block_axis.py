@@ -32,7 +32,7 @@ class _Differs(Exception):
 
 @dataclass
 class BlockAxis:
-    """The dimensions of tiles (`dims`) and the parallel loop variables (`loops`) that follow the block index `var`.
+    """The dimensions of tiles (`dims`) and the parallel loop variables (`loops`, with their extents) that follow `var`.
 
     `body` is the launch's with scalars that depend on `var` in place of their names.
     """
@@ -40,7 +40,7 @@ class BlockAxis:
     var: ir.Var
     body: ir.Stmt
     dims: dict[ir.Var, set[int]] = field(default_factory=dict)
-    loops: set[ir.Var] = field(default_factory=set)
+    loops: dict[ir.Var, int] = field(default_factory=dict)
 
     @staticmethod
     def of(body: ir.Stmt, var: ir.Var, sums: bool = False) -> BlockAxis | None:
@@ -54,11 +54,13 @@ class BlockAxis:
         except _Differs:
             return None
 
-    def resized(self, times: int | Fraction) -> tuple[ir.Stmt, dict[ir.Var, ir.Var]]:
-        """The body for tiles `times` as long, whose number `var` then is; and what became of its buffers.
+    def divides(self, parts: int) -> bool:
+        """True if tiles can be cut into so many."""
+        extents = [ir.static_shape(buf)[d] for buf, dims in self.dims.items() for d in dims]
+        return not any(n % parts for n in (*extents, *self.loops.values()))
 
-        A fraction only where no parallel loop has to do with `var`.
-        """
+    def resized(self, times: int | Fraction) -> tuple[ir.Stmt, dict[ir.Var, ir.Var]]:
+        """The body for tiles `times` as long, whose number `var` then is; and what became of its buffers."""
         resize = _Resize(self, Fraction(times))
         return resize.body(self.body), resize.buffers
 
@@ -155,7 +157,7 @@ class _Follow:
             variables[body.loop_var] = ir.const_int(body.extent)
             body = body.body
         _Nest(self, variables).visit(body)
-        if len(self.axis.loops & variables.keys()) > 1:
+        if len(self.axis.loops.keys() & variables.keys()) > 1:
             raise _Differs
 
     # ------------------------------------------------------------------ places
@@ -212,7 +214,7 @@ class _Nest(ir.Visitor):
     def visit_BufferStore(self, node: ir.BufferStore) -> None:
         self._access(node.buffer, node.indices)
         self._expression(node.value)
-        wide = self.follow.axis.loops & self.variables.keys()
+        wide = self.follow.axis.loops.keys() & self.variables.keys()
         if wide and not any(ir.uses_var(i, wide) for i in node.indices):
             raise _Differs  # what a block combines along the tile
 
@@ -234,11 +236,12 @@ class _Nest(ir.Visitor):
         for dim, index in enumerate(indices):
             follows = dim in self.follow.axis.dims.get(buf, ())
             if tile and isinstance(index, ir.Var) and (follows or index in self.follow.axis.loops):
-                if self.variables.get(index) != ir.const_int(buf.ty.shape[dim]):
+                extent = self.variables.get(index)
+                if extent is None or extent != ir.const_int(buf.ty.shape[dim]):
                     raise _Differs
                 self.follow.mark(buf, dim)
                 if index not in self.follow.axis.loops:
-                    self.follow.axis.loops.add(index)
+                    self.follow.axis.loops[index] = extent
                     self.follow.changed = True
             elif follows:
                 raise _Differs
@@ -251,7 +254,7 @@ class _Nest(ir.Visitor):
         for load in loads:
             self._access(load.source, load.indices)
         bare = _WithoutLoads().visit(expr) if loads else expr
-        var, wide = self.follow.axis.var, self.follow.axis.loops & self.variables.keys()
+        var, wide = self.follow.axis.var, self.follow.axis.loops.keys() & self.variables.keys()
         if not ir.uses_var(bare, {var, *wide}):
             return
         if place and ir.uses_var(bare, {var}) and not wide:
@@ -271,7 +274,7 @@ class _Nest(ir.Visitor):
         step = ir.const_int(ir.simplify(ir.substitute(index, {var: var + 1}) - index))
         for variable, extent in self.variables.items():
             if extent is not None and extent == step and ir.uses_var(index, {variable}):
-                self.follow.axis.loops.add(variable)
+                self.follow.axis.loops[variable] = extent
                 self.follow.changed = True
                 self._expression(index)
                 return
@@ -321,18 +324,17 @@ class _Resize(ir.Mutator):
         return ir.region(node.source, ranges)
 
     def visit_BufferLoad(self, node: ir.BufferLoad) -> Any:
-        new, target = self.descend(node), self.buffers.get(node.source)
-        return new if target is None else ir.load(target, list(new.indices), node.span)
+        return ir.load(self.buffers.get(node.source, node.source), self._indices(node.source, node.indices), node.span)
 
     def visit_BufferStore(self, node: ir.BufferStore) -> Any:
-        new, target = self.descend(node), self.buffers.get(node.buffer)
-        return new if target is None else ir.BufferStore(target, new.value, list(new.indices), node.span)
+        indices = self._indices(node.buffer, node.indices)
+        return ir.BufferStore(self.buffers.get(node.buffer, node.buffer), self.visit(node.value), indices, node.span)
 
     def visit_Var(self, node: ir.Var) -> Any:
-        if not node.same_as(self.axis.var):
-            return node
-        assert self.times.denominator == 1, "a parallel loop has to do with steps that are cut"
-        return node * int(self.times)
+        """In what a parallel loop says: a function of `var * extent + variable`, which is `0 * extent + whole` as well."""
+        if node in self.axis.loops:
+            return self.axis.var * self._length(self.axis.loops[node]) + node
+        return ir.const(0, ir.dtype_of(node)) if node.same_as(self.axis.var) else node
 
     def visit_For(self, node: ir.For) -> Any:
         new = self.descend(node)
@@ -342,6 +344,10 @@ class _Resize(ir.Mutator):
             new.loop_var, new.min, self._length(new.extent), new.kind, new.body,
             new.thread_binding, new.annotations, new.step, new.span,
         )  # fmt: skip
+
+    def _indices(self, buf: ir.Var, indices: Any) -> list[Any]:
+        dims = self.axis.dims.get(buf, ())
+        return [index if d in dims else ir.simplify(self.visit(index)) for d, index in enumerate(indices)]
 
     def _length(self, extent: Any) -> int:
         length = (ir.const_int(extent) or 0) * self.times

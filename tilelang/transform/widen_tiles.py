@@ -1,4 +1,4 @@
-"""Blocks that compute the tiles of neighbouring blocks as one, where shared memory is what holds a matrix product back.
+"""Blocks of longer or shorter tiles than the program's, where a matrix product is held back by them.
 
 A multiprocessor multiplies 64 x n x 16 in n / 2 clocks (16-bit operands), for which it reads 64 x 16 and n x 16 elements from
 shared memory, at 128 bytes a clock; the same memory takes in every tile once. A tile of 128 x 128 x 64 needs 32 KB of it written
@@ -6,9 +6,11 @@ and 48 KB read: 640 clocks, where its products take 512. One of 128 x 256 x 64 n
 An H100 does 523 TFLOP/s with the first and 696 with the second (8192 x 8192 x 8192, fp16). Two blocks on a multiprocessor do not
 change that, nor does multicast: the bytes enter it all the same.
 
-So where the tiles of two (or four) neighbouring blocks are one longer tile (`BlockAxis`), the grid has as many tiles left as the
-multiprocessors need, and the estimate of the launch's clocks falls, the launch is rewritten for the longer tile, of a second
-warpgroup where one has no room for the sums. Every element is computed by the same operations in the same order.
+So where the tiles of neighbouring blocks are one longer tile (`BlockAxis`), the grid has as many tiles left as there are
+multiprocessors, and the estimate of the launch's clocks falls, the launch is rewritten for the longer tile, of a second warpgroup
+where one has no room for the sums. And where a grid has fewer tiles than that, shorter ones let more multiprocessors work: 64
+tiles of 128 x 256 take 1024 clocks a step, 128 of 128 x 128 take 640. Every element is computed by the same operations in the
+same order.
 
 A step of such a loop then has rows of 128 bytes, which are what TMA and wgmma swizzle, where it had shorter ones, or so long
 ones that shared memory has no room for the slots of a ring: 128 x 256 x 32 does 584 TFLOP/s, x 64 711, x 128 508.
@@ -43,7 +45,10 @@ COLUMNS = 256  # n of a wgmma, at most
 ROW_BITS = 1024  # of the longest swizzle
 # 32-bit registers of a thread for sums, warpgroups of a block, and how much the estimate must fall.
 SUMS, GROUPS, WORTH = 128, 2, 0.93
-SHAPES = ((2, 1), (1, 2), (4, 1), (2, 2), (1, 4), (4, 2), (2, 4))  # how many tiles along x and y
+# How many of the program's tiles along x and y; shorter tiles than the least have too little to multiply.
+LONGER = tuple((Fraction(x), Fraction(y)) for x, y in ((2, 1), (1, 2), (4, 1), (2, 2), (1, 4), (4, 2), (2, 4)))
+SHORTER = tuple((Fraction(1, x), Fraction(1, y)) for x in (1, 2, 4) for y in (1, 2, 4) if x * y > 1)
+LEAST = 64
 SLOTS, ENOUGH = 3, 4  # what the ring needs at least, and what hides the latency of memory
 
 
@@ -112,18 +117,21 @@ def _without(body: ir.Stmt) -> ir.Stmt:
 def _of_neighbours(program: KernelProgram, product: _Product, grid: list[int]) -> tuple[KernelProgram, _Product] | None:
     """The launch whose blocks compute neighbouring tiles as one; None where that does not pay or cannot be."""
     limits = program.ctx.target.limits
-    tiles = prod(grid)
-    least = WORTH * -(-tiles // limits.multiprocessors) * product.clocks
+    least = WORTH * -(-prod(grid) // limits.multiprocessors) * product.clocks
     found = []
-    for times in SHAPES:
-        wide = replace(product, n=product.n * times[0], m=product.m * times[1])
-        clocks = -(-tiles // prod(times) // limits.multiprocessors) * wide.clocks
-        if clocks < least and _threads(program, wide) and not any(extent % n for extent, n in zip(grid, times)):
-            found.append((clocks, times, wide))
-    for _, times, wide in sorted(found, key=lambda choice: choice[0]):
-        widened = _widened(program, times, wide)
-        if widened is not None:
-            return widened, wide
+    for times in (*LONGER, *SHORTER):
+        n, m = product.n * times[0], product.m * times[1]
+        tiles = [extent / count for extent, count in zip(grid, times)]
+        if any(x.denominator > 1 for x in (n, m, *tiles)) or min(n, m) < min(LEAST, product.n, product.m):
+            continue
+        other = replace(product, n=int(n), m=int(m))
+        clocks = -(-int(tiles[0]) * int(tiles[1]) * grid[2] // limits.multiprocessors) * other.clocks
+        if clocks < least and not other.m % ROWS and _threads(program, other):
+            found.append((clocks, times, other))
+    for _, times, other in sorted(found, key=lambda choice: choice[0]):
+        resized = _resized(program, times, other)
+        if resized is not None:
+            return resized, other
     return None
 
 
@@ -133,6 +141,8 @@ def _threads(program: KernelProgram, product: _Product) -> int:
     step = replace(product, k=min(product.k, ROW_BITS // product.bits))  # longer ones are cut
     if product.n > COLUMNS or step.slot_bytes * SLOTS > room:
         return 0
+    if product.m * product.n <= LEAST * LEAST:
+        return WARPGROUP
     for threads in (program.block[0], 2 * program.block[0]):
         if product.registers(threads) <= SUMS and threads <= GROUPS * WARPGROUP:
             return threads
@@ -173,7 +183,7 @@ def _shape(region: ir.BufferRegion) -> list[int]:
     return [ir.const_int(r.extent) or 0 for r in region.region]
 
 
-def _widened(program: KernelProgram, times: tuple[int, int], product: _Product) -> KernelProgram | None:
+def _resized(program: KernelProgram, times: tuple[int | Fraction, int | Fraction], product: _Product) -> KernelProgram | None:
     """The launch for blocks of so many tiles along x and y; None where those are not one longer tile."""
     plain = as_written(program)
     ctx, grid, body = plain.ctx.copy(), list(plain.grid), plain.body
@@ -181,18 +191,21 @@ def _widened(program: KernelProgram, times: tuple[int, int], product: _Product) 
         if count == 1:
             continue
         found = BlockAxis.of(body, plain.block_vars[axis])
-        if found is None:
-            return None
+        if found is None or not found.dims or not found.divides(count.denominator):
+            return None  # without dimensions: of a grid of one tile along this axis
         body, renamed = found.resized(count)
-        grid[axis] = grid[axis] // count
+        grid[axis] = int((ir.const_int(ir.simplify(ir.as_expr(grid[axis]))) or 0) / count)
         ctx.ranges[plain.block_vars[axis]] = (0, grid[axis])
         ctx.pipeline_depths = {renamed.get(b, b): n for b, n in ctx.pipeline_depths.items()}
     threads = _threads(program, product)
     ctx.num_threads = threads
     ctx.ranges[ctx.tid] = (0, threads)
-    shape = f"{product.m} x {product.n} x {product.k}"
-    text = f"{prod(times)} neighbouring tiles to a block, {shape} a step: shared memory moves less for each product"
-    ctx.remark(program.span, text, rule="tile", tiles=prod(times), threads=threads)
+    shape, count = f"{product.m} x {product.n} x {product.k}", times[0] * times[1]
+    if count > 1:
+        text = f"{count} neighbouring tiles to a block, {shape} a step: shared memory moves less for each product"
+    else:
+        text = f"{1 / count} blocks to a tile, {shape} a step: more multiprocessors have work"
+    ctx.remark(program.span, text, rule="tile", tiles=float(count), threads=threads)
     return replace(plain, ctx=ctx, body=body, grid=(grid[0], grid[1], grid[2]), block=(threads, 1, 1), wide=True)
 
 
