@@ -312,7 +312,7 @@ def test_blocks_of_one_tile_start_in_panels(rows, columns, panel):
     a, b = torch.randn(M, K).half(), torch.randn(N, K).half()
     program = product(M, N, K, 128, 128, 64, threads=256)
     target = {**HOPPER, "multiprocessors": 24}
-    configs = {"tl.enable_wide_tiles": False, "tl.enable_persistent_blocks": False}
+    configs = {"tl.enable_tile_resizing": False, "tl.enable_persistent_blocks": False}
     for more in ({}, {"tl.exact_rasterization": True}):
         kernel = tilelang.compile(program, target=target, execution_backend="simulator", pass_configs={**configs, **more})
         order = [r.values["panel"] for r in kernel.remarks if r.rule == "order"]

@@ -83,8 +83,8 @@ class KernelProgram:
         Shared memory of ring slots beyond the stages that the author asked for: it would be given up for a second block.
     persistent : bool
         Blocks walk over several tiles (`persist_blocks`).
-    wide : bool
-        A block computes the tiles of several (`widen_tiles`).
+    resized : bool
+        A block's tile is not the author's (`resize_tiles`).
     raster : Rasterization, optional
         Set by `rasterize_blocks`.
     rotated : bool
@@ -120,7 +120,7 @@ class KernelProgram:
     rings: tuple[Ring, ...] = ()
     spare_bytes: int = 0
     persistent: bool = False
-    wide: bool = False
+    resized: bool = False
     raster: Rasterization | None = None
     rotated: bool = False
     may_alias: frozenset[str] = frozenset()

@@ -43,6 +43,8 @@ from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
 from .pipelining.specialize import NotSpecialized
 from .print_once import print_once
 from .report_code import report_code
+from .resize_tiles import ENABLE as TILE_RESIZING
+from .resize_tiles import resize_tiles
 from .roll_spilled_loops import roll_spilled_loops
 from .schedule.materialize import NO_TMA as SCHEDULE_WITHOUT_TMA
 from .schedule.materialize import materialize_schedule
@@ -55,8 +57,6 @@ from .store_by_warpgroups import store_by_warpgroups
 from .uniform_branches import uniform_branches
 from .vectorize_loops import vectorize_loops
 from .widen_indices import widen_indices
-from .widen_tiles import ENABLE as WIDE_TILES
-from .widen_tiles import widen_tiles
 
 Pass = Callable[[KernelProgram], KernelProgram]
 
@@ -98,7 +98,7 @@ CUDA: tuple[Pass, ...] = (
     group_threads,
     initialise_barriers,
     # how its work is arranged
-    widen_tiles,
+    resize_tiles,
     find_stored_tensors,
     heaviest_first,
     stage_stores,
@@ -149,8 +149,8 @@ def run_passes(program: KernelProgram, passes: Sequence[Pass] = CUDA) -> KernelP
         what, change = "producer warp", {DISABLE_WARP_SPECIALIZED: True}
         if isinstance(refusal, ScheduledCopyRefused):
             what, change = "TMA for the copies of the schedule", {SCHEDULE_WITHOUT_TMA: True}
-        elif program.wide:
-            what, change = "blocks of several tiles", {WIDE_TILES: False}
+        elif program.resized:
+            what, change = "tiles of another size", {TILE_RESIZING: False}
         elif program.persistent:
             what, change = "persistent blocks", {PERSISTENT_BLOCKS: False}
         ctx.remark(refusal.span or program.span, f"no {what}: {refusal.reason}")

@@ -38,7 +38,7 @@ def specialize_warps(program: KernelProgram) -> KernelProgram:
                 program.ctx.remark(refusal.span or program.span, f"no persistent blocks: {refusal.reason}")
         return _specialized(join_steps(in_order(program)))
     except NotSpecialized as refusal:
-        if program.wide:
+        if program.resized:
             raise
         program.ctx.remark(refusal.span or program.span, f"no producer warp: {refusal.reason}")
         return program

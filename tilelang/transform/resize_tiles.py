@@ -18,30 +18,27 @@ ones that shared memory has no room for the slots of a ring: 128 x 256 x 32 does
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, prod
 
 from .. import ir
 from ..target.wgmma import ROWS
-from ..tileop.base import as_tile_op, dtype_bits
+from ..tileop.base import as_tile_op
 from ..tileop.copy import Copy
-from ..tileop.gemm import FRAGMENT, Gemm, Policy
+from ..tileop.gemm import Gemm
 from .block_axis import BlockAxis, is_shared_layout
+from .block_product import COLUMNS, BlockProduct
 from .kernel_program import KernelProgram
-from .occupancy import tile_bytes
 from .pipelining.specialize import EXACT_STAGES, RESERVE
 from .rasterize_blocks import as_written
 from .register_file import WARPGROUP
-from .step_clocks import PRODUCTS_16
 from .temporaries import lives_within
 
 # False switches it off.
-ENABLE = "tl.enable_wide_tiles"
+ENABLE = "tl.enable_tile_resizing"
 # With any of these the products are not those of the estimate.
 WITHOUT = ("tl.disable_wgmma", "tl.disable_tma_lower", "tl.disable_warp_specialized")
-SHARED_BYTES = 128  # a clock of a multiprocessor: 32 banks of 4 bytes (CUDA C++ Programming Guide, "Shared Memory", 9.0)
-COLUMNS = 256  # n of a wgmma, at most
 ROW_BITS = 1024  # of the longest swizzle
 # 32-bit registers of a thread for sums, warpgroups of a block, and how much the estimate must fall.
 SUMS, GROUPS, WORTH = 128, 2, 0.93
@@ -52,35 +49,7 @@ LEAST = 64
 SLOTS, ENOUGH = 3, 4  # what the ring needs at least, and what hides the latency of memory
 
 
-@dataclass(frozen=True)
-class _Product:
-    """A block's m x n x k step, its operands' bits, the bits of its sums, and how often it runs."""
-
-    m: int
-    n: int
-    k: int
-    bits: int
-    sum_bits: int
-    steps: int
-
-    @property
-    def clocks(self) -> float:
-        """Of one step on a multiprocessor."""
-        products = self.m * self.n * self.k * self.bits / 16 / PRODUCTS_16
-        chunks = [min(COLUMNS, self.n - at) for at in range(0, self.n, COLUMNS)]
-        read = self.m // ROWS * sum(ROWS + chunk for chunk in chunks)
-        return max(products, (self.m + self.n + read) * self.k * self.bits / 8 / SHARED_BYTES)
-
-    @property
-    def slot_bytes(self) -> int:
-        return (self.m + self.n) * self.k * self.bits // 8
-
-    def registers(self, threads: int) -> int:
-        """Of a thread, for the sums."""
-        return self.m * self.n * self.sum_bits // 32 // threads
-
-
-def widen_tiles(program: KernelProgram) -> KernelProgram:
+def resize_tiles(program: KernelProgram) -> KernelProgram:
     """The launch with the tiles that take the least time by the estimate."""
     limits = program.ctx.target.limits
     extents = [ir.const_int(ir.simplify(ir.as_expr(e))) for e in program.grid]
@@ -92,13 +61,18 @@ def widen_tiles(program: KernelProgram) -> KernelProgram:
     if program.block[1:] != (1, 1) or program.block[0] % WARPGROUP or program.may_alias:
         return program
     loop = _product_loop(program)
-    product = None if loop is None else _product(program, loop)
-    if product is None:
+    product = None if loop is None or _has_views(program) else BlockProduct.of(program, loop)
+    if loop is None or product is None:
         return program
     bare = _without_layouts(program, loop)
     wide = _of_neighbours(bare, product, grid) or (bare, product)
     changed = _with_steps(*wide)
     return changed if changed is not bare else program
+
+
+def _has_views(program: KernelProgram) -> bool:
+    views = program.ctx.views
+    return any(b in views or b in views.values() for b in ir.declared_buffers(program.body))
 
 
 def _without_layouts(program: KernelProgram, loop: ir.For) -> KernelProgram:
@@ -114,10 +88,10 @@ def _without(body: ir.Stmt) -> ir.Stmt:
     return ir.seq(s for s in ir.statements(body) if not is_shared_layout(s))
 
 
-def _of_neighbours(program: KernelProgram, product: _Product, grid: list[int]) -> tuple[KernelProgram, _Product] | None:
+def _of_neighbours(program: KernelProgram, product: BlockProduct, grid: list[int]) -> tuple[KernelProgram, BlockProduct] | None:
     """The launch whose blocks compute neighbouring tiles as one; None where that does not pay or cannot be."""
     limits = program.ctx.target.limits
-    least = WORTH * -(-prod(grid) // limits.multiprocessors) * product.clocks
+    least = WORTH * -(-prod(grid) // limits.multiprocessors) * product.clocks(program.block[0])
     found = []
     for times in (*LONGER, *SHORTER):
         n, m = product.n * times[0], product.m * times[1]
@@ -125,8 +99,11 @@ def _of_neighbours(program: KernelProgram, product: _Product, grid: list[int]) -
         if any(x.denominator > 1 for x in (n, m, *tiles)) or min(n, m) < min(LEAST, product.n, product.m):
             continue
         other = replace(product, n=int(n), m=int(m))
-        clocks = -(-int(tiles[0]) * int(tiles[1]) * grid[2] // limits.multiprocessors) * other.clocks
-        if clocks < least and not other.m % ROWS and _threads(program, other):
+        threads = _threads(program, other)
+        if other.m % ROWS or not threads:
+            continue
+        clocks = -(-int(tiles[0]) * int(tiles[1]) * grid[2] // limits.multiprocessors) * other.clocks(threads)
+        if clocks < least:
             found.append((clocks, times, other))
     for _, times, other in sorted(found, key=lambda choice: choice[0]):
         resized = _resized(program, times, other)
@@ -135,11 +112,12 @@ def _of_neighbours(program: KernelProgram, product: _Product, grid: list[int]) -
     return None
 
 
-def _threads(program: KernelProgram, product: _Product) -> int:
+def _threads(program: KernelProgram, product: BlockProduct) -> int:
     """The block's threads for a product, 0 if it has no room."""
     room = program.ctx.target.limits.shared_per_block - RESERVE
-    step = replace(product, k=min(product.k, ROW_BITS // product.bits))  # longer ones are cut
-    if product.n > COLUMNS or step.slot_bytes * SLOTS > room:
+    if product.is_plain and product.k > ROW_BITS // product.bits:
+        product = product.with_steps(ROW_BITS // product.bits)  # longer ones are cut
+    if product.n > COLUMNS or product.slot_bytes * SLOTS + product.computed_bytes > room:
         return 0
     if product.m * product.n <= LEAST * LEAST:
         return WARPGROUP
@@ -156,34 +134,7 @@ def _product_loop(program: KernelProgram) -> ir.For | None:
     return loops[0] if len(loops) == gemms == 1 else None
 
 
-def _product(program: KernelProgram, loop: ir.For) -> _Product | None:
-    """The product of a loop that loads both operands and does nothing else."""
-    inside = [as_tile_op(s) for s in ir.statements(loop.body)]
-    gemms = [op for op in inside if isinstance(op, Gemm)]
-    copies = [op for op in inside if isinstance(op, Copy)]
-    steps = ir.const_int(ir.simplify(loop.extent))
-    if len(gemms) != 1 or len(copies) != 2 or len(inside) != 3 or steps is None:
-        return None
-    (gemm,) = gemms
-    loaded = {op.dst.source for op in copies if ir.scope_of(op.src.source) == "global"}
-    if gemm.is_sparse or {gemm.A.source, gemm.B.source} != loaded or ir.scope_of(gemm.C.source) != FRAGMENT:
-        return None
-    if any(b in program.ctx.views or b in program.ctx.views.values() for b in ir.declared_buffers(program.body)):
-        return None
-    if any(tile_bytes(r.source) * 8 != prod(_shape(r)) * dtype_bits(ir.buffer_dtype(r.source)) for r in (gemm.A, gemm.B, gemm.C)):
-        return None
-    (m, k), n = gemm.a.shape, gemm.b.shape[1]
-    bits = dtype_bits(gemm.a.dtype)
-    if m % ROWS or gemm.policy is Policy.FullCol or not gemm.runs_on_warpgroups(program.ctx):
-        return None
-    return _Product(m, n, k, bits, dtype_bits(gemm.c.dtype), steps)
-
-
-def _shape(region: ir.BufferRegion) -> list[int]:
-    return [ir.const_int(r.extent) or 0 for r in region.region]
-
-
-def _resized(program: KernelProgram, times: tuple[int | Fraction, int | Fraction], product: _Product) -> KernelProgram | None:
+def _resized(program: KernelProgram, times: tuple[int | Fraction, int | Fraction], product: BlockProduct) -> KernelProgram | None:
     """The launch for blocks of so many tiles along x and y; None where those are not one longer tile."""
     plain = as_written(program)
     ctx, grid, body = plain.ctx.copy(), list(plain.grid), plain.body
@@ -206,18 +157,18 @@ def _resized(program: KernelProgram, times: tuple[int | Fraction, int | Fraction
     else:
         text = f"{1 / count} blocks to a tile, {shape} a step: more multiprocessors have work"
     ctx.remark(program.span, text, rule="tile", tiles=float(count), threads=threads)
-    return replace(plain, ctx=ctx, body=body, grid=(grid[0], grid[1], grid[2]), block=(threads, 1, 1), wide=True)
+    return replace(plain, ctx=ctx, body=body, grid=(grid[0], grid[1], grid[2]), block=(threads, 1, 1), resized=True)
 
 
-def _with_steps(program: KernelProgram, product: _Product) -> KernelProgram:
+def _with_steps(program: KernelProgram, product: BlockProduct) -> KernelProgram:
     """The launch whose loop goes on by whole rows of a swizzle, where its steps are shorter, or too long for a ring."""
     loop = _product_loop(program)
     assert loop is not None, "neighbours have one loop, as each tile has"
     room, whole = program.ctx.target.limits.shared_per_block - RESERVE, ROW_BITS // product.bits
     times = Fraction(whole, product.k)
-    if times == 1 or times < 1 and ENOUGH * product.slot_bytes <= room or program.config(EXACT_STAGES):
+    if not product.is_plain or times == 1 or times < 1 and ENOUGH * product.slot_bytes <= room or program.config(EXACT_STAGES):
         return program
-    steps = product.steps / times
+    steps = Fraction(ir.const_int(ir.simplify(loop.extent)) or 0) / times
     if times > 1 and times.denominator > 1 or times < 1 and times.numerator > 1 or steps.denominator > 1 or steps < 2:
         return program
     found = BlockAxis.of(loop.body, loop.loop_var, sums=True) if ir.const_int(loop.min) == 0 else None
@@ -240,4 +191,4 @@ def _with_steps(program: KernelProgram, product: _Product) -> KernelProgram:
     ctx = program.ctx.copy()
     text = f"steps of {whole} along the sum instead of {product.k}: rows of {ROW_BITS // 8} bytes, and slots enough"
     ctx.remark(loop.span, text, rule="step", step=whole, written=product.k)
-    return replace(program, ctx=ctx, body=ir.seq(parts), wide=True)
+    return replace(program, ctx=ctx, body=ir.seq(parts), resized=True)

@@ -10,7 +10,7 @@ import tilelang.language as T
 from tilelang.layout import make_swizzled_layout
 
 HOPPER = {"kind": "cuda", "arch": "sm_90a"}
-OFF = {"tl.enable_wide_tiles": False}
+OFF = {"tl.enable_tile_resizing": False}
 
 
 def compiled(program, configs=None, multiprocessors=4):
@@ -98,6 +98,36 @@ def test_dtypes(dtype):
     kernel, c = both(product(1024, 1024, 256, 128, 128, 64, 128, dtype), (a, b), (1024, 1024), torch.float32)
     assert tiles(kernel) == 2
     torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("threads", [128, 256])
+def test_operands_that_are_unpacked(threads):
+    """4-bit weights: a longer tile of columns is unpacked once for all rows of a block."""
+    M, N, K, bm, bn, bk = 1000, 1024, 256, 128, 128, 64
+
+    @T.prim_func
+    def main(A: T.Tensor((M, K), "float16"), Bq: T.Tensor((N, K // 2), "uint8"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(T.ceildiv(N, bn), T.ceildiv(M, bm), threads=threads) as (bx, by):
+            As = T.alloc_shared((bm, bk), "float16")
+            Qs = T.alloc_shared((bn, bk // 2), "uint8")
+            Bl = T.alloc_fragment((bn, bk), "float16")
+            Bs = T.alloc_shared((bn, bk), "float16")
+            Cl = T.alloc_fragment((bm, bn), "float32")
+            T.clear(Cl)
+            for k in T.Pipelined(K // bk, num_stages=2):
+                T.copy(A[by * bm, k * bk], As)
+                T.copy(Bq[bx * bn, k * (bk // 2)], Qs)
+                for i, j in T.Parallel(bn, bk):
+                    Bl[i, j] = T.cast((T.cast(Qs[i, j // 2], "int32") >> ((j % 2) * 4)) & 15, "float16") - T.float16(8)
+                T.copy(Bl, Bs)
+                T.gemm(As, Bs, Cl, transpose_B=True)
+            T.copy(Cl, C[by * bm, bx * bn])
+
+    a, q = torch.randn(M, K).half(), torch.randint(0, 256, (N, K // 2), dtype=torch.uint8)
+    kernel, c = both(main, (a, q), (M, N), torch.float32)
+    assert tiles(kernel) == 2 and not [r for r in kernel.remarks if r.rule == "step"]
+    codes = torch.stack([q & 15, q >> 4], -1).reshape(N, K).float() - 8
+    torch.testing.assert_close(c, a.float() @ codes.T, rtol=1e-3, atol=1e-2)
 
 
 def epilogue(M, N, K, kind, bm=128, bn=128, group=32):
