@@ -207,27 +207,12 @@ class ExprPrinter(CallPrinter):
         if is_float(ir.dtype_of(expr)):
             self.use("tl/math.h")
             return f"tl::floor({self.text(expr.a, MUL)} / {self.text(expr.b, UNARY)})", PRIMARY
-        if self._plain_division(expr):
-            return self._infix(expr, "/", MUL)
-        shift = self._power_of_two(expr)
-        return (f"{self.text(expr.a, UNARY)} >> {shift}", SHIFT) if shift is not None else self._core("floordiv", expr)
+        return self._infix(expr, "/", MUL) if self._plain_division(expr) else self._core("floordiv", expr)
 
     def _FloorMod(self, expr: ir.FloorMod) -> tuple[str, int]:
         if is_float(ir.dtype_of(expr)):
             raise UnsupportedError("% of floating numbers has no device function", fix="use T.fmod(a, b)", span=self.source(expr))
-        if self._plain_division(expr):
-            return self._infix(expr, "%", MUL)
-        shift = self._power_of_two(expr)
-        if shift is None:
-            return self._core("floormod", expr)
-        return f"{self.text(expr.a, UNARY)} & {(1 << shift) - 1}", BIT_AND
-
-    def _power_of_two(self, expr: Any) -> int | None:
-        """The shift that is a floor division by a constant, whatever the sign: compilers for C++17 shift arithmetically."""
-        divisor = ir.const_int(expr.b)
-        if ir.dtype_of(expr) not in ("int32", "int64") or divisor is None or divisor <= 0 or divisor & (divisor - 1):
-            return None
-        return divisor.bit_length() - 1 if divisor < 2**31 else None
+        return self._infix(expr, "%", MUL) if self._plain_division(expr) else self._core("floormod", expr)
 
     def _core(self, name: str, expr: Any) -> tuple[str, int]:
         if is_vector(ir.dtype_of(expr)) and name not in ("min", "max"):
