@@ -35,7 +35,6 @@ from .join_roles import join_roles
 from .kernel_program import KernelProgram
 from .lower_tile_operators import lower_producer, lower_tile_operators
 from .manual_barriers import initialise_barriers
-from .merge_unrolled_loops import merge_unrolled_loops
 from .overlap_gemms import overlap_gemms
 from .pack_sub_byte import pack_sub_byte
 from .persist_blocks import ENABLE as PERSISTENT_BLOCKS
@@ -121,7 +120,6 @@ CUDA: tuple[Pass, ...] = (
     lower_producer,
     vectorize_loops,
     roll_spilled_loops,
-    merge_unrolled_loops,
     # plain device code
     both_roles(simplify),
     both_roles(widen_indices),

@@ -61,7 +61,8 @@ TL_FUNC void cast_array(To* to, const From* from) {
 #pragma unroll
     for (int i = 0; i < N; i += 2) {
       auto pair = To::format::encode_pair(from[i], from[i + 1]);
-      __builtin_memcpy(to + i, &pair, 2 * sizeof(To));
+      to[i] = To::from_bits(static_cast<typename To::storage>(pair));
+      to[i + 1] = To::from_bits(static_cast<typename To::storage>(pair >> (sizeof(To) * 8)));
     }
   } else {
 #pragma unroll
