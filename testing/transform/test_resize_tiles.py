@@ -35,10 +35,12 @@ def both(program, inputs, shape, dtype, multiprocessors=4):
     return compiled(program, None, multiprocessors), results[0]
 
 
-def product(M, N, K, bm, bn, bk, threads, dtype="float16", tb=True, swizzle=True, layouts=False):
+def product(M, N, K, bm, bn, bk, threads, dtype="float16", tb=True, swizzle=True, layouts=False, rows_first=False):
     @T.prim_func
     def main(A: T.Tensor((M, K), dtype), B: T.Tensor((N, K) if tb else (K, N), dtype), C: T.Tensor((M, N), "float32")):
-        with T.Kernel(T.ceildiv(N, bn), T.ceildiv(M, bm), threads=threads) as (bx, by):
+        grid = (T.ceildiv(N, bn), T.ceildiv(M, bm))
+        with T.Kernel(*(grid[::-1] if rows_first else grid), threads=threads) as (x, y):
+            bx, by = (y, x) if rows_first else (x, y)
             As = T.alloc_shared((bm, bk), dtype)
             Bs = T.alloc_shared((bn, bk) if tb else (bk, bn), dtype)
             Cl = T.alloc_fragment((bm, bn), "float32")
@@ -78,6 +80,16 @@ def test_products(bm, bn, threads, tb, swizzle, times, block):
     kernel, c = both(program, (a, b if tb else b.T.contiguous()), (M, N), torch.float32)
     assert tiles(kernel) == times
     assert times == 1 or [r.values["threads"] for r in kernel.remarks if r.rule == "tile"] == [block]
+    torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("bm, bn, shape", [(128, 128, "128 x 256"), (64, 256, "128 x 256")])
+def test_rows_along_x(bm, bn, shape):
+    """Which axis of the grid counts columns is the program's choice; the tile is the same."""
+    M, N, K = 1024, 2048, 256
+    a, b = torch.randn(M, K).half(), torch.randn(N, K).half()
+    kernel, c = both(product(M, N, K, bm, bn, 64, 128, rows_first=True), (a, b), (M, N), torch.float32)
+    assert [shape in r.text for r in kernel.remarks if r.rule == "tile"] == [True]
     torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-3)
 
 
@@ -187,6 +199,9 @@ def epilogue(M, N, K, kind, bm=128, bn=128, group=32):
                         rows[i] = Cl[i, j]
                 for i, j in T.Parallel(bm, bn):
                     Cl[i, j] += rows[i]
+            elif kind == "each thread's own":
+                for i, j in T.Parallel(bm, bn):
+                    Cl[i, j] += T.cast(T.get_lane_idx() // 64, "float32")
             elif kind == "atomic":
                 T.atomic_add(sums[by * bm, bx], 1.0)
             T.copy(Cl, Cs)
@@ -215,6 +230,7 @@ OTHERS = {
     "half of the tile": lambda c, bias, scale: c * (columns(c) % 128 >= 64),
     "neighbour": lambda c, bias, scale: c + bias[(columns(c) // 128 * 128 + 127).minimum(columns(c) + 1)],
     "last column wins": lambda c, bias, scale: c + c[:, 127::128].repeat_interleave(128, 1),
+    "each thread's own": lambda c, bias, scale: c,
     "atomic": lambda c, bias, scale: c,
 }
 
@@ -233,7 +249,9 @@ def test_epilogues(kind, size, multiprocessors, both_axes, rows_alone):
     wanted = (WANTED | OTHERS)[kind](a.float() @ b.float().T, bias, scale)
     shapes = [r.text.split(", ")[1].split(" x ")[:2] for r in kernel.remarks if r.rule == "tile"]
     # What the others do with their columns keeps those apart, but for two all rows of a longer tile.
-    assert shapes == ([both_axes] if kind in WANTED else [] if kind in ("sum of rows", "atomic") else [rows_alone])
+    assert shapes == (
+        [both_axes] if kind in WANTED else [] if kind in ("sum of rows", "each thread's own", "atomic") else [rows_alone]
+    )
     torch.testing.assert_close(c, wanted, rtol=1e-3, atol=1e-3)
 
 

@@ -23,6 +23,7 @@ from ..tileop.copy import Copy
 from ..tileop.fill import Fill
 from ..tileop.gemm import FRAGMENT, Gemm
 from .heaviest_first import inlined
+from .uniformity import is_a_function
 from .units import is_parallel
 
 
@@ -250,6 +251,8 @@ class _Nest(ir.Visitor):
 
     def _expression(self, expr: Any, place: bool = False) -> None:
         """It depends on the block index and the loop variable through `index * extent + variable` alone."""
+        if not all(map(is_a_function, ir.collect(expr, ir.Call))):
+            raise _Differs
         loads = ir.collect(expr, ir.BufferLoad)
         for load in loads:
             self._access(load.source, load.indices)

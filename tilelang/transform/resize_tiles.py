@@ -42,7 +42,7 @@ WITHOUT = ("tl.disable_wgmma", "tl.disable_tma_lower", "tl.disable_warp_speciali
 ROW_BITS = 1024  # of the longest swizzle
 # 32-bit registers of a thread for sums, warpgroups of a block, and how much the estimate must fall.
 SUMS, GROUPS, WORTH = 128, 2, 0.93
-# How many of the program's tiles along x and y; shorter tiles than the least have too little to multiply.
+# How many of the program's tiles along the columns and rows of the product; shorter ones than LEAST have too little to multiply.
 LONGER = tuple((Fraction(x), Fraction(y)) for x, y in ((2, 1), (1, 2), (4, 1), (2, 2), (1, 4), (4, 2), (2, 4)))
 SHORTER = tuple((Fraction(1, x), Fraction(1, y)) for x in (1, 2, 4) for y in (1, 2, 4) if x * y > 1)
 LEAST = 64
@@ -61,8 +61,10 @@ def resize_tiles(program: KernelProgram) -> KernelProgram:
     if program.block[1:] != (1, 1) or program.block[0] % WARPGROUP or program.may_alias:
         return program
     loop = _product_loop(program)
-    product = None if loop is None or _has_views(program) else BlockProduct.of(program, loop)
-    if loop is None or product is None:
+    if loop is None or _has_views(program) or ir.uses_var(program.body, set(program.thread_vars)):
+        return program
+    product = BlockProduct.of(program, loop)
+    if product is None:
         return program
     bare = _without_layouts(program, loop)
     wide = _of_neighbours(bare, product, grid) or (bare, product)
@@ -91,25 +93,44 @@ def _without(body: ir.Stmt) -> ir.Stmt:
 def _of_neighbours(program: KernelProgram, product: BlockProduct, grid: list[int]) -> tuple[KernelProgram, BlockProduct] | None:
     """The launch whose blocks compute neighbouring tiles as one; None where that does not pay or cannot be."""
     limits = program.ctx.target.limits
+    axes = _axes(program)
     least = WORTH * -(-prod(grid) // limits.multiprocessors) * product.clocks(program.block[0])
     found = []
     for times in (*LONGER, *SHORTER):
         n, m = product.n * times[0], product.m * times[1]
-        tiles = [extent / count for extent, count in zip(grid, times)]
+        if any(count != 1 and axis is None for count, axis in zip(times, axes)):
+            continue
+        tiles = [Fraction(extent) for extent in grid]
+        for count, axis in zip(times, axes):
+            if axis is not None:
+                tiles[axis] /= count
         if any(x.denominator > 1 for x in (n, m, *tiles)) or min(n, m) < min(LEAST, product.n, product.m):
             continue
         other = replace(product, n=int(n), m=int(m))
         threads = _threads(program, other)
         if other.m % ROWS or not threads:
             continue
-        clocks = -(-int(tiles[0]) * int(tiles[1]) * grid[2] // limits.multiprocessors) * other.clocks(threads)
+        clocks = -(-int(prod(tiles)) // limits.multiprocessors) * other.clocks(threads)
         if clocks < least:
             found.append((clocks, times, other))
     for _, times, other in sorted(found, key=lambda choice: choice[0]):
-        resized = _resized(program, times, other)
+        resized = _resized(program, times, axes, other)
         if resized is not None:
             return resized, other
     return None
+
+
+def _axes(program: KernelProgram) -> tuple[int | None, int | None]:
+    """The axes of the grid along which a product's columns and rows go on; None where neighbours are not one longer tile."""
+    plain, loop = as_written(program), _product_loop(program)
+    assert loop is not None
+    (sums,) = (op.C.source for s in ir.statements(loop.body) if isinstance(op := as_tile_op(s), Gemm))
+    columns = rows = None
+    for axis, var in enumerate(plain.block_vars):
+        found = BlockAxis.of(plain.body, var)
+        dims = set() if found is None else found.dims.get(sums, set())
+        columns, rows = axis if dims == {1} else columns, axis if dims == {0} else rows
+    return columns, rows
 
 
 def _threads(program: KernelProgram, product: BlockProduct) -> int:
@@ -134,16 +155,18 @@ def _product_loop(program: KernelProgram) -> ir.For | None:
     return loops[0] if len(loops) == gemms == 1 else None
 
 
-def _resized(program: KernelProgram, times: tuple[int | Fraction, int | Fraction], product: BlockProduct) -> KernelProgram | None:
-    """The launch for blocks of so many tiles along x and y; None where those are not one longer tile."""
+def _resized(
+    program: KernelProgram, times: tuple[Fraction, Fraction], axes: tuple[int | None, int | None], product: BlockProduct
+) -> KernelProgram | None:
+    """The launch for blocks of so many tiles along the axes for columns and rows; None where tiles cannot be cut so."""
     plain = as_written(program)
     ctx, grid, body = plain.ctx.copy(), list(plain.grid), plain.body
-    for axis, count in enumerate(times):
-        if count == 1:
+    for count, axis in zip(times, axes):
+        if count == 1 or axis is None:
             continue
         found = BlockAxis.of(body, plain.block_vars[axis])
-        if found is None or not found.dims or not found.divides(count.denominator):
-            return None  # without dimensions: of a grid of one tile along this axis
+        if found is None or not found.divides(count.denominator):
+            return None
         body, renamed = found.resized(count)
         grid[axis] = int((ir.const_int(ir.simplify(ir.as_expr(grid[axis]))) or 0) / count)
         ctx.ranges[plain.block_vars[axis]] = (0, grid[axis])

@@ -63,7 +63,7 @@ class Uniformity:
         if isinstance(node, ir.BufferLoad):
             return node.source not in self.varying
         if isinstance(node, ir.Call):
-            return not ir.call_name(node).startswith(_PER_THREAD) and _effect(node) <= _READS_STATE
+            return is_a_function(node)
         return True
 
     def leaves_divergently(self, body: ir.Stmt) -> bool:
@@ -126,6 +126,11 @@ class Uniformity:
 
     def _mark(self, buffers: Iterable[ir.Var]) -> None:
         self.varying.update(b for b in buffers if ir.scope_of(b).startswith("local"))
+
+
+def is_a_function(call: ir.Call) -> bool:
+    """True for calls whose value depends on their arguments, and on memory, but not on the thread that makes them."""
+    return not ir.call_name(call).startswith(_PER_THREAD) and _effect(call) <= _READS_STATE
 
 
 def _nodes(expr: Any) -> list[Any]:
