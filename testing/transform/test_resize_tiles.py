@@ -112,10 +112,10 @@ def test_dtypes(dtype):
     torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-2)
 
 
-@pytest.mark.parametrize("threads", [128, 256])
-def test_operands_that_are_unpacked(threads):
-    """4-bit weights: a longer tile of columns is unpacked once for all rows of a block."""
-    M, N, K, bm, bn, bk = 1000, 1024, 256, 128, 128, 64
+@pytest.mark.parametrize("bm, bn, threads, times", [(128, 128, 128, 2), (128, 128, 256, 2), (64, 64, 128, 8), (64, 128, 128, 4)])
+def test_operands_that_are_unpacked(bm, bn, threads, times):
+    """4-bit weights: a longer tile of columns is unpacked once for all rows of a block, by two warpgroups."""
+    M, N, K, bk = 1000, 1024, 256, 64
 
     @T.prim_func
     def main(A: T.Tensor((M, K), "float16"), Bq: T.Tensor((N, K // 2), "uint8"), C: T.Tensor((M, N), "float32")):
@@ -137,7 +137,8 @@ def test_operands_that_are_unpacked(threads):
 
     a, q = torch.randn(M, K).half(), torch.randint(0, 256, (N, K // 2), dtype=torch.uint8)
     kernel, c = both(main, (a, q), (M, N), torch.float32)
-    assert tiles(kernel) == 2 and not [r for r in kernel.remarks if r.rule == "step"]
+    assert tiles(kernel) == times and not [r for r in kernel.remarks if r.rule == "step"]
+    assert [r.values["threads"] for r in kernel.remarks if r.rule == "tile"] == [256]
     codes = torch.stack([q & 15, q >> 4], -1).reshape(N, K).float() - 8
     torch.testing.assert_close(c, a.float() @ codes.T, rtol=1e-3, atol=1e-2)
 

@@ -110,6 +110,8 @@ def _of_neighbours(program: KernelProgram, product: BlockProduct, grid: list[int
         threads = _threads(program, other)
         if other.m % ROWS or not threads:
             continue
+        if not product.is_plain and threads < GROUPS * WARPGROUP:
+            continue  # a warpgroup that unpacks alone has nobody to multiply meanwhile
         clocks = -(-int(prod(tiles)) // limits.multiprocessors) * other.clocks(threads)
         if clocks < least:
             found.append((clocks, times, other))
