@@ -196,7 +196,8 @@ def _with_steps(program: KernelProgram, product: BlockProduct) -> KernelProgram:
     steps = Fraction(ir.const_int(ir.simplify(loop.extent)) or 0) / times
     if times > 1 and times.denominator > 1 or times < 1 and times.numerator > 1 or steps.denominator > 1 or steps < 2:
         return program
-    found = BlockAxis.of(loop.body, loop.loop_var, sums=True) if ir.const_int(loop.min) == 0 else None
+    whole_steps = ir.const_int(loop.min) == 0 and (loop.step is None or ir.const_int(loop.step) == 1)
+    found = BlockAxis.of(loop.body, loop.loop_var, sums=True) if whole_steps else None
     if found is None or found.loops or not found.dims:
         return program
     if any(b in program.ctx.pipeline_depths or not lives_within(loop, b, program.body) for b in found.dims):
