@@ -52,6 +52,7 @@ class PassConfigKey(str, Enum):
     TL_DISABLE_GEMM_OVERLAP = "tl.disable_gemm_overlap"
     TL_DISABLE_BLOCK_REORDERING = "tl.disable_block_reordering"
     TL_ENABLE_PERSISTENT_BLOCKS = "tl.enable_persistent_blocks"
+    TL_ENABLE_STREAM_K = "tl.enable_stream_k"
     TL_ENABLE_TILE_RESIZING = "tl.enable_tile_resizing"
     TL_ENABLE_STAGED_STORES = "tl.enable_staged_stores"
     TL_DISABLE_GROUP_STORES = "tl.disable_group_stores"

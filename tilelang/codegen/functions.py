@@ -8,7 +8,7 @@ _TENSOR_SHAPES = ("16x64b", "16x128b", "16x256b", "16x32bx2")  # of loads and st
 _FAMILIES = {
     "core": "sync_threads sync_warp bar_sync bar_arrive fence_block fence_device fence_proxy_async"
     " cast cast_array floordiv floormod min max"
-    " load store shl shr reinterpret is_null",
+    " load store shl shr reinterpret is_null known",
     "math": "exp exp2 exp10 log log2 log10 log1p expm1 sqrt rsqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh"
     " atan2 pow erf floor ceil round trunc nearbyint abs fabs fmod isnan isinf isfinite sigmoid copysign hypot fma popcount clz"
     " ffs fns ldexp nextafter"
@@ -20,6 +20,7 @@ _FAMILIES = {
     "vote": "syncthreads_and syncthreads_or syncthreads_count",
     "reduce": "warp_reduce warp_scan combine",
     "atomic": "atomic_add atomic_max atomic_min atomic_and atomic_or atomic_xor atomic_load atomic_store atomic_add_vec",
+    "partial_sums": "give_sums take_sums",
     "atomic_lanes": "atomic_add_lanes atomic_fetch_add_lanes",
     "cp_async": "cp_async cp_async_commit cp_async_wait",
     "ldmatrix": " ".join(f"{way}matrix_x{n}{t}" for way in ("ld", "st") for n in (1, 2, 4) for t in ("", "_trans")),
@@ -73,6 +74,8 @@ _READS = {
     "store_wide_to_rank": (2,),
     "cp_async": (1,),
     "atomic_load": (0,),
+    "give_sums": (2,),
+    "take_sums": (1, 2),
     "cpu_gemm": (0, 2),
     "atomic_add_vec": (1,),
     "cast_array": (1,),

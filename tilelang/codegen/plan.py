@@ -138,8 +138,9 @@ def make_plan(
     written: set[int] = set(tensors_of(planned))
     launches = []
     alignment: dict[int, int] = {}
+    results = {call.result for call in calls}
     for program, text in zip(programs, texts):
-        places = {p: i for i, p in enumerate(program.params)}
+        places = {p: i for i, p in enumerate(p for p in program.params if p not in results)}
         for buf, size in required_alignment(program.body).items():
             if buf not in places:  # a second name of a parameter, or an address that only the device knows
                 continue

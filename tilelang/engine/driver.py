@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import ir
@@ -117,14 +117,14 @@ def _compile(func: ir.PrimFunc, passes: Sequence[pipeline.Pass] | None, compilat
     with compilation.step("split_launches"):
         host = split_launches(func, target, compilation.configs)
     compilation.name = host.name
-    programs, texts = [], []
+    programs, texts, made = [], [], list[ir.Var]()
     for launch in host.launches:
         compilation.runs.append(PassRun("trace", 0.0, launch.name, launch))
-        program = launch
+        program = replace(launch, params=(*launch.params, *made))  # names are the function's
         try:
             if program.source is None:
                 steps = [compilation.watched(step, launch.name) for step in passes or back_end.passes]
-                program = pipeline.run_passes(launch, steps)
+                program = pipeline.run_passes(program, steps)
             with compilation.step("print_kernel"):
                 texts.append(
                     print_foreign_kernel(program, target) if program.source is not None else back_end.print_kernel(program)
@@ -133,10 +133,12 @@ def _compile(func: ir.PrimFunc, passes: Sequence[pipeline.Pass] | None, compilat
             error.message, error.fix = in_language(error.message), in_language(error.fix)
             raise error.with_span(ir.span_to_source(launch.span)) from None
         programs.append(program)
+        made += program.workspaces
+        host.zeroed |= program.zeroed
     with compilation.step("make_plan"):
         source = print_source(texts, [text for program in programs for text in program.prelude])
         about = (host.pointers, host.zeroed, host.grid, host.calls, host.views)
-        plan = make_plan(host.name, host.params, host.workspaces, programs, texts, *about)
+        plan = make_plan(host.name, host.params, [*host.workspaces, *made], programs, texts, *about)
     compilation.source = source
     remarks = Remarks([*inert_remarks(compilation.configs), *(r for program in programs for r in program.ctx.remarks)])
     shared = {p.name: p.shared_plan.table for p in programs if p.shared_plan is not None}

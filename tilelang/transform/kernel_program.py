@@ -99,6 +99,8 @@ class KernelProgram:
         May start before the launches that it depends on have ended (T.pdl_sync).
     source : str, optional
         The author's own CUDA C++ instead of a body; `name` is a function in it. No pass sees it.
+    workspaces : tuple of Var
+        Global buffers that passes have added, behind all `params` that the launch came with; those named in `zeroed` start as zero.
     declared : int
         How many of `params` the function declares; workspaces follow.
     """
@@ -128,6 +130,8 @@ class KernelProgram:
     cooperative: bool = False
     overlaps: bool = False
     source: str | None = None
+    workspaces: tuple[ir.Var, ...] = ()
+    zeroed: frozenset[str] = frozenset()
     declared: int = 0
 
     @property

@@ -23,6 +23,7 @@ from dataclasses import replace
 from math import prod
 
 from .. import ir
+from ..target.wgmma import ROWS
 from ..tileop.base import as_tile_op
 from ..tileop.gemm import Gemm
 from .heaviest_first import communicates, inlined, work_growth
@@ -30,8 +31,10 @@ from .kernel_program import KernelProgram
 from .occupancy import VERSIONS, blocks_before_layouts, blocks_by_shared, computed_operands, tile_bytes
 from .pipelining.specialize import MAX_SLOTS, RESERVE
 from .rasterize_blocks import Scalars, as_written, in_panels
+from .register_file import WARPGROUP
 from .split_stores import StagedStore, split_stores, staged_stores
 from .step_clocks import step_clocks
+from .stream_k import StreamWalk, shared_work, stream_walk
 from .tile_order import panel_rows
 from .tile_walk import EvenWalk, PairedWalk, Walk
 
@@ -49,8 +52,9 @@ def persistent(program: KernelProgram) -> KernelProgram | None:
     limits = program.ctx.target.limits
     extents = [ir.const_int(ir.simplify(ir.as_expr(e))) for e in program.grid]
     grid = [e for e in extents if e is not None]
-    if len(grid) < len(extents) or prod(grid) <= limits.multiprocessors:
+    if len(grid) < len(extents):
         return None
+    few = prod(grid) <= limits.multiprocessors  # then blocks can only share them
     if program.min_blocks > 1 or program.cluster != (1, 1, 1) or program.cooperative or not limits.has_tma:
         return None
     loop = _product_loop(program)
@@ -58,14 +62,18 @@ def persistent(program: KernelProgram) -> KernelProgram | None:
     if loop is None or walk is None:
         return None
     stores = staged_stores(program.body)
-    pieces = _pieces(program, loop, stores)
+    pieces = _pieces(program, loop, stores, few)
     if pieces is None:
         return None
-    plain = as_written(program)
-    panel = panel_rows(plain, loop, walk.grid, walk.workers) if isinstance(walk, EvenWalk) else None
-    if panel is not None:
-        program, walk = plain, EvenWalk(walk.grid, walk.workers, panel)
-    return _persistent(program, walk, stores, pieces)
+    if isinstance(walk, EvenWalk):
+        plain = as_written(program)
+        panel = panel_rows(plain, loop, walk.grid, walk.workers)
+        if panel is not None:
+            program, walk = plain, EvenWalk(walk.grid, walk.workers, panel)
+        walk = stream_walk(program, loop, walk) or walk
+    if few and not isinstance(walk, StreamWalk):
+        return None
+    return _persistent(program, loop, walk, stores, pieces)
 
 
 def in_order(program: KernelProgram) -> KernelProgram:
@@ -105,7 +113,7 @@ def _product_loop(program: KernelProgram) -> ir.For | None:
 # ---------------------------------------------------------------------- shared memory
 
 
-def _pieces(program: KernelProgram, loop: ir.For, stores: list[StagedStore]) -> int | None:
+def _pieces(program: KernelProgram, loop: ir.For, stores: list[StagedStore], few: bool) -> int | None:
     """Into how many pieces the epilogue's tiles are cut to leave the ring the slots it needs; None if no number does."""
     copies = [op for s in ir.collect(loop.body, ir.Evaluate) if (op := as_tile_op(s)) is not None and op.may_be_async]
     staged = {op.effects().writes[0].source for op in copies if ir.scope_of(op.effects().reads[0].source) == "global"}
@@ -121,13 +129,15 @@ def _pieces(program: KernelProgram, loop: ir.For, stores: list[StagedStore]) -> 
     before = sum(n for b, n in size.items() if b not in staged and b not in out)
     stages = int(loop.annotations["tl.num_stages"])
     by_shared = blocks_by_shared(RESERVE + before + stages * ring, limits)
-    if min(by_shared, blocks_before_layouts(program.body, program.ctx.num_threads)) > 1:
+    if not few and min(by_shared, blocks_before_layouts(program.body, program.ctx.num_threads)) > 1:
         return None  # blocks side by side hide each other's ends
     extent = ir.const_int(ir.simplify(loop.extent))
     alone = min((room - before) // ring, MAX_SLOTS, MAX_SLOTS if extent is None else extent)
     needed = 1 + -(-LOAD_CLOCKS // max(1, step_clocks(loop.body)))
     wanted = max(stages, min(alone, needed))
-    for pieces in PIECES:
+    rows = min(op.c.shape[0] for s in ir.collect(loop.body, ir.Evaluate) if isinstance(op := as_tile_op(s), Gemm))
+    by_columns = rows // ROWS < program.ctx.num_threads // WARPGROUP  # so that a piece would be one warpgroup's
+    for pieces in PIECES[:1] if by_columns else PIECES:
         beside = before + sum(size[s.tile] // (pieces if s.divides(pieces) else 1) for s in stores)
         if (room - beside) // ring >= wanted:
             return pieces
@@ -161,13 +171,15 @@ def _costs(program: KernelProgram, loop: ir.For, axis: int, extent: int) -> tupl
     return costs if len(costs) == extent and not others else None
 
 
-def _persistent(program: KernelProgram, walk: Walk, stores: list[StagedStore], pieces: int) -> KernelProgram:
+def _persistent(program: KernelProgram, product: ir.For, walk: Walk, stores: list[StagedStore], pieces: int) -> KernelProgram:
     ctx, span = program.ctx.copy(), program.span
+    program = replace(program, ctx=ctx)
     tiles, blocks = prod(walk.grid), walk.blocks
     worker, wave = ir.var("worker"), ir.var("wave")
     ctx.ranges[worker] = (0, blocks)
     scalars = Scalars(ctx.ranges, span)
-    indices = walk.place(worker, wave, scalars)
+    turn = walk.turn(worker, wave, scalars) if isinstance(walk, StreamWalk) else None
+    indices = walk.place(worker, wave, scalars) if turn is None else turn.indices
     binds: list[ir.Stmt] = [*scalars.binds]
     for var, index, extent in zip(program.block_vars, indices, walk.grid):
         ctx.ranges.setdefault(var, (0, extent))
@@ -176,10 +188,12 @@ def _persistent(program: KernelProgram, walk: Walk, stores: list[StagedStore], p
     parts = split_stores(ir.statements(program.body), stores, pieces)
     allocations = [s for s in parts if isinstance(s, ir.AllocBuffer)]
     work = [s for s in parts if not isinstance(s, ir.AllocBuffer)]
+    if isinstance(walk, StreamWalk) and turn is not None:
+        work, program = shared_work(program, product, work, walk, turn)
     loop = ir.For(wave, ir.const(0), walk.count(worker), ir.ForKind.SERIAL, ir.seq([*binds, *work]), span=span)
     axes = worker, ir.var("block_y"), ir.var("block_z")
     cut = "" if pieces == 1 else f"; tiles go out in {pieces} pieces"
     text = f"{tiles} tiles on {blocks} persistent blocks{walk.text}{cut}"
     ctx.remark(span, text, rule="persistent", tiles=tiles, blocks=blocks, pieces=pieces)
     body = ir.seq([*allocations, loop])
-    return replace(program, ctx=ctx, body=body, grid=(blocks, 1, 1), block_vars=axes, persistent=True)
+    return replace(program, body=body, grid=(blocks, 1, 1), block_vars=axes, persistent=True)

@@ -18,7 +18,7 @@ ones that shared memory has no room for the slots of a ring: 128 x 256 x 32 does
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, prod
 
@@ -30,10 +30,16 @@ from ..tileop.gemm import Gemm
 from .block_axis import BlockAxis, is_shared_layout
 from .block_product import COLUMNS, BlockProduct
 from .kernel_program import KernelProgram
+from .lone_tile import numbered
+from .persist_blocks import ENABLE as PERSISTENT
 from .pipelining.specialize import EXACT_STAGES, RESERVE
 from .rasterize_blocks import as_written
 from .register_file import WARPGROUP
+from .stream_k import ENABLE as STREAM_K
+from .stream_k import Load, sums_of
 from .temporaries import lives_within
+from .tile_order import panel_height
+from .tile_walk import EvenWalk
 
 # False switches it off.
 ENABLE = "tl.enable_tile_resizing"
@@ -46,6 +52,8 @@ SUMS, GROUPS, WORTH = 128, 2, 0.93
 LONGER = tuple((Fraction(x), Fraction(y)) for x, y in ((2, 1), (1, 2), (4, 1), (2, 2), (1, 4), (4, 2), (2, 4)))
 SHORTER = tuple((Fraction(1, x), Fraction(1, y)) for x in (1, 2, 4) for y in (1, 2, 4) if x * y > 1)
 LEAST = 64
+NARROWEST = 16  # columns of a tile whose tensors have fewer: rows of 32 bytes, which TMA stores
+ALONE = 128 * 256 * 32  # bits of sums of which a multiprocessor holds one block
 SLOTS, ENOUGH = 3, 4  # what the ring needs at least, and what hides the latency of memory
 
 
@@ -67,9 +75,38 @@ def resize_tiles(program: KernelProgram) -> KernelProgram:
     if product is None:
         return program
     bare = _without_layouts(program, loop)
-    wide = _of_neighbours(bare, product, grid) or (bare, product)
+    cut = _cut_lone(bare, product)
+    wide = _of_neighbours(*cut, grid) or cut
     changed = _with_steps(*wide)
     return changed if changed is not bare else program
+
+
+def _cut_lone(program: KernelProgram, product: BlockProduct) -> tuple[KernelProgram, BlockProduct]:
+    """The launch whose only column or row of tiles is no longer than the tensors, up to what an instruction takes."""
+    for side, least in enumerate((NARROWEST, ROWS)):
+        loop = _product_loop(program)
+        assert loop is not None
+        found, extent = numbered(program, loop, side), (product.n, product.m)[side]
+        if found is None or not found[1]:
+            continue
+        several, length = found
+        needed, axes = max(least, 1 << (length - 1).bit_length()), _axes(several)
+        shorter = replace(product, m=needed) if side else replace(product, n=needed)
+        axis = axes[side]
+        if axis is None or needed >= extent or extent % needed or not _threads(several, shorter):
+            continue
+        times = Fraction(needed, extent)
+        text = f"tiles of {shorter.m} x {shorter.n} x {shorter.k}: the tensors have {length} {('columns', 'rows')[side]}"
+        cut = _resized(several, (Fraction(1), times) if side else (times, Fraction(1)), axes, shorter, text)
+        if cut is None:
+            continue
+        # Of the tiles that it was cut into only the first holds anything of the tensors.
+        x, y, z = (1 if a == axis else extent for a, extent in enumerate(cut.grid))
+        var = cut.block_vars[axis]
+        del cut.ctx.ranges[var]
+        program = replace(cut, grid=(x, y, z), body=ir.substitute(cut.body, {var: ir.const(0, ir.dtype_of(var))}))
+        product = shorter
+    return program, product
 
 
 def _has_views(program: KernelProgram) -> bool:
@@ -92,9 +129,8 @@ def _without(body: ir.Stmt) -> ir.Stmt:
 
 def _of_neighbours(program: KernelProgram, product: BlockProduct, grid: list[int]) -> tuple[KernelProgram, BlockProduct] | None:
     """The launch whose blocks compute neighbouring tiles as one; None where that does not pay or cannot be."""
-    limits = program.ctx.target.limits
-    axes = _axes(program)
-    least = WORTH * -(-prod(grid) // limits.multiprocessors) * product.clocks(program.block[0])
+    axes, estimate = _axes(program), _Estimate.of(program)
+    least = WORTH * estimate.clocks(product, program.block[0], [Fraction(extent) for extent in grid], axes)
     found = []
     for times in (*LONGER, *SHORTER):
         n, m = product.n * times[0], product.m * times[1]
@@ -112,7 +148,7 @@ def _of_neighbours(program: KernelProgram, product: BlockProduct, grid: list[int
             continue
         if not product.is_plain and threads < GROUPS * WARPGROUP:
             continue  # a warpgroup that unpacks alone has nobody to multiply meanwhile
-        clocks = -(-int(prod(tiles)) // limits.multiprocessors) * other.clocks(threads)
+        clocks = estimate.clocks(other, threads, tiles, axes)
         if clocks < least:
             found.append((clocks, times, other))
     for _, times, other in sorted(found, key=lambda choice: choice[0]):
@@ -120,6 +156,35 @@ def _of_neighbours(program: KernelProgram, product: BlockProduct, grid: list[int
         if resized is not None:
             return resized, other
     return None
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    """How long a launch takes, for products of several sizes: `steps` of the loop (of which only the ratio counts, where nobody
+    knows them), and whether blocks may share tiles (`stream_k`)."""
+
+    workers: int
+    steps: int
+    shared: bool
+
+    @staticmethod
+    def of(program: KernelProgram) -> _Estimate:
+        loop, workers = _product_loop(program), program.ctx.target.limits.multiprocessors
+        assert loop is not None
+        steps = ir.const_int(ir.simplify(loop.extent))
+        shared = program.config(STREAM_K) is not False and program.config(PERSISTENT) is not False
+        return _Estimate(workers, steps or 1, shared and steps is not None and sums_of(program, loop) is not None)
+
+    def clocks(self, product: BlockProduct, threads: int, tiles: list[Fraction], axes: tuple[int | None, int | None]) -> float:
+        """Of a launch of so many tiles along its axes."""
+        count, sums = int(prod(tiles)), product.m * product.n * product.sum_bits
+        columns, rows = (1 if axis is None else int(tiles[axis]) for axis in axes)
+        along = product.m * product.loaded[0], product.n * product.loaded[1]
+        panel = None if min(columns, rows) == 1 else panel_height(columns, rows, self.workers, *along)
+        walk = EvenWalk((columns, rows, count // (columns * rows)), self.workers, panel)
+        load = Load(self.steps, product.clocks(threads), sums // 8, *along)
+        alone = count < self.workers or sums >= ALONE
+        return load.least(walk) if self.shared and alone else load.clocks(walk)
 
 
 def _axes(program: KernelProgram) -> tuple[int | None, int | None]:
@@ -158,9 +223,16 @@ def _product_loop(program: KernelProgram) -> ir.For | None:
 
 
 def _resized(
-    program: KernelProgram, times: tuple[Fraction, Fraction], axes: tuple[int | None, int | None], product: BlockProduct
+    program: KernelProgram,
+    times: tuple[Fraction, Fraction],
+    axes: tuple[int | None, int | None],
+    product: BlockProduct,
+    text: str = "",
 ) -> KernelProgram | None:
-    """The launch for blocks of so many tiles along the axes for columns and rows; None where tiles cannot be cut so."""
+    """The launch for blocks of so many tiles along the axes for columns and rows; None where tiles cannot be cut so.
+
+    `text` is what the author is told, if it is not that there are more or fewer blocks.
+    """
     plain = as_written(program)
     ctx, grid, body = plain.ctx.copy(), list(plain.grid), plain.body
     for count, axis in zip(times, axes):
@@ -177,7 +249,9 @@ def _resized(
     ctx.num_threads = threads
     ctx.ranges[ctx.tid] = (0, threads)
     shape, count = f"{product.m} x {product.n} x {product.k}", times[0] * times[1]
-    if count > 1:
+    if text:
+        pass
+    elif count > 1:
         text = f"{count} neighbouring tiles to a block, {shape} a step: shared memory moves less for each product"
     else:
         text = f"{1 / count} blocks to a tile, {shape} a step: more multiprocessors have work"

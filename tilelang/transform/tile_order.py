@@ -29,14 +29,19 @@ def panel_rows(program: KernelProgram, loop: ir.For, grid: tuple[int, ...], work
     `grid` counts the tiles along x (columns), y (rows) and z.
     """
     columns, rows = grid[:2]
-    by_row, by_column = _bytes_along(program, loop)
+    by_row, by_column = bytes_along(program, loop)
     if program.config(EXACT) or min(columns, rows) == 1 or not by_row or not by_column:
         return None
+    return panel_height(columns, rows, workers, by_row, by_column)
+
+
+def panel_height(columns: int, rows: int, workers: int, by_row: float, by_column: float) -> int:
+    """The height of a square patch (by bytes) of as many tiles as there are workers; all panels of the grid are about as high."""
     wanted = sqrt(min(workers, columns * rows) * by_column / by_row)
     return -(-rows // max(1, round(rows / wanted)))
 
 
-def _bytes_along(program: KernelProgram, loop: ir.For) -> tuple[int, int]:
+def bytes_along(program: KernelProgram, loop: ir.For) -> tuple[int, int]:
     """Bytes of a step that all tiles of a row share, and those that all tiles of a column share."""
     x, y, _ = program.block_vars
     binds = {b.var: b.value for b in ir.collect(program.body, ir.Bind)}
@@ -50,6 +55,9 @@ def _bytes_along(program: KernelProgram, loop: ir.For) -> tuple[int, int]:
             continue
         place = [inlined(r.min, binds) for r in ir.items(read.region)]
         depends = tuple(any(ir.uses_var(e, {var}) for e in place) for var in (x, y))
+        if depends == (False, False):  # of the only row or column
+            alone = [ir.const_int(ir.simplify(ir.as_expr(extent))) == 1 for extent in program.grid[:2]]
+            depends = (False, True) if alone[1] else (True, False) if alone[0] else depends
         if depends in found:
             found[depends] += tile_bytes(written.source)
     return found[False, True], found[True, False]

@@ -46,7 +46,11 @@ class EvenWalk:
 
     def place(self, worker: ir.Var, wave: ir.Var, scalars: Scalars) -> list[Any]:
         """The indices of a block's tile number `wave`."""
-        tile = scalars.bind("tile", wave * self.blocks + worker, 0, prod(self.grid))
+        return self.indices(wave * self.blocks + worker, scalars)
+
+    def indices(self, number: Any, scalars: Scalars) -> list[Any]:
+        """Those of a tile by its number in the order of the walk."""
+        tile = scalars.bind("tile", number, 0, prod(self.grid))
         found = _mixed_radix(tile, self.grid)
         if self.panel is not None:
             columns, rows, layers = self.grid

@@ -31,8 +31,27 @@ class _Branches(ir.Mutator):
     def __init__(self, tid: ir.Var) -> None:
         super().__init__()
         self.tid = tid
+        self.own, self.of_thread = {tid}, {tid}  # scalars that lanes may have, and certainly have, different values of
+
+    def visit_Bind(self, node: ir.Bind) -> Any:
+        if not self.is_block_wide(node.value):
+            self.own.add(node.var)
+        if ir.uses_var(node.value, self.of_thread):
+            self.of_thread.add(node.var)
+        return node
+
+    def visit_For(self, node: ir.For) -> Any:
+        if ir.uses_var(node.min, self.of_thread) or ir.uses_var(node.extent, self.of_thread):
+            return node  # some lanes leave earlier
+        return self.descend(node)
+
+    def is_block_wide(self, value: Any) -> bool:
+        """Whether a value is certainly the same for all threads: of constants, block indices and what is computed of them."""
+        return not ir.uses_var(value, self.own) and not ir.contains(value, (ir.BufferLoad, ir.Call))
 
     def visit_IfThenElse(self, node: ir.IfThenElse) -> Any:
+        if self.is_block_wide(node.condition):
+            return self.descend(node)
         if not self.picks_warps(node.condition):
             return node  # lanes may part here: what is inside has no business with whole warps
         new = self.descend(node)

@@ -5,3 +5,16 @@
 #include <tl/integer.h>
 #include <tl/memory.h>
 #include <tl/sync.h>
+
+namespace tl {
+
+// What the passes have proved, and what a C++ compiler could not find out.
+TL_FUNC void known(bool condition) {
+#ifdef __CUDACC__
+  __builtin_assume(condition);
+#else
+  if (!condition) __builtin_trap();
+#endif
+}
+
+}  // namespace tl

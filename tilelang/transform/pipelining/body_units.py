@@ -11,7 +11,7 @@ from ..effects import BARRIER, Access, expr_accesses, is_unit, ordering_call, un
 
 # Opaque calls that neither wait for anything nor publish anything to other blocks.
 _HARMLESS = (
-    "tl.print", "tl.device_assert", "tl.assume", "tl.use_swizzle", "tl.annotate_", "tl.sync_threads", "tl.sync_warp",
+    "tl.print", "tl.device_assert", "tl.assume", "tl.known", "tl.use_swizzle", "tl.annotate_", "tl.sync_threads", "tl.sync_warp",
     "tl.grid_launch_dependents", "tl.ldmatrix_", "tl.stmatrix_", "tl.mma_", "tl.dp4a",
 )  # fmt: skip
 _OF_THE_BLOCK = ("local", "local.var", "local.fragment", "shared", "shared.dyn")
