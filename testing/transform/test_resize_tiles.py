@@ -260,7 +260,7 @@ def test_epilogues(kind, size, multiprocessors, both_axes, rows_alone):
     "rows, columns, multiprocessors, times",
     [
         (3, 3, 4, 1), (2, 2, 4, 1), (5, 8, 4, 2), (8, 5, 4, 2), (2, 2, 8, 0.5), (2, 2, 16, 0.25), (2, 3, 132, 0.25),
-        (1, 2, 4, 0.5), (2, 1, 16, 0.5), (1, 1, 16, 1),  # along an axis with one tile nothing is known
+        (1, 2, 4, 0.5), (2, 1, 16, 0.25), (1, 1, 16, 0.25),  # also along an axis of one tile
     ],
 )  # fmt: skip
 def test_multiprocessors_have_work(rows, columns, multiprocessors, times):
@@ -270,6 +270,67 @@ def test_multiprocessors_have_work(rows, columns, multiprocessors, times):
     kernel, c = both(product(M, N, K, 128, 128, 64, 128), (a, b), (M, N), torch.float32, multiprocessors)
     assert tiles(kernel) == times
     torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "M, N, bm, bn, threads, multiprocessors, shape",
+    [
+        (16, 512, 128, 128, 128, 4, "64 x 128"),  # as few rows as an instruction has
+        (33, 520, 128, 256, 256, 3, "64 x 256"),
+        (300, 16, 128, 128, 128, 3, "128 x 16"),
+        (5, 24, 128, 128, 128, 4, "64 x 32"),  # both
+        (65, 512, 128, 128, 128, 4, None),  # more than half of the rows are there
+        (16, 512, 64, 128, 128, 4, None),
+    ],
+)
+@pytest.mark.parametrize("tb", [True, False])
+def test_the_only_tile_along_an_axis_is_no_longer_than_the_tensors(M, N, bm, bn, threads, multiprocessors, shape, tb):
+    K = 200
+    a, b = torch.randn(M, K).half(), torch.randn(N, K).half()
+    inputs = a, b if tb else b.T.contiguous()
+    if not tb and N % 8:
+        pytest.skip("TMA wants rows of 16 bytes")
+    kernel, c = both(product(M, N, K, bm, bn, 64, threads, tb=tb), inputs, (M, N), torch.float32, multiprocessors)
+    found = [r.text.split(" of ")[1].rpartition(" x ")[0] for r in kernel.remarks if r.text.startswith("tiles of")]
+    assert found[-1:] == ([] if shape is None else [shape])
+    torch.testing.assert_close(c, a.float() @ b.float().T, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["plain", "max", "bias", "rows of one tensor only"])
+def test_what_else_is_done_with_the_only_tile(kind):
+    """Rows beyond the tensors may be left out only where nothing but copies and the tile itself sees them."""
+    M, N, K = 16, 512, 192
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((M, K), "float16"), B: T.Tensor((N, K), "float16"), bias: T.Tensor((128,), "float32"),
+        C: T.Tensor((128 if kind == "rows of one tensor only" else M, N), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(T.ceildiv(N, 128), 1, threads=128) as (bx, by):
+            As, Bs = T.alloc_shared((128, 64), "float16"), T.alloc_shared((128, 64), "float16")
+            Cl = T.alloc_fragment((128, 128), "float32")
+            T.clear(Cl)
+            for k in T.Pipelined(T.ceildiv(K, 64), num_stages=2):
+                T.copy(A[by * 128, k * 64], As)
+                T.copy(B[bx * 128, k * 64], Bs)
+                T.gemm(As, Bs, Cl, transpose_B=True)
+            if kind == "max":
+                for i, j in T.Parallel(128, 128):
+                    Cl[i, j] = T.max(Cl[i, j], 0.0)
+            if kind == "bias":
+                for i, j in T.Parallel(128, 128):
+                    Cl[i, j] += bias[i]
+            T.copy(Cl, C[by * 128, bx * 128])
+
+    a, b, bias = torch.randn(M, K).half(), torch.randn(N, K).half(), torch.randn(128)
+    rows = 128 if kind == "rows of one tensor only" else M
+    kernel, c = both(main, (a, b, bias), (rows, N), torch.float32)
+    cut = [r for r in kernel.remarks if r.text.startswith("tiles of")]
+    assert bool(cut) is (kind in ("plain", "max"))
+    wanted = torch.zeros(rows, N)
+    wanted[:M] = a.float() @ b.float().T
+    wanted = wanted.clamp(min=0) if kind == "max" else wanted + bias[:M, None] if kind == "bias" else wanted
+    torch.testing.assert_close(c, wanted, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(

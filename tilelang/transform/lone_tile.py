@@ -24,16 +24,17 @@ def numbered(program: KernelProgram, loop: ir.For, side: int) -> tuple[KernelPro
 
     What copies read and write along it starts at the axis's index, which is zero, times the tile's extent.
     """
-    free = [axis for axis, extent in enumerate(program.grid) if ir.const_int(ir.simplify(ir.as_expr(extent))) == 1]
+    lone = [var for var, extent in zip(program.block_vars, program.grid) if ir.const_int(ir.simplify(ir.as_expr(extent))) == 1]
+    free = [var for var in lone if not ir.uses_var(program.body, {var})]
     gemms = [op for s in ir.statements(loop.body) if isinstance(op := as_tile_op(s), Gemm)]
-    if not free or len(gemms) != 1 or ir.uses_var(program.body, {program.block_vars[free[0]]}):
+    if not free or len(gemms) != 1:
         return None
-    reveal = _Reveal(program.block_vars[free[0]], *_along(program.body, gemms[0], side))
+    reveal = _Reveal(free[0], *_along(program.body, gemms[0], side))
     body = reveal.body(program.body)
     if len(reveal.lengths) != 1:
         return None
     ctx = program.ctx.copy()
-    ctx.ranges[program.block_vars[free[0]]] = (0, 1)
+    ctx.ranges[free[0]] = (0, 1)
     return replace(program, ctx=ctx, body=body), reveal.lengths.pop()
 
 

@@ -75,8 +75,13 @@ def resize_tiles(program: KernelProgram) -> KernelProgram:
     if product is None:
         return program
     bare = _without_layouts(program, loop)
-    cut = _cut_lone(bare, product)
-    wide = _of_neighbours(*cut, grid) or cut
+    cut, product = _cut_lone(bare, product)
+    several = cut
+    for side in (0, 1):
+        found = numbered(several, _loop_of(several), side)
+        several = several if found is None or not found[1] else found[0]
+    wide = _of_neighbours(several, product, grid)
+    wide = (cut, product) if wide is None else (_without_lone(wide[0]), wide[1])
     changed = _with_steps(*wide)
     return changed if changed is not bare else program
 
@@ -84,9 +89,7 @@ def resize_tiles(program: KernelProgram) -> KernelProgram:
 def _cut_lone(program: KernelProgram, product: BlockProduct) -> tuple[KernelProgram, BlockProduct]:
     """The launch whose only column or row of tiles is no longer than the tensors, up to what an instruction takes."""
     for side, least in enumerate((NARROWEST, ROWS)):
-        loop = _product_loop(program)
-        assert loop is not None
-        found, extent = numbered(program, loop, side), (product.n, product.m)[side]
+        found, extent = numbered(program, _loop_of(program), side), (product.n, product.m)[side]
         if found is None or not found[1]:
             continue
         several, length = found
@@ -102,11 +105,16 @@ def _cut_lone(program: KernelProgram, product: BlockProduct) -> tuple[KernelProg
             continue
         # Of the tiles that it was cut into only the first holds anything of the tensors.
         x, y, z = (1 if a == axis else extent for a, extent in enumerate(cut.grid))
-        var = cut.block_vars[axis]
-        del cut.ctx.ranges[var]
-        program = replace(cut, grid=(x, y, z), body=ir.substitute(cut.body, {var: ir.const(0, ir.dtype_of(var))}))
-        product = shorter
+        program, product = _without_lone(replace(cut, grid=(x, y, z))), shorter
     return program, product
+
+
+def _without_lone(program: KernelProgram) -> KernelProgram:
+    """The launch with zero for its index along axes of one tile."""
+    lone = [var for var, extent in zip(program.block_vars, program.grid) if ir.const_int(ir.simplify(ir.as_expr(extent))) == 1]
+    for var in lone:
+        program.ctx.ranges.pop(var, None)
+    return replace(program, body=ir.substitute(program.body, {var: ir.const(0, ir.dtype_of(var)) for var in lone}))
 
 
 def _has_views(program: KernelProgram) -> bool:
@@ -169,8 +177,7 @@ class _Estimate:
 
     @staticmethod
     def of(program: KernelProgram) -> _Estimate:
-        loop, workers = _product_loop(program), program.ctx.target.limits.multiprocessors
-        assert loop is not None
+        loop, workers = _loop_of(program), program.ctx.target.limits.multiprocessors
         steps = ir.const_int(ir.simplify(loop.extent))
         shared = program.config(STREAM_K) is not False and program.config(PERSISTENT) is not False
         return _Estimate(workers, steps or 1, shared and steps is not None and sums_of(program, loop) is not None)
@@ -189,8 +196,7 @@ class _Estimate:
 
 def _axes(program: KernelProgram) -> tuple[int | None, int | None]:
     """The axes of the grid along which a product's columns and rows go on; None where neighbours are not one longer tile."""
-    plain, loop = as_written(program), _product_loop(program)
-    assert loop is not None
+    plain, loop = as_written(program), _loop_of(program)
     (sums,) = (op.C.source for s in ir.statements(loop.body) if isinstance(op := as_tile_op(s), Gemm))
     columns = rows = None
     for axis, var in enumerate(plain.block_vars):
@@ -220,6 +226,13 @@ def _product_loop(program: KernelProgram) -> ir.For | None:
     loops = [s for s in ir.statements(program.body) if isinstance(s, ir.For) and "tl.num_stages" in s.annotations]
     gemms = sum(isinstance(as_tile_op(s), Gemm) for s in ir.collect(program.body, ir.Evaluate))
     return loops[0] if len(loops) == gemms == 1 else None
+
+
+def _loop_of(program: KernelProgram) -> ir.For:
+    """That of a launch which is known to have one."""
+    loop = _product_loop(program)
+    assert loop is not None
+    return loop
 
 
 def _resized(
@@ -261,8 +274,7 @@ def _resized(
 
 def _with_steps(program: KernelProgram, product: BlockProduct) -> KernelProgram:
     """The launch whose loop goes on by whole rows of a swizzle, where its steps are shorter, or too long for a ring."""
-    loop = _product_loop(program)
-    assert loop is not None, "neighbours have one loop, as each tile has"
+    loop = _loop_of(program)
     room, whole = program.ctx.target.limits.shared_per_block - RESERVE, ROW_BITS // product.bits
     times = Fraction(whole, product.k)
     if not product.is_plain or times == 1 or times < 1 and ENOUGH * product.slot_bytes <= room or program.config(EXACT_STAGES):
