@@ -137,6 +137,7 @@ class ResourceError(TileLangError, ValueError):
     """Too much shared memory, too many threads: with a table of what takes how much."""
 
     code = "TL0400"
+    excess = 0  # bytes of shared memory that are too many
 
 
 class JitError(TileLangError, RuntimeError):

@@ -16,7 +16,7 @@ inline constexpr Result kSuccess = 0;
 inline constexpr Result kOutOfMemory = 2;
 inline constexpr Result kNoBinaryForGpu = 209;
 inline constexpr Result kTooManyCooperativeBlocks = 720;  // CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE
-inline constexpr int kPromoteTo256Bytes = 3;  // CUtensorMapL2promotion
+inline constexpr int kNoPromotion = 0, kPromoteTo256Bytes = 3;  // CUtensorMapL2promotion
 
 enum FunctionAttribute { kMaxDynamicSharedBytes = 8, kNonPortableClusterAllowed = 14 };
 enum DeviceAttribute { kMaxSharedBytesOptIn = 97, kComputeMajor = 75, kComputeMinor = 76 };

@@ -31,9 +31,13 @@ def blocks_by_shared(bytes_of_block: int, limits: Arch) -> int:
 
 def blocks_before_layouts(body: ir.Stmt, consumers: int) -> int:
     """Blocks of so many threads and a producer warp that registers leave room for, as if every tile were spread evenly."""
+    return blocks_side_by_side(consumers + WARP, registers_before_layouts(body, consumers) + OVERHEAD)
+
+
+def registers_before_layouts(body: ir.Stmt, threads: int) -> int:
+    """32-bit registers of a thread that hold tiles at once, as if every tile were spread evenly."""
     fragments = {b for b in ir.declared_buffers(body) if ir.scope_of(b) == FRAGMENT}
-    tiles = _registers(body, fragments, lambda b: tile_bytes(b) // 4 // consumers)
-    return blocks_side_by_side(consumers + WARP, tiles + OVERHEAD)
+    return _registers(body, fragments, lambda b: tile_bytes(b) // 4 // threads)
 
 
 def tile_registers(program: KernelProgram, rotated: bool = False) -> int:

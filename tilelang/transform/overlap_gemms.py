@@ -1,6 +1,6 @@
 """Leave matrix products of warpgroups under way while the block does something else.
 
-Two forms of a loop over a ring of tiles:
+Three forms of a loop over a ring of tiles:
 
 - *Chain* (`gemm_chain.py`): the loop's gemms add to accumulators that nothing else in the loop touches. Each iteration leaves its
   products under way; what the next one computes for its own is computed beside them.
@@ -17,6 +17,9 @@ Two forms of a loop over a ring of tiles:
   the first iteration is then not peeled off: one copy of M compiles in three quarters of the time. On an H100 that is 4 % faster
   at head size 128 up to 1024 queries, and as fast beyond. Elsewhere one copy is 5 to 10 % slower (benchmark/results).
 
+- *Beside* (`gemm_beside.py`): a product that its own iteration uses runs beside what does not depend on it; several in a row are
+  waited for once.
+
 Everything else waits for its products at once, inside the gemm.
 """
 
@@ -31,6 +34,7 @@ from ..tileop.base import LoweringContext, as_tile_op
 from ..tileop.ring import RingRelease
 from ..tileop.tma import TensorLoad
 from ..tileop.turn import WARPGROUP, TurnLend, TurnPass, TurnReturn, TurnWait
+from .gemm_beside import product_beside, products_together
 from .gemm_chain import GemmChain
 from .group_barriers import free_barrier, taken_barriers
 from .kernel_program import KernelProgram
@@ -46,6 +50,9 @@ DISABLE = "tl.disable_gemm_overlap"
 PING_PONG = "tl.enable_ping_pong"
 # Clocks of products for each of exponentials where turns do no harm: a softmax takes about twice as long as its exponentials.
 EVEN = 1.25, 2.5
+# Of a tile that H and T read (latent attention: keys that are values), a rotated loop uses two slots at a time; with no third one
+# the next load starts when T ends, and takes as long as everything else (64 heads of 576 on an H100: 5800 clocks instead of 3700).
+SLOTS_OF_BOTH = 3
 
 
 def overlap_gemms(program: KernelProgram) -> KernelProgram:
@@ -80,6 +87,12 @@ class _Overlap(ir.Mutator):
         self.turns: tuple[int, ...] = ()  # named barriers, once a loop has turns
         # Rotated loops, the T behind them, and what that touches.
         self.tails: dict[ir.Var, tuple[list[ir.Stmt], list[ir.Stmt], set[ir.Var]]] = {}
+
+    @functools.cached_property
+    def ring_tiles(self) -> set[ir.Var]:
+        """The tiles that the producer loads, of several slots each."""
+        loads = [unit.op for unit in units_of(self.program.producer) if isinstance(unit.op, TensorLoad)]
+        return {op.dst.source for op in loads}
 
     def take_turns(self, loop: ir.For) -> tuple[int, ...]:
         """The barriers of the block's warpgroups, or none where they need no turns in this loop."""
@@ -170,7 +183,13 @@ class _Overlap(ir.Mutator):
             return chain.lower(self.ctx, self.depth > 0)
         rotation = _Rotation.of(body)
         if rotation is None:
-            return loop
+            return product_beside(body, self.ctx) or products_together(body, self.ctx) or loop
+        starved = rotation.tiles_of_both() & {b for b in self.ring_tiles if ir.static_shape(b)[0] < SLOTS_OF_BOTH}
+        if starved:
+            names = ", ".join(sorted(str(b.name) for b in starved))
+            text = f"products are not left under way: two iterations would hold both slots of {names}, and nothing would be loaded"
+            self.ctx.remark(loop.span, text, rule="pipeline")
+            return products_together(body, self.ctx) or loop
         if producer_halves_occupancy(self.program):
             # Registers for a rotation would take the place of a second block, which hides as much and also the ends of tiles
             # (measured at head size 64: benchmark/results). Causal attention gains more from blocks of equal work: persistent
@@ -180,7 +199,7 @@ class _Overlap(ir.Mutator):
         if not rotation_pays(self.program):
             text = "products are not left under way: the tiles that are alive meanwhile would cost a block, or spill"
             self.ctx.remark(loop.span, text, rule="pipeline")
-            return loop
+            return products_together(body, self.ctx) or loop
         self.rotated = True
         steps, tail = rotation.lower(self.ctx, self.take_turns(loop))
         whole = ir.seq([*steps, *tail])
@@ -219,6 +238,11 @@ class _Rotation:
         if any(ir.uses_var(p.stmt, scalars) for p in last) or any(isinstance(p.stmt, ir.AllocBuffer) for p in parts):
             return None
         return _Rotation(loop, first, between, last)
+
+    def tiles_of_both(self) -> set[ir.Var]:
+        """What products of H and of T read, the latter an iteration later."""
+        firsts, lasts = ({b for p in part if p.is_gemm for b in p.buffers} for part in (self.first, self.last))
+        return firsts & lasts
 
     def lower(self, ctx: LoweringContext, turns: tuple[int, ...]) -> tuple[list[ir.Stmt], list[ir.Stmt]]:
         """The rotated loop, and T behind it; with `turns`, its products are issued by one warpgroup after the other."""

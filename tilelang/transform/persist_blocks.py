@@ -29,7 +29,7 @@ from ..tileop.gemm import Gemm
 from .heaviest_first import communicates, inlined, work_growth
 from .kernel_program import KernelProgram
 from .occupancy import VERSIONS, blocks_before_layouts, blocks_by_shared, computed_operands, tile_bytes
-from .pipelining.specialize import MAX_SLOTS, RESERVE
+from .pipelining.specialize import MAX_SLOTS, MORE_RESERVE, RESERVE
 from .rasterize_blocks import Scalars, as_written, in_panels
 from .register_file import WARPGROUP
 from .split_stores import StagedStore, split_stores, staged_stores
@@ -124,7 +124,7 @@ def _pieces(program: KernelProgram, loop: ir.For, stores: list[StagedStore], few
     if not ring:
         return None
     limits = program.ctx.target.limits
-    room = limits.shared_per_block - RESERVE
+    room = limits.shared_per_block - RESERVE - int(program.config(MORE_RESERVE, 0))
     out = {s.tile for s in stores}
     before = sum(n for b, n in size.items() if b not in staged and b not in out)
     stages = int(loop.annotations["tl.num_stages"])

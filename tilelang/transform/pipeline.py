@@ -39,7 +39,7 @@ from .overlap_gemms import overlap_gemms
 from .pack_sub_byte import pack_sub_byte
 from .persist_blocks import ENABLE as PERSISTENT_BLOCKS
 from .pipelining.lower_pipelines import lower_pipelines as lower_pipelined_loops
-from .pipelining.specialize import NotSpecialized
+from .pipelining.specialize import MORE_RESERVE, NotSpecialized
 from .print_once import print_once
 from .report_code import report_code
 from .resize_tiles import ENABLE as TILE_RESIZING
@@ -55,6 +55,7 @@ from .stage_stores import stage_stores
 from .store_by_warpgroups import store_by_warpgroups
 from .uniform_branches import uniform_branches
 from .vectorize_loops import vectorize_loops
+from .widen_blocks import widen_blocks
 from .widen_indices import widen_indices
 
 Pass = Callable[[KernelProgram], KernelProgram]
@@ -72,7 +73,7 @@ def plan_shared_memory(program: KernelProgram) -> KernelProgram:
     except ResourceError as error:
         if program.producer is None:
             raise
-        raise NotSpecialized(f"{error.message} with it", program.span) from None
+        raise NotSpecialized(f"{error.message} with it", program.span, error.excess) from None
 
 
 def insert_barriers(program: KernelProgram) -> KernelProgram:
@@ -98,6 +99,7 @@ CUDA: tuple[Pass, ...] = (
     initialise_barriers,
     # how its work is arranged
     resize_tiles,
+    widen_blocks,
     find_stored_tensors,
     heaviest_first,
     stage_stores,
@@ -136,7 +138,7 @@ def run_passes(program: KernelProgram, passes: Sequence[Pass] = CUDA) -> KernelP
     """Run passes over one launch.
 
     Where persistent blocks or a producer warp turn out not to fit (the shared layouts or the size of shared memory), the launch
-    starts over without them.
+    starts over with fewer slots of their ring, if those are what is too many, or without them.
     """
     start, ctx = program, program.ctx.copy()
     try:
@@ -144,6 +146,9 @@ def run_passes(program: KernelProgram, passes: Sequence[Pass] = CUDA) -> KernelP
             program = step(program)
         return program
     except NotSpecialized as refusal:
+        if 0 < refusal.excess <= program.spare_bytes and MORE_RESERVE not in ctx.pass_configs:
+            ctx.pass_configs = {**ctx.pass_configs, MORE_RESERVE: refusal.excess}
+            return run_passes(replace(start, ctx=ctx), passes)
         what, change = "producer warp", {DISABLE_WARP_SPECIALIZED: True}
         if isinstance(refusal, ScheduledCopyRefused):
             what, change = "TMA for the copies of the schedule", {SCHEDULE_WITHOUT_TMA: True}

@@ -46,12 +46,14 @@ def plan_shared_memory(body: ir.Stmt, ctx: LoweringContext, early: Collection[ir
             offsets[made], sizes[made] = offsets[root], sizes[root]
     limit = ctx.target.limits.shared_per_block
     if total > limit:
-        raise ResourceError(
+        error = ResourceError(
             f"the kernel needs {total} bytes of shared memory a block; {ctx.target} has {limit}",
             fix=_fix(ranges, sizes, versions, ctx, reuse),
             span=ir.span_to_source(max(ranges, key=lambda r: sizes[r.buffer]).span),
             notes=plan.lines,
         )
+        error.excess = total - limit
+        raise error
     return plan
 
 

@@ -56,6 +56,8 @@ DOUBLINGS, UNDER_WAY = 2, 32 * 1024
 # (head size 192; benchmark/results).
 HELD_SLOTS, LOOP_SLOTS = 2, 3
 RESERVE = 2048  # bytes of shared memory for barriers and for what later passes allocate
+# The pass configuration by which a launch starts over that allocated more than those: how much more.
+MORE_RESERVE = "tl.internal_shared_reserve"
 _VERBS = {
     ir.For: "the trip count of a loop around pipelined copies",
     ir.IfThenElse: "a condition around pipelined copies",
@@ -67,11 +69,14 @@ _VERBS = {
 
 
 class NotSpecialized(Exception):
-    """Why the launch keeps to the threads of its block; `span` is the statement that stands in the way."""
+    """Why the launch keeps to the threads of its block; `span` is the statement that stands in the way.
 
-    def __init__(self, reason: str, span: Any = None) -> None:
+    `excess`: the bytes of shared memory that were too many, where that is why.
+    """
+
+    def __init__(self, reason: str, span: Any = None, excess: int = 0) -> None:
         super().__init__(reason)
-        self.reason, self.span = reason, span
+        self.reason, self.span, self.excess = reason, span, excess
 
 
 @dataclass
@@ -359,7 +364,8 @@ class _Specialize:
 
         def blocks(count: int) -> int:
             held = self.held_bytes if count > LOOP_SLOTS else 0
-            total = beside + held + max(count * ring, later if not repeated else 0) + RESERVE
+            reserve = RESERVE + int(self.ctx.pass_configs.get(MORE_RESERVE, 0))
+            total = beside + held + max(count * ring, later if not repeated else 0) + reserve
             return blocks_by_shared(total, self.ctx.target.limits)
 
         wanted = min(blocks(plan.versions), self.blocks_wanted())
