@@ -96,6 +96,8 @@ class _Follow:
                 self.statement(stmt.body)
         elif isinstance(stmt, ir.Bind):
             self._free(stmt.value)
+        elif isinstance(stmt, ir.BufferStore) and ir.scope_of(stmt.buffer) == "local.var":
+            self._free(stmt.value, *stmt.indices)
         elif isinstance(stmt, ir.Evaluate):
             self._operator(stmt)
         elif not isinstance(stmt, ir.AllocBuffer):

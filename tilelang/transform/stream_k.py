@@ -203,8 +203,9 @@ class Load:
         return max(self.step, (self.row_bytes + self.column_bytes) / (FROM_MEMORY if alone else FROM_L2))
 
     def _all_bytes(self, walk: EvenWalk) -> float:
-        columns, rows, layers = walk.grid
-        return self.steps * layers * (rows * self.row_bytes + columns * self.column_bytes)
+        """Of one layer, for nobody knows what layers share: rows that belong to an expert read what others of it read."""
+        columns, rows, _ = walk.grid
+        return self.steps * (rows * self.row_bytes + columns * self.column_bytes)
 
 
 def _candidates(walk: EvenWalk, steps: int) -> list[StreamWalk]:
