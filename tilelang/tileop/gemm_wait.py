@@ -23,24 +23,28 @@ class Accumulator:
 class GemmWait(TileOp):
     """At most `pending` groups of products stay under way (each gemm is one); the accumulators named here are complete then.
 
-    PTX ISA, "wgmma.wait_group": accumulator registers, and A where it is in registers, must not be touched before it.
+    PTX ISA, "wgmma.wait_group": accumulator registers, and A where it is in registers, must not be touched before it. Until then the
+    products may also read their tiles in shared memory, which `reads` names where other barriers may stand between: whoever
+    writes them then must meet the other warpgroups behind their waits.
     """
 
     pending: int
     accumulators: tuple[Accumulator, ...] = ()
     span: Any = None
+    reads: tuple[ir.BufferRegion, ...] = ()
 
     @classmethod
     def from_call(cls, call: ir.Call, span: Any) -> GemmWait:
         columns = [int(n) for n in attribute(call, "columns", ())]
-        return cls(int(attribute(call, "pending")), tuple(map(Accumulator, call.args, columns)), span)
+        accumulators = tuple(map(Accumulator, call.args, columns))
+        return cls(int(attribute(call, "pending")), accumulators, span, tuple(ir.items(call.args)[len(columns) :]))
 
     def to_call(self) -> ir.Call:
         attrs = {"pending": self.pending, "columns": [a.columns for a in self.accumulators]}
-        return ir.call("tl.gemm_wait", [a.region for a in self.accumulators], attrs=attrs, span=self.span)
+        return ir.call("tl.gemm_wait", [*(a.region for a in self.accumulators), *self.reads], attrs=attrs, span=self.span)
 
     def effects(self) -> Effects:
-        return Effects()
+        return Effects(reads=self.reads)
 
     def lower(self, ctx: LoweringContext) -> ir.Stmt:
         wait = ir.evaluate(ir.call("tl.wgmma_wait", attrs={"template": [str(self.pending)]}, span=self.span), self.span)

@@ -1,82 +1,117 @@
-"""A loop whose product is needed in its own iteration: it runs beside what the iteration does for itself.
+"""A loop whose products are needed in their own iteration: they run beside what the iteration does meanwhile.
 
-    Scale[i] = scales[..., k]                 wait; issue A @ B
-    wait; C = A @ B; release            ->    Scale[i] = scales[..., k]
-    Sum[i, j] += C[i, j] * Scale[i]           wait for C; release
-                                              Sum[i, j] += C[i, j] * Scale[i]
+    S = K @ Q                                 issue S; issue D
+    P = exp2(S - m)                           wait for S
+    D = V @ dO                         ->     P = exp2(S - m)
+    G = P * (D - delta)                       wait for D
+                                              G = P * (D - delta)
 
-What stands before the product and has nothing to do with it goes behind its issue; so does what stands behind it, up to the first
-use of its result. Loads of scales then take no time of their own.
+Each product is issued as early as the statements before it let it, in the order of the products, together with the wait for its
+tiles; and waited for where something meets its result or its operands, or gives a tile back. Products complete in the order in
+which they were issued (PTX ISA, "wgmma.wait_group"), so that a wait names how many may still be under way. At the end of an iteration none is.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
 from .. import ir
 from ..tileop.base import LoweringContext
 from ..tileop.ring import RingRelease, RingWait
+from .effects import is_unit
 from .ring_body import Part, RingBody, under_way, wait_for
+from .units import is_parallel
 
 
-def product_beside(body: RingBody, ctx: LoweringContext) -> ir.Stmt | None:
-    """The loop with its one product issued as early, and waited for as late, as it can be; None where that changes nothing."""
+def products_beside(body: RingBody, ctx: LoweringContext) -> ir.Stmt | None:
+    """The loop with its products under way as long as can be; None where that changes nothing."""
     loop, parts = body.loop, body.parts
-    if len(body.gemms) != 1 or any(isinstance(p.stmt, ir.AllocBuffer) for p in parts):
+    if any(isinstance(p.stmt, ir.AllocBuffer) for p in parts) or not all(map(_is_known, parts)):
         return None
-    place = next(i for i, p in enumerate(parts) if p.is_gemm)
-    product, before, behind = parts[place], list(parts[:place]), list(parts[place + 1 :])
-    kept, moved = _split(before, product)
-    meet = next((i for i, p in enumerate(behind) if product.conflicts(p)), None)
-    if meet is None:
-        return None  # a chain, or a result that nobody uses
-    beside = [p for p in behind[:meet] if not isinstance(p.op, RingRelease)]
-    if not any(_works(p) for p in (*moved, *beside)) or any(isinstance(p.op, RingWait) for p in beside):
+    schedule = _Schedule(ctx, {id(p): i for i, p in enumerate(parts)})
+    for part in _hoisted(list(parts)):
+        schedule.add(part)
+    schedule.wait(schedule.flying, loop.span)
+    if not schedule.gains:
         return None
-    releases = [p for p in behind[:meet] if isinstance(p.op, RingRelease)]
-    wait = wait_for(0, [product], ctx, product.stmt.span)
-    stmts = [
-        *(p.stmt for p in kept), under_way(product), *(p.stmt for p in (*moved, *beside)), wait,
-        *(p.stmt for p in (*releases, *behind[meet:])),
-    ]  # fmt: skip
     extent = loop.min, loop.extent
-    return ir.For(loop.loop_var, *extent, loop.kind, ir.seq(stmts), annotations=loop.annotations, span=loop.span)
+    return ir.For(loop.loop_var, *extent, loop.kind, ir.seq(schedule.stmts), annotations=loop.annotations, span=loop.span)
 
 
-def products_together(body: RingBody, ctx: LoweringContext) -> ir.Stmt | None:
-    """The loop with one wait for products that follow each other; None where none do."""
-    loop, parts, stmts = body.loop, body.parts, list[ir.Stmt]()
-    row: list[Part] = []
-    joined = False
-    for i, part in enumerate(parts):
+def _is_known(part: Part) -> bool:
+    """True for statements of which all that they touch is known: others are not to be moved past."""
+    stmt = part.stmt
+    if part.is_gemm or part.is_ring or isinstance(stmt, ir.Bind) or part.op is not None:
+        return True
+    return is_parallel(stmt) or not is_unit(stmt) or isinstance(stmt, ir.BufferStore)
+
+
+@dataclass
+class _Schedule:
+    """Statements in their order; `flying` are the products under way, `gains` whether any has company."""
+
+    ctx: LoweringContext
+    places: dict[int, int]  # of the parts, in the loop as it was
+    stmts: list[ir.Stmt] = field(default_factory=list)
+    flying: list[Part] = field(default_factory=list)
+    gains: bool = False
+
+    def add(self, part: Part) -> None:
+        if part.is_gemm:
+            self.wait([p for p in self.flying if _meet(p, part)], part.stmt.span)
+            self.gains |= bool(self.flying)
+            self.stmts.append(under_way(part))
+            self.flying.append(part)
+            return
+        if isinstance(part.op, RingRelease):
+            self.wait([p for p in self.flying if self.places[id(p)] < self.places[id(part)]], part.stmt.span)
+        elif not part.is_ring:
+            self.wait([p for p in self.flying if p.conflicts(part)], part.stmt.span)
+            self.gains |= bool(self.flying) and bool(part.buffers)
+        self.stmts.append(part.stmt)
+
+    def wait(self, needed: list[Part], span: Any) -> None:
+        """Until these products are done, and so those before them."""
+        if not needed:
+            return
+        count = 1 + max(i for i, p in enumerate(self.flying) if any(p is n for n in needed))
+        done, self.flying = self.flying[:count], self.flying[count:]
+        self.stmts.append(wait_for(len(self.flying), done, self.ctx, span, late=True))
+
+
+def _meet(before: Part, after: Part) -> bool:
+    """True if a product may not be issued while another is under way: adding to the same accumulator is no reason."""
+    same = before.op.C.source.same_as(after.op.C.source) and _shape(before) == _shape(after)
+    own = {before.op.C.source} if same else set()
+    return bool((before.written - own) & after.buffers or before.buffers & (after.written - own))
+
+
+def _shape(part: Part) -> Any:
+    return [ir.const_int(r.extent) for r in part.op.C.region], [ir.const_int(r.min) for r in part.op.C.region], part.op.policy
+
+
+def _hoisted(parts: list[Part]) -> list[Part]:
+    """The parts with each product as early as it may be issued, behind the one before it."""
+    out: list[Part] = []
+    for part in parts:
+        out.append(part)
         if not part.is_gemm:
-            stmts.append(part.stmt)
             continue
-        row.append(part)
-        rest = [p for p in parts[i + 1 :] if not isinstance(p.op, RingWait)]
-        if rest and rest[0].is_gemm:
-            stmts.append(under_way(part))
-            joined = True
-        elif len(row) == 1:
-            stmts.append(part.stmt)
-            row = []
-        else:
-            stmts += [under_way(part), wait_for(0, row, ctx, part.stmt.span)]
-            row = []
-    if not joined:
-        return None
-    extent = loop.min, loop.extent
-    return ir.For(loop.loop_var, *extent, loop.kind, ir.seq(stmts), annotations=loop.annotations, span=loop.span)
+        unit, place = [out.pop()], len(out)
+        crossed: list[Part] = []
+        while place and not out[place - 1].is_gemm and not _binds(out[place - 1], unit):
+            other = out[place - 1]
+            if isinstance(other.op, RingWait):
+                unit.insert(0, other)
+            elif part.conflicts(other):
+                break
+            else:
+                crossed.insert(0, other)
+            place -= 1
+        out[place:] = [*unit, *crossed]
+    return out
 
 
-def _split(before: list[Part], product: Part) -> tuple[list[Part], list[Part]]:
-    """(what stays in front of the product, what may follow it)."""
-    kept, moved = [product], []
-    for part in reversed(before):
-        names = {part.stmt.var} if isinstance(part.stmt, ir.Bind) else set()
-        needed = part.is_ring or any(part.conflicts(p) or (names and ir.uses_var(p.stmt, names)) for p in kept)
-        (kept if needed else moved).append(part)
-    return kept[:0:-1], moved[::-1]
-
-
-def _works(part: Part) -> bool:
-    """True for what takes time."""
-    return not isinstance(part.stmt, ir.Bind) and bool(part.buffers)
+def _binds(part: Part, users: list[Part]) -> bool:
+    return isinstance(part.stmt, ir.Bind) and any(ir.uses_var(p.stmt, {part.stmt.var}) for p in users)

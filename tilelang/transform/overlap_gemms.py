@@ -17,8 +17,7 @@ Three forms of a loop over a ring of tiles:
   the first iteration is then not peeled off: one copy of M compiles in three quarters of the time. On an H100 that is 4 % faster
   at head size 128 up to 1024 queries, and as fast beyond. Elsewhere one copy is 5 to 10 % slower (benchmark/results).
 
-- *Beside* (`gemm_beside.py`): a product that its own iteration uses runs beside what does not depend on it; several in a row are
-  waited for once.
+- *Beside* (`gemm_beside.py`): products that their own iteration uses run beside what does not depend on them.
 
 Everything else waits for its products at once, inside the gemm.
 """
@@ -34,7 +33,7 @@ from ..tileop.base import LoweringContext, as_tile_op
 from ..tileop.ring import RingRelease
 from ..tileop.tma import TensorLoad
 from ..tileop.turn import WARPGROUP, TurnLend, TurnPass, TurnReturn, TurnWait
-from .gemm_beside import product_beside, products_together
+from .gemm_beside import products_beside
 from .gemm_chain import GemmChain
 from .group_barriers import free_barrier, taken_barriers
 from .kernel_program import KernelProgram
@@ -183,13 +182,13 @@ class _Overlap(ir.Mutator):
             return chain.lower(self.ctx, self.depth > 0)
         rotation = _Rotation.of(body)
         if rotation is None:
-            return product_beside(body, self.ctx) or products_together(body, self.ctx) or loop
+            return products_beside(body, self.ctx) or loop
         starved = rotation.tiles_of_both() & {b for b in self.ring_tiles if ir.static_shape(b)[0] < SLOTS_OF_BOTH}
         if starved:
             names = ", ".join(sorted(str(b.name) for b in starved))
             text = f"products are not left under way: two iterations would hold both slots of {names}, and nothing would be loaded"
             self.ctx.remark(loop.span, text, rule="pipeline")
-            return products_together(body, self.ctx) or loop
+            return products_beside(body, self.ctx) or loop
         if producer_halves_occupancy(self.program):
             # Registers for a rotation would take the place of a second block, which hides as much and also the ends of tiles
             # (measured at head size 64: benchmark/results). Causal attention gains more from blocks of equal work: persistent
@@ -199,7 +198,7 @@ class _Overlap(ir.Mutator):
         if not rotation_pays(self.program):
             text = "products are not left under way: the tiles that are alive meanwhile would cost a block, or spill"
             self.ctx.remark(loop.span, text, rule="pipeline")
-            return products_together(body, self.ctx) or loop
+            return products_beside(body, self.ctx) or loop
         self.rotated = True
         steps, tail = rotation.lower(self.ctx, self.take_turns(loop))
         whole = ir.seq([*steps, *tail])

@@ -261,6 +261,9 @@ def _resized(
     threads = _threads(program, product)
     ctx.num_threads = threads
     ctx.ranges[ctx.tid] = (0, threads)
+    (gemm,) = (op for s in ir.collect(body, ir.Evaluate) if isinstance(op := as_tile_op(s), Gemm))
+    if not gemm.runs_on_warpgroups(ctx):
+        return None
     shape, count = f"{product.m} x {product.n} x {product.k}", times[0] * times[1]
     if text:
         pass

@@ -77,11 +77,14 @@ def under_way(part: Part) -> ir.Stmt:
     return ir.evaluate(replace(part.op, in_flight=True).to_call(), part.stmt.span)
 
 
-def wait_for(pending: int, finished: Iterable[Part], ctx: LoweringContext, span: Any) -> ir.Stmt:
+def wait_for(pending: int, finished: Iterable[Part], ctx: LoweringContext, span: Any, late: bool = False) -> ir.Stmt:
+    """The wait for products; `late`: barriers may stand between them and it."""
+    finished = list(finished)
+    operands = [r for p in finished for r in (p.op.A, p.op.B) if late and ir.scope_of(r.source).startswith("shared")]
     seen: dict[ir.Var, Accumulator] = {}
     for part in finished:
         seen.setdefault(part.op.C.source, Accumulator(part.op.C, part.op.columns_of_instruction(ctx)))
-    return ir.evaluate(GemmWait(pending, tuple(seen.values()), span).to_call(), span)
+    return ir.evaluate(GemmWait(pending, tuple(seen.values()), span, tuple(operands)).to_call(), span)
 
 
 def at_iteration(stmts: Iterable[ir.Stmt], loop: ir.For, k: Any) -> list[ir.Stmt]:
