@@ -15,7 +15,7 @@ from ..transform.loop_layout import loop_layout
 from ..transform.loop_nest import LoopNest
 from ..transform.lower_nest import RegisterAccess, lower_nest
 from ..transform.parallel_nest import ParallelNest
-from ..transform.vector_width import access_width
+from ..transform.vector_width import access_width, widest_addition
 from ..transform.vectorize import vectorize
 from .base import Effects, LoweringContext, tile_op
 from .digits import guarded, nest
@@ -183,9 +183,7 @@ class AtomicAdd(AtomicOp):
     def _vector(self, tile: ParallelNest, layout: Fragment, ctx: LoweringContext) -> tuple[int, int]:
         dst = self.dst.source
         dtype = ir.buffer_dtype(dst)
-        hopper = ctx.target.limits.capability >= 90
-        # PTX ISA, red: f16x2 from sm_70 on, bf16x2 and vectors of f32 from sm_90 on, all in global memory.
-        if ir.scope_of(dst) != "global" or not (dtype == "float16" or (hopper and dtype in ("bfloat16", "float32"))):
+        if ir.scope_of(dst) != "global" or widest_addition(dtype, ctx.target.limits.capability) == 1:
             return 1, 1
         digits = layout.dims[-1] if layout.dims else ()
         if not digits or digits[-1].is_thread or digits[-1].extent > 16 or layout.shape[-1] % digits[-1].extent:

@@ -189,3 +189,11 @@ def is_aligned(
         return all(multiple(s) for s in strides[:-1]) and (not together or multiple(ir.shape_of(buf)[-1]))
     layout = ctx.shared_layout(buf)
     return layout.chunk % width == 0 and layout.columns % width == 0 if hasattr(layout, "columns") else layout.chunk % width == 0
+
+
+def widest_addition(dtype: str, capability: int) -> int:
+    """Neighbouring elements of global memory that one statement adds to atomically, each by itself; 1 where there is no such.
+
+    PTX ISA, "red": f16x2 from sm_70 on, bf16x2 and vectors of f32 from sm_90 on.
+    """
+    return 4 if dtype == "float16" or capability >= 90 and dtype in ("bfloat16", "float32") else 1

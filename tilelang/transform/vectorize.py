@@ -6,7 +6,7 @@ another, wide stores to C. What is not provably contiguous, aligned and guarded 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from .loop_nest import conjunction
 from .nest_load import CP_ASYNC_BYTES
 from .part_lane import part_lane
 from .unpack_codes import CodeTable, UnpackCodes
-from .vector_width import MAX_VECTOR_BYTES, is_aligned, packed_run
+from .vector_width import MAX_VECTOR_BYTES, is_aligned, packed_run, widest_addition
 
 _MEMORY = ("global", "shared.dyn", "shared")
 _MOVABLE_CALLS = ("prim.if_then_else", "tirx.reinterpret", "prim.reinterpret")
@@ -83,6 +83,8 @@ class _Vectorizer:
             return self._store(stmt)
         if isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.store_to_rank"):
             return self._store_to_rank(stmt)
+        if isinstance(stmt, ir.Evaluate) and ir.is_call(stmt.value, "tl.atomic_add"):
+            return self._atomic_add(stmt)
         return self._loop(stmt)
 
     # ------------------------------------------------------------------ bounds inside a vector
@@ -198,20 +200,46 @@ class _Vectorizer:
         target = self._vector(place.source, place.indices)
         if target is None or target.pack > 1 or ir.uses_var(rank, {self.var}):
             return self._loop(stmt)
+        size = str(target.width * dtype_bits(ir.buffer_dtype(place.source)) // 8)
+
+        def store(at: Any, registers: Any) -> ir.Call:
+            return ir.call("tl.store_wide_to_rank", [at, rank, registers], attrs={"template": [size]})
+
+        return self._from_registers(stmt, value, target, target.width, store)
+
+    def _atomic_add(self, stmt: ir.Evaluate) -> ir.Stmt:
+        """Additions to neighbouring elements of global memory, whose previous values nobody reads, as vectors of them."""
+        pointer, value, *_ = stmt.value.args
+        place = pointer.args[0] if ir.is_call(pointer, "tirx.address_of") else None
+        if place is None or len(stmt.value.args) != 2 or stmt.value.attrs:
+            return self._loop(stmt)
+        widest = widest_addition(ir.buffer_dtype(place.source), self.ctx.target.limits.capability)
+        target = self._vector(place.source, place.indices) if ir.scope_of(place.source) == "global" else None
+        width = 1 if target is None else min(target.width, widest)
+        if target is None or width == 1 or target.pack > 1 or ir.dtype_of(value) != ir.buffer_dtype(place.source):
+            return self._loop(stmt)
+
+        def add(at: Any, registers: Any) -> ir.Call:
+            return ir.call("tl.atomic_add_vec", [at, registers], attrs={"template": [str(width)]}, span=stmt.span)
+
+        return self._from_registers(stmt, value, target, width, add)
+
+    def _from_registers(
+        self, stmt: ir.Evaluate, value: Any, target: _Vector, width: int, call: Callable[[Any, Any], ir.Call]
+    ) -> ir.Stmt:
+        """`call(address, registers)` for every `width` elements of a value's vector."""
         loads: list[ir.Stmt] = []
         value = _LiftLoads(self, loads, stmt.span).visit(value)
         source = self._register_run(value)
         if source is None:
-            array = ir.buffer((self.extent,), ir.buffer_dtype(place.source), f"{place.source.name}_vec", "local")
+            array = ir.buffer((self.extent,), ir.buffer_dtype(target.buffer), f"{target.buffer.name}_vec", "local")
             loads += [ir.alloc(array), self._loop(ir.BufferStore(array, value, [self.var], stmt.span))]
             source = (array, ir.const(0))
         out = []
-        for offset in range(0, self.extent, target.width):
-            at = ir.load(place.source, [*target.indices[:-1], ir.simplify(target.indices[-1] + offset)])
+        for offset in range(0, self.extent, width):
+            at = ir.load(target.buffer, [*target.indices[:-1], ir.simplify(target.indices[-1] + offset)])
             registers = ir.address_of(ir.load(source[0], [ir.simplify(source[1] + offset)]))
-            size = str(target.width * dtype_bits(ir.buffer_dtype(place.source)) // 8)
-            call = ir.call("tl.store_wide_to_rank", [ir.address_of(at), rank, registers], attrs={"template": [size]})
-            out.append(ir.evaluate(call, stmt.span))
+            out.append(ir.evaluate(call(ir.address_of(at), registers), stmt.span))
         return ir.seq([*loads, *out])
 
     def _unpacked(self, stmt: ir.BufferStore, value: Any) -> ir.Stmt | None:
