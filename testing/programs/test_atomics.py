@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+import tilelang
 import tilelang.language as T
 from testing.programs.launch import run
-from testing.programs.reference import assert_close, random
+from testing.programs.reference import assert_close, random, torch_dtype
 
 
 def histogram(N, bins):
@@ -172,3 +173,28 @@ def test_memory_orders(device):
     total, high = (torch.full((1,), v, dtype=torch.int32, device=device) for v in (0, -5000))
     run(ordered(200), [a, total, high], device=device, inout=(1, 2))
     assert int(total) == int(a.sum()) and int(high) == int(a.max())
+
+
+@pytest.mark.parametrize("dtype, width", [("float32", 4), ("float16", 2), ("bfloat16", 2), ("int32", 1)])
+@pytest.mark.parametrize("N", [64, 62, 61])
+def test_additions_to_neighbouring_elements(dtype, width, N, device):
+    """In a loop of the author's: as vectors where the hardware adds them and all of one are there, else one by one."""
+    M = 48
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), dtype), C: T.Tensor((M, N), dtype)):
+        with T.Kernel(2, threads=128) as _:
+            a = T.alloc_fragment((M, 64), dtype)
+            T.copy(A[0, 0], a)
+            for i, j in T.Parallel(M, 64):
+                if j < N:
+                    T.atomic_add(C[i, j], a[i, j])
+
+    a = torch.randint(-8, 9, (M, N)).to(torch_dtype(dtype)).to(device)
+    c = torch.ones((M, N), device=device).to(torch_dtype(dtype))
+    where = {} if device == "cuda" else {"execution_backend": "simulator"}
+    kernel = tilelang.compile(main, target={"kind": "cuda", "arch": "sm_90a"}, **where)
+    kernel(a, c)
+    assert torch.equal(c, a * 2 + 1)
+    vectors = "tl::atomic_add_vec<" in kernel.get_kernel_source()
+    assert vectors is (width > 1 and N % 2 == 0)

@@ -392,3 +392,33 @@ def test_steps_that_are_more_than_a_place_stay():
         if kind == "behind":
             wanted.view(512, 4, 128)[:, :, :32] += a[:, 160:].float()[:, None]
         torch.testing.assert_close(c, wanted, rtol=1e-3, atol=1e-2)
+
+
+def test_rows_that_belong_to_experts():
+    """Which expert a tile of rows belongs to is found in a table; along its columns, tiles are one longer tile."""
+    sizes, K, N, bm = (256, 128, 384), 192, 1024, 128
+    offsets = [sum(sizes[:i]) for i in range(len(sizes))]
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((sum(sizes), K), "float16"), B: T.Tensor((len(sizes), K, N), "float16"), first: T.Tensor((len(sizes),), "int32"),
+        C: T.Tensor((sum(sizes), N), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(sum(sizes) // bm, T.ceildiv(N, 128), threads=128) as (bx, by):
+            As, Bs = T.alloc_shared((bm, 64), "float16"), T.alloc_shared((64, 128), "float16")
+            Cl = T.alloc_fragment((bm, 128), "float32")
+            expert = T.alloc_var("int32")
+            for i in range(len(sizes)):
+                expert = T.if_then_else(bx * bm >= first[i], i, expert)
+            T.clear(Cl)
+            for k in T.Pipelined(K // 64, num_stages=2):
+                T.copy(A[bx * bm, k * 64], As)
+                T.copy(B[expert, k * 64, by * 128], Bs)
+                T.gemm(As, Bs, Cl)
+            T.copy(Cl, C[bx * bm, by * 128])
+
+    a, b = torch.randn(sum(sizes), K).half(), torch.randn(len(sizes), K, N).half()
+    kernel, c = both(main, (a, b, torch.tensor(offsets, dtype=torch.int32)), (sum(sizes), N), torch.float32)
+    assert tiles(kernel) == 2
+    wanted = torch.cat([rows.float() @ weights.float() for rows, weights in zip(a.split(list(sizes)), b)])
+    torch.testing.assert_close(c, wanted, rtol=1e-3, atol=1e-3)

@@ -49,12 +49,16 @@ def _is_known(part: Part) -> bool:
 
 @dataclass
 class _Schedule:
-    """Statements in their order; `flying` are the products under way, `gains` whether any has company."""
+    """Statements in their order; `flying` are the products under way, `gains` whether any has company.
+
+    A tile is given back as soon as the products that read it are done: `held` are such statements with what they wait for.
+    """
 
     ctx: LoweringContext
     places: dict[int, int]  # of the parts, in the loop as it was
     stmts: list[ir.Stmt] = field(default_factory=list)
     flying: list[Part] = field(default_factory=list)
+    held: list[tuple[ir.Stmt, list[Part]]] = field(default_factory=list)
     gains: bool = False
 
     def add(self, part: Part) -> None:
@@ -64,9 +68,11 @@ class _Schedule:
             self.stmts.append(under_way(part))
             self.flying.append(part)
             return
-        if isinstance(part.op, RingRelease):
-            self.wait([p for p in self.flying if self.places[id(p)] < self.places[id(part)]], part.stmt.span)
-        elif not part.is_ring:
+        readers = [p for p in self.flying if self.places[id(p)] < self.places[id(part)]]
+        if isinstance(part.op, RingRelease) and readers:
+            self.held.append((part.stmt, readers))
+            return
+        if not part.is_ring:
             self.wait([p for p in self.flying if p.conflicts(part)], part.stmt.span)
             self.gains |= bool(self.flying) and bool(part.buffers)
         self.stmts.append(part.stmt)
@@ -78,6 +84,9 @@ class _Schedule:
         count = 1 + max(i for i, p in enumerate(self.flying) if any(p is n for n in needed))
         done, self.flying = self.flying[:count], self.flying[count:]
         self.stmts.append(wait_for(len(self.flying), done, self.ctx, span, late=True))
+        over = [stmt for stmt, readers in self.held if not any(p is f for p in readers for f in self.flying)]
+        self.stmts += over
+        self.held = [(stmt, readers) for stmt, readers in self.held if not any(stmt.same_as(s) for s in over)]
 
 
 def _meet(before: Part, after: Part) -> bool:
