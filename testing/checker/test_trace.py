@@ -16,7 +16,10 @@ from tilelang.errors import ArgumentError, UnavailableError
 
 @pytest.fixture(scope="module")
 def trace():
-    kernel = tilelang.compile(catalogue.gemm(M=128, N=128, K=128, stages=2), execution_backend="simulator")
+    one_tile = {"tl.enable_tile_resizing": False}
+    kernel = tilelang.compile(
+        catalogue.gemm(M=128, N=128, K=128, stages=2), execution_backend="simulator", pass_configs=one_tile
+    )
     A, B, C = (
         random((128, 128), "float16", "cpu"),
         random((128, 128), "float16", "cpu"),

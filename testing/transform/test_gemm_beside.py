@@ -115,7 +115,7 @@ def compiled(program, **configs):
 
 
 def events(kernel):
-    """What the consumers' loop does, in order: P product, number how many may stay under way, e exponentials, s scales, r release."""
+    """What the consumers' loop does, in order: P product, a number: how many may stay under way, e exp2, s scales, r release."""
     body = kernel.get_kernel_source().split("} else {")[-1]
     names = {"wgmma_ss_steps": "P", "wgmma_rs_steps": "P", "exp2": "e", "scale[": "s", "mbarrier_arrive": "r"}
     found = re.findall(r"tl::(wgmma_[sr]s_steps|exp2|mbarrier_arrive)|tl::wgmma_wait<(\d)>|(scale\[)", body)
@@ -160,7 +160,7 @@ def test_two_slots_are_not_held_by_two_iterations(checked):
     L, D = 64 * 5, 512
     q, kv = torch.randn(64, D).half(), torch.randn(L, D).half()
     kernel = compiled(latent(L, D))
-    assert any("would hold both slots of kv" in r.text for r in kernel.remarks)
+    assert any("would hold both slots of kv, with none to load into" in r.text for r in kernel.remarks)
     o = torch.full((64, D), float("nan"))
     kernel(q, kv, o)
     p = torch.exp2(q.float() @ kv.float().T * 0.05).half().float()

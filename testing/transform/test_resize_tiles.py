@@ -401,8 +401,8 @@ def test_rows_that_belong_to_experts():
 
     @T.prim_func
     def main(
-        A: T.Tensor((sum(sizes), K), "float16"), B: T.Tensor((len(sizes), K, N), "float16"), first: T.Tensor((len(sizes),), "int32"),
-        C: T.Tensor((sum(sizes), N), "float32"),
+        A: T.Tensor((sum(sizes), K), "float16"), B: T.Tensor((len(sizes), K, N), "float16"),
+        first: T.Tensor((len(sizes),), "int32"), C: T.Tensor((sum(sizes), N), "float32"),
     ):  # fmt: skip
         with T.Kernel(sum(sizes) // bm, T.ceildiv(N, 128), threads=128) as (bx, by):
             As, Bs = T.alloc_shared((bm, 64), "float16"), T.alloc_shared((64, 128), "float16")

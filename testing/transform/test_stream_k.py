@@ -1,4 +1,4 @@
-"""Tiles that persistent blocks share: every step once, nobody waits for a block that may not have started, and what the sums are."""
+"""Tiles that persistent blocks share: every step once, nobody waits for blocks that may not have started, and the sums."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def turns(walk):
                 low, extent = ranges[bind.var]
                 assert low <= number < low + extent
                 known[bind.var] = ir.const(number)
-            place, first, length = tuple(value(i, known) for i in turn.indices), value(turn.first, known), value(turn.count, known)
+            place = tuple(value(i, known) for i in turn.indices)
+            first, length = value(turn.first, known), value(turn.count, known)
             others = value(turn.others, known) if first == 0 and length < walk.steps else 0
             found.append((place, first, first + length, value(turn.rank, known), others))
         yield found
@@ -255,7 +256,8 @@ def test_the_estimate(columns, rows, steps, worth):
     assert (load.least(walk) < load.clocks(walk)) is worth
 
 
-EARLY = """template <int N, int Threads, class T> TL_FUNC void take_early(T* sums, const T* slot, const uint32_t* flags, int thread) {
+EARLY = """template <int N, int Threads, class T>
+TL_FUNC void take_early(T* sums, const T* slot, const uint32_t* flags, int thread) {
   for (int i = 0; i < N; i += 4) {
     T part[4];
     tl::load<16>(part, slot + i * Threads + thread * 4);

@@ -23,8 +23,8 @@ class Accumulator:
 class GemmWait(TileOp):
     """At most `pending` groups of products stay under way (each gemm is one); the accumulators named here are complete then.
 
-    PTX ISA, "wgmma.wait_group": accumulator registers, and A where it is in registers, must not be touched before it. Until then the
-    products may also read their tiles in shared memory, which `reads` names where other barriers may stand between: whoever
+    PTX ISA, "wgmma.wait_group": accumulator registers, and A where it is in registers, must not be touched before it. Until then
+    the products may also read their tiles in shared memory, which `reads` names where other barriers may stand between: whoever
     writes them then must meet the other warpgroups behind their waits.
     """
 

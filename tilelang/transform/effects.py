@@ -17,7 +17,9 @@ from ..tileop.base import Effects, as_tile_op, attribute, scratch_of
 from . import region as rg
 
 # Statements that say something about the program and touch nothing.
-_DECLARATIONS = ("tl.assume", "tl.known", "tl.use_swizzle", "tl.alias", "tl.make_tensor", "tl.ws_schedule", "tl.ws_pipeline_depth")
+_DECLARATIONS = (
+    "tl.assume", "tl.known", "tl.use_swizzle", "tl.alias", "tl.make_tensor", "tl.ws_schedule", "tl.ws_pipeline_depth",
+)  # fmt: skip
 COMMIT, WAIT, BARRIER = "tl.cp_async_commit", "tl.cp_async_wait", "tl.sync_threads"
 
 

@@ -8,7 +8,8 @@
 
 Each product is issued as early as the statements before it let it, in the order of the products, together with the wait for its
 tiles; and waited for where something meets its result or its operands, or gives a tile back. Products complete in the order in
-which they were issued (PTX ISA, "wgmma.wait_group"), so that a wait names how many may still be under way. At the end of an iteration none is.
+which they were issued (PTX ISA, "wgmma.wait_group"), so that a wait names how many may still be under way. At the end of an
+iteration none is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import ir
-from ..tileop.base import LoweringContext
+from ..tileop.base import LoweringContext, as_tile_op
+from ..tileop.gemm import Gemm
+from ..tileop.gemm_wait import GemmWait
 from ..tileop.ring import RingRelease, RingWait
 from .effects import is_unit
 from .ring_body import Part, RingBody, under_way, wait_for
@@ -29,6 +32,8 @@ def products_beside(body: RingBody, ctx: LoweringContext) -> ir.Stmt | None:
     loop, parts = body.loop, body.parts
     if any(isinstance(p.stmt, ir.AllocBuffer) for p in parts) or not all(map(_is_known, parts)):
         return None
+    if any(_is_scheduled(as_tile_op(s)) for s in ir.collect(loop.body, ir.Evaluate)):
+        return None  # an inner loop's products are under way: its waits count them
     schedule = _Schedule(ctx, {id(p): i for i, p in enumerate(parts)})
     for part in _hoisted(list(parts)):
         schedule.add(part)
@@ -37,6 +42,10 @@ def products_beside(body: RingBody, ctx: LoweringContext) -> ir.Stmt | None:
         return None
     extent = loop.min, loop.extent
     return ir.For(loop.loop_var, *extent, loop.kind, ir.seq(schedule.stmts), annotations=loop.annotations, span=loop.span)
+
+
+def _is_scheduled(op: Any) -> bool:
+    return isinstance(op, GemmWait) or isinstance(op, Gemm) and op.in_flight
 
 
 def _is_known(part: Part) -> bool:

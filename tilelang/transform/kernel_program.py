@@ -100,7 +100,7 @@ class KernelProgram:
     source : str, optional
         The author's own CUDA C++ instead of a body; `name` is a function in it. No pass sees it.
     workspaces : tuple of Var
-        Global buffers that passes have added, behind all `params` that the launch came with; those named in `zeroed` start as zero.
+        Global buffers that passes have added, behind all `params` that the launch came with; those in `zeroed` start as zero.
     declared : int
         How many of `params` the function declares; workspaces follow.
     """

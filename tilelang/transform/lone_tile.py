@@ -1,4 +1,4 @@
-"""A grid of one row (or column) of tiles, as one of several: `T.copy(A[0, k * 64], As)` as `T.copy(A[by * 128, k * 64], As)`, by = 0.
+"""A grid of one row (or column) of tiles, as one of several: `A[0, k * 64]` in a copy as `A[by * 128, k * 64]`, by = 0.
 
 A tile of 128 rows for a product of 16 multiplies 112 rows of zeros, and TMA fills them in. Written as the first of several tiles,
 which it is, `BlockAxis` finds out whether it can be cut like any other; of the shorter ones those beyond the tensors compute
@@ -19,8 +19,8 @@ from .units import is_parallel
 
 
 def numbered(program: KernelProgram, loop: ir.For, side: int) -> tuple[KernelProgram, int] | None:
-    """The launch with an axis of the grid along the columns (`side` 0) or rows (1) of its product, which had none, and how many of
-    them the tensors have; else None.
+    """The launch with an axis of the grid along the columns (`side` 0) or rows (1) of its product, which had none, and how many
+    of them the tensors have; else None.
 
     What copies read and write along it starts at the axis's index, which is zero, times the tile's extent.
     """
@@ -80,7 +80,8 @@ class _Reveal(ir.Mutator):
     def numbered(self, region: ir.BufferRegion, dim: int) -> ir.BufferRegion:
         ranges = [(r.min, r.extent) for r in region.region]
         start, extent = ranges[dim]
-        length, whole = ir.const_int(region.source.ty.shape[dim]), ir.const_int(ir.simplify(start)) == 0 and ir.const_int(extent) == self.extent
+        length = ir.const_int(region.source.ty.shape[dim])
+        whole = ir.const_int(ir.simplify(start)) == 0 and ir.const_int(extent) == self.extent
         self.lengths.add(length if length is not None and whole else 0)
         ranges[dim] = self.var * self.extent, extent
         return ir.region(region.source, ranges)

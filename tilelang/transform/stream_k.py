@@ -30,7 +30,6 @@ from typing import Any
 
 from .. import ir
 from ..tileop.base import as_tile_op, dtype_bits
-from ..tileop.copy import Copy
 from ..tileop.fill import Fill
 from ..tileop.gemm import FRAGMENT, Gemm
 from ..tileop.partial_sums import GiveSums, TakeSums
@@ -49,9 +48,9 @@ from .tile_walk import EvenWalk
 ENABLE = "tl.enable_stream_k"
 WORD = 4  # bytes
 WARP = 32
-# What the estimate counts, in clocks of a multiprocessor: the launcher's clearing of the flags, a block's first loads and the end of
-# its pipeline, the way of a flag through L2; and of the time without how much must be left. A block leaves or takes MOVED bytes a
-# clock (128 KB in 2.5 to 3.4 us on an H100), and all of them read MEMORY bytes, unless KEPT of them are in L2.
+# What the estimate counts, in clocks of a multiprocessor: the launcher's clearing of the flags, a block's first loads and the end
+# of its pipeline, the way of a flag through L2; of the time without, how much must be left. A block leaves or takes MOVED bytes
+# a clock (128 KB in 2.5 to 3.4 us on an H100), and all of them read MEMORY bytes, unless KEPT of them are in L2.
 CLEARING, FILLING, SIGNAL, WORTH = 5000, 2000, 1500, 0.99
 MOVED, MEMORY, KEPT = 24, 1500, 25 << 20
 # Bytes that TMA brings a multiprocessor a clock: from L2, and where all that a block reads comes from memory (16 x 4096 x 11008).
@@ -63,8 +62,8 @@ MOST_PARTS = 8  # where a block has several
 class StreamWalk(EvenWalk):
     """Tiles of `steps` steps: `waves` of whole ones for each block; of the rest, each in `parts`, runs of `length` parts.
 
-    A block's turns are its whole tiles, and then the pieces of its run, one for each tile that it touches. The last part of a tile
-    may be shorter than others.
+    A block's turns are its whole tiles, and then the pieces of its run, one for each tile that it touches. The last part of a
+    tile may be shorter than others.
     """
 
     steps: int = 1
@@ -168,7 +167,7 @@ def stream_walk(program: KernelProgram, loop: ir.For, walk: EvenWalk) -> StreamW
 
 @dataclass(frozen=True)
 class Load:
-    """What a tile costs: `steps` of `step` clocks, of which each reads bytes that all tiles of its row and of its column share."""
+    """What a tile costs: `steps` of `step` clocks, which read bytes that all tiles of its row and of its column share."""
 
     steps: int
     step: float
@@ -209,7 +208,7 @@ class Load:
 
 
 def _candidates(walk: EvenWalk, steps: int) -> list[StreamWalk]:
-    """The last tiles, or those of the wave before too, in several numbers of parts, with as short runs as there are blocks for."""
+    """The last tiles, or those of the wave before too, in several numbers of parts, and as short runs as there are blocks for."""
     found = []
     for waves in {prod(walk.grid) // walk.workers, max(0, prod(walk.grid) // walk.workers - 1)}:
         rest = prod(walk.grid) - waves * walk.workers
@@ -261,8 +260,9 @@ def _starts_as_zero(before: list[ir.Stmt], sums: ir.Var) -> bool:
     for stmt in reversed(before):
         if any(a.buffer.same_as(sums) for u in _units(stmt) for a in accesses_within(u)):
             op = as_tile_op(stmt)
-            zero = isinstance(op, Fill) and covers(sums, ranges_of(op.dst))
-            return zero and isinstance(op.value, (ir.IntImm, ir.FloatImm)) and op.value.value == 0
+            if not isinstance(op, Fill) or not covers(sums, ranges_of(op.dst)):
+                return False
+            return isinstance(op.value, (ir.IntImm, ir.FloatImm)) and op.value.value == 0
     return False
 
 
