@@ -110,6 +110,10 @@ def program(M, N, K, bm, bn, threads, dtype="float16", out="float16", tb=True, k
             elif kind != "cleared by the product":
                 T.clear(Cl)
             T.fill(most, 0.0)
+            if kind == "printed":
+                T.print(most[0], msg="most")
+            if kind == "after other launches":
+                T.pdl_sync()
             for k in T.Pipelined(T.ceildiv(K, 64), num_stages=stages):
                 T.copy(A[bz, by * bm, k * 64], As)
                 if tb:
@@ -176,7 +180,7 @@ def test_dtypes(dtype):
     assert torch.equal(c.long(), a @ b.T)
 
 
-@pytest.mark.parametrize("kind", ["bias first", "running maximum", "cleared by the product"])
+@pytest.mark.parametrize("kind", ["bias first", "running maximum", "cleared by the product", "printed", "after other launches"])
 def test_loops_that_do_more_than_add_up_are_not_cut(kind):
     M, N, K = 128 * 3, 256 * 2, 64 * 9
     a, b, bias = torch.randn(1, M, K).half(), torch.randn(N, K).half(), torch.randn(N)

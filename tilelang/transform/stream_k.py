@@ -224,8 +224,11 @@ def _candidates(walk: EvenWalk, steps: int) -> list[StreamWalk]:
 
 
 def sums_of(program: KernelProgram, loop: ir.For) -> ir.Var | None:
-    """The accumulator of the loop's product, if all that the launch does before and in the loop is to add up in it; else None."""
-    if ir.const_int(loop.min) != 0 or loop.step is not None and ir.const_int(loop.step) != 1:
+    """The accumulator of the loop's product, if all that the launch does before and in the loop is to add up in it; else None.
+
+    A launch that may start before what was put on its stream before it might find flags that are not cleared yet.
+    """
+    if program.overlaps or ir.const_int(loop.min) != 0 or loop.step is not None and ir.const_int(loop.step) != 1:
         return None
     gemms = [op for s in ir.collect(loop.body, ir.Evaluate) if isinstance(op := as_tile_op(s), Gemm)]
     found = {op.C.source for op in gemms}
@@ -237,7 +240,8 @@ def sums_of(program: KernelProgram, loop: ir.For) -> ir.Var | None:
         return None
     parts = ir.statements(program.body)
     place = next(i for i, s in enumerate(parts) if s.same_as(loop))
-    if not _starts_as_zero(parts[:place], sums):
+    prints = any((ir.call_name(c) or "").startswith("tl.print") for s in parts[:place] for c in ir.collect(s, ir.Call))
+    if prints or not _starts_as_zero(parts[:place], sums):
         return None
     for unit in (u for s in (*parts[:place], loop.body) for u in _units(s)):
         if isinstance(as_tile_op(unit), Gemm):
