@@ -38,6 +38,8 @@ def add(N, block=4096, threads=256, dtype="float16"):
 @kernel("gemm_nn_ragged", M=1000, N=1016, K=520, tb=False)
 @kernel("gemm_dynamic", M=T.dynamic("m"), N=T.dynamic("n"), K=4096)
 @kernel("gemm_bfloat16_unswizzled", M=2048, N=2048, K=2048, dtype="bfloat16", swz=False)
+@kernel("gemm_last_wave", M=2048, N=5120, K=5120)
+@kernel("gemm_few_rows", M=16, N=4096, K=11008, bn=256, bk=64, threads=256)
 def gemm(M, N, K, dtype="float16", bm=128, bn=128, bk=32, stages=3, threads=128, tb=True, swz=True):
     @T.prim_func
     def main(A: T.Tensor((M, K), dtype), B: T.Tensor((N, K) if tb else (K, N), dtype), C: T.Tensor((M, N), dtype)):

@@ -15,7 +15,7 @@ def gated(M, N, K, bm, bn, threads=128, kind="plain"):
     @T.prim_func
     def main(
         A: T.Tensor((M, K), "float16"), G: T.Tensor((N, K), "float16"), U: T.Tensor((N, K), "float16"),
-        C: T.Tensor((M, N), "float32"),
+        C: T.Tensor((M, N), "float32"), counter: T.Tensor((1,), "int32"),
     ):  # fmt: skip
         with T.Kernel(T.ceildiv(N, bn), T.ceildiv(M, bm), threads=threads) as (bx, by):
             As, Gs = T.alloc_shared((bm, 64), "float16"), T.alloc_shared((bn, 64), "float16")
@@ -34,6 +34,8 @@ def gated(M, N, K, bm, bn, threads=128, kind="plain"):
             if kind == "thread":
                 if T.get_thread_binding() == 0:
                     own[0] = 1.0
+            if kind == "counter":
+                T.atomic_add(counter[0], 1)
             for i, j in T.Parallel(bm, bn):
                 up[i, j] = up[i, j] * T.max(gate[i, j], 0.0)
             T.copy(up, C[by * bm, bx * bn])
@@ -49,6 +51,7 @@ def gated(M, N, K, bm, bn, threads=128, kind="plain"):
         (64, 256, 128, "plain", {}, 128),  # the second warpgroup would have no rows
         (128, 128, 256, "plain", {}, 256),
         (128, 128, 128, "thread", {}, 128),
+        (128, 128, 128, "counter", {}, 128),  # every thread adds one
         (128, 128, 128, "plain", {"tl.enable_tile_resizing": False}, 128),
     ],
 )
@@ -58,7 +61,9 @@ def test_threads(bm, bn, threads, kind, configs, expected):
     program = gated(M, N, K, bm, bn, threads, kind)
     kernel = tilelang.compile(program, target=HOPPER, execution_backend="simulator", pass_configs=configs)
     c = torch.full((M, N), float("nan"))
-    kernel(a, g, u, c)
+    counter = torch.zeros(1, dtype=torch.int32)
+    kernel(a, g, u, c, counter)
+    assert counter.item() == (2 * 2 * threads if kind == "counter" else 0)
     wanted = (a.float() @ u.float().T) * (a.float() @ g.float().T).clamp(min=0)
     torch.testing.assert_close(c, wanted, rtol=1e-3, atol=1e-1)
     found = [r.values["threads"] for r in kernel.remarks if r.rule == "tile"]

@@ -19,6 +19,7 @@ from .occupancy import ALONE_OVERHEAD, registers_before_layouts
 from .register_file import MOST, WARPGROUP
 from .resize_tiles import ENABLE, WITHOUT
 from .thread_group import group_of
+from .units import Unit, units_of
 
 GROUPS = 2
 
@@ -47,6 +48,12 @@ def widen_blocks(program: KernelProgram) -> KernelProgram:
     return wide
 
 
+def _once_a_thread(unit: Unit) -> bool:
+    """True for a statement of which every thread counts: an addition outside of parallel loops, a line that each prints."""
+    alone = isinstance(unit.stmt, ir.Evaluate) and unit.op is None
+    return alone and any((ir.call_name(c) or "").startswith(("tl.atomic_", "tl.print")) for c in ir.collect(unit.stmt, ir.Call))
+
+
 def _is_shared(call: ir.Call) -> bool:
     """True if what a call is about lies in shared memory."""
     return ir.scope_of(call.args[0].source).startswith("shared")
@@ -58,6 +65,8 @@ def _is_spread(program: KernelProgram) -> bool:
     if ir.uses_var(body, {*program.thread_vars, program.tid}) or has_manual_barriers(body):
         return False
     if any(map(group_of, ir.collect(body, ir.IfThenElse))) or any(ir.scope_of(b) == "local" for b in ir.declared_buffers(body)):
+        return False
+    if any(_once_a_thread(u) for u in units_of(body)):
         return False
     calls = [c for c in ir.collect(body, ir.Call) if not ir.is_call(c, "tl.annotate_layout") or not _is_shared(c)]
     if any((ir.call_name(c) or "").startswith(("tl.call_extern", "tl.annotate_layout", "tl.warp_", "tl.shfl")) for c in calls):
