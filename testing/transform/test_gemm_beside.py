@@ -9,6 +9,8 @@ import torch
 
 import tilelang
 import tilelang.language as T
+from tilelang.toolchain import diagnostics
+from tilelang.tools.compile_only import compile_only
 
 HOPPER = {"kind": "cuda", "arch": "sm_90a"}
 CHECKS = "race,bounds,init,deadlock,misuse"
@@ -170,3 +172,17 @@ def test_two_slots_are_not_held_by_two_iterations(checked):
 def test_it_can_be_switched_off():
     kernel = compiled(gradients(128, 128), **{"tl.disable_gemm_overlap": True})
     assert re.search("P[1-9]|PP", events(kernel)) is None
+
+
+@pytest.mark.parametrize("refused, producer", [(1, True), (2, False)])
+def test_what_ptxas_serialises_is_lowered_again(refused, producer, monkeypatch):
+    """First with its products waited for at once, then without a producer."""
+    codes = iter(["C7510"] * refused + [None] * 3)
+    monkeypatch.setattr(diagnostics, "serialised", lambda log: next(codes))
+    monkeypatch.setenv("TILELANG_DISABLE_CACHE", "1")
+    monkeypatch.delenv("TILELANG_SIMULATE", raising=False)
+    kernel = compile_only(gradients(128, 128), target=HOPPER)
+    source = kernel.get_kernel_source()
+    assert ("tma_load" in source and "mbarrier_wait(full" in source and "tx >= 256" in source) is producer
+    assert len(re.findall("wgmma_wait<0>", source)) >= 5 or not producer
+    assert any(("waited for at once" if producer else "no producer warp") in r.text for r in kernel.remarks.of("missed"))

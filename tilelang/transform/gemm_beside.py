@@ -40,6 +40,8 @@ def products_beside(body: RingBody, ctx: LoweringContext) -> ir.Stmt | None:
     schedule.wait(schedule.flying, loop.span)
     if not schedule.gains:
         return None
+    text = "products are issued early, and run beside what does not depend on them"
+    ctx.remark(loop.span, text, rule="pipeline", beside=len(body.gemms))
     extent = loop.min, loop.extent
     return ir.For(loop.loop_var, *extent, loop.kind, ir.seq(schedule.stmts), annotations=loop.annotations, span=loop.span)
 

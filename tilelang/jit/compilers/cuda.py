@@ -51,7 +51,8 @@ def build_cubin(lowered: LoweredKernel, compile_text: Any, own_flags: tuple[str,
     """The artifact of a text, through nvcc's or NVRTC's `compile_text`.
 
     Where ptxas runs out of registers and serialises the matrix instructions of warp-specialised text, the program is lowered
-    again without producer warps; that text is taken if it keeps them asynchronous.
+    again: where products run beside other work of their iteration, with every one waited for at once; else, and where that does
+    not help, without producer warps. The first text that keeps them asynchronous is taken.
     """
     from tilelang.cache import Artifact
     from tilelang.env import env
@@ -70,23 +71,32 @@ def build_cubin(lowered: LoweredKernel, compile_text: Any, own_flags: tuple[str,
     flags = (*own_flags, *device_compile_options(options.pass_configs, options.compile_flags))
     cubin, log = compiled(lowered)
     reason = serialised(log)
-    other = without_producer(lowered, reason) if reason else None
-    if other is not None:
+    beside = any("beside" in remark.values for remark in lowered.remarks)
+    for key, text in (AGAIN if beside else AGAIN[1:]) if reason else ():
+        other = lowered_again(lowered, key, f"{text} ({reason})")
+        if other is None:
+            continue
         second, second_log = compiled(other)
         if serialised(second_log) is None:
             lowered, cubin, log = other, second, second_log
+            break
     warn_if_serialised(lowered.name, log)
     return Artifact("cuda", lowered.plan, lowered.source, cubin, lowered.remarks, flags, parse_ptxas(log), lowered.shared)
 
 
-def without_producer(lowered: LoweredKernel, reason: str) -> LoweredKernel | None:
-    """The program lowered without producer warps; None if it has none."""
+# What is given up, one after the other, where ptxas serialises matrix instructions, and what the author is told.
+AGAIN = (
+    ("tl.disable_gemm_overlap", "products are waited for at once: under way, ptxas serialised the matrix instructions"),
+    ("tl.disable_warp_specialized", "no producer warp: beside one, ptxas serialised the matrix instructions"),
+)
+
+
+def lowered_again(lowered: LoweredKernel, key: str, text: str) -> LoweredKernel | None:
+    """The program lowered with a pass configuration more, of which `text` tells; None if that changes nothing."""
     from tilelang.engine import compile_prim_func
     from tilelang.engine.callback import edited
-    from tilelang.pass_configs import PassConfigKey
     from tilelang.remarks import Remark, Remarks
 
-    key = PassConfigKey.TL_DISABLE_WARP_SPECIALIZED.value
     if lowered.options.pass_configs.get(key):
         return None
     tile_program = lowered.watched or lowered.prim_func
@@ -94,7 +104,6 @@ def without_producer(lowered: LoweredKernel, reason: str) -> LoweredKernel | Non
     source = edited(program.source, lowered.options.target)
     if source == lowered.source:
         return None
-    text = f"no producer warp: beside one, ptxas serialised the matrix instructions ({reason})"
     remarks = Remarks((*program.remarks, Remark("missed", text)))
     plan = program.plan._replace(outputs=lowered.plan.outputs, parameters=lowered.plan.parameters, sites=lowered.plan.sites)
     return dataclasses.replace(lowered, source=source, plan=plan, remarks=remarks, shared=program.shared)
