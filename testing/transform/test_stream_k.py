@@ -9,6 +9,7 @@ import torch
 
 import tilelang
 import tilelang.language as T
+from testing.transform.walks import bound, value
 from tilelang import ir
 from tilelang.engine import callback
 from tilelang.errors import SimulationError
@@ -21,24 +22,14 @@ ON = {"tl.enable_stream_k": True, "tl.enable_tile_resizing": False}
 CHECKS = "race,bounds,init,deadlock,misuse"
 
 
-def value(expr, known):
-    return ir.const_int(ir.simplify(ir.substitute(ir.as_expr(expr), known)))
-
-
 def turns(walk):
     """For each block its (place, first step, end, run, runs that it waits for), evaluated from what a kernel gets."""
-    worker, wave, ranges = ir.var("worker"), ir.var("wave"), {}
-    scalars = Scalars(ranges, None)
+    worker, wave, scalars = ir.var("worker"), ir.var("wave"), Scalars({}, None)
     turn, count = walk.turn(worker, wave, scalars), walk.count(worker)
     for w in range(walk.blocks):
         found = []
         for n in range(value(count, {worker: ir.const(w)})):
-            known = {worker: ir.const(w), wave: ir.const(n)}
-            for bind in scalars.binds:
-                number = value(bind.value, known)
-                low, extent = ranges[bind.var]
-                assert low <= number < low + extent
-                known[bind.var] = ir.const(number)
+            known = bound(scalars, {worker: w, wave: n})
             place = tuple(value(i, known) for i in turn.indices)
             first, length = value(turn.first, known), value(turn.count, known)
             others = value(turn.others, known) if first == 0 and length < walk.steps else 0
@@ -224,8 +215,8 @@ def test_two_launches_each_have_slots_of_their_own():
                 T.copy(Cl, C[part, by * 128, bx * 256])
 
     kernel = compiled(main, 6)
-    names = [w.name for w in kernel.artifact.plan.workspaces] if hasattr(kernel, "artifact") else None
-    assert shared(kernel) and (names is None or len(set(names)) == len(names) == 4)
+    names = [w.name for w in kernel.artifact.plan.workspaces]
+    assert shared(kernel) and len(set(names)) == len(names) == 4
     a, b = torch.randn(M, K).half(), torch.randn(N, K).half()
     c = torch.full((2, M, N), float("nan"))
     kernel(a, b, c)

@@ -6,29 +6,20 @@ from math import prod
 
 import pytest
 
+from testing.transform.walks import bound, value
 from tilelang import ir
 from tilelang.transform.rasterize_blocks import Scalars
 from tilelang.transform.tile_walk import OVERHEAD, EvenWalk, PairedWalk
 
 
-def value(expr, known):
-    return ir.const_int(ir.simplify(ir.substitute(ir.as_expr(expr), known)))
-
-
 def tiles(walk):
     """For each block the places of its tiles, evaluated from what a kernel gets; all scalars are within their ranges."""
-    worker, wave, ranges = ir.var("worker"), ir.var("wave"), {}
-    scalars = Scalars(ranges, None)
+    worker, wave, scalars = ir.var("worker"), ir.var("wave"), Scalars({}, None)
     place, count = walk.place(worker, wave, scalars), walk.count(worker)
     for w in range(walk.blocks):
         found = []
         for n in range(value(count, {worker: ir.const(w)})):
-            known = {worker: ir.const(w), wave: ir.const(n)}
-            for bind in scalars.binds:
-                number = value(bind.value, known)
-                low, extent = ranges[bind.var]
-                assert low <= number < low + extent
-                known[bind.var] = ir.const(number)
+            known = bound(scalars, {worker: w, wave: n})
             found.append(tuple(value(index, known) for index in place))
         yield found
 
