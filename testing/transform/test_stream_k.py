@@ -186,6 +186,16 @@ def test_loops_that_do_more_than_add_up_are_not_cut(kind):
     torch.testing.assert_close(c[0].float(), wanted, rtol=2e-3, atol=1e-1)
 
 
+def test_sums_that_fill_no_whole_slot_are_not_shared():
+    """mma.sync spreads 80 x 40 sums over more registers than there are sums: the launch starts over with a tile a block."""
+    M, N, K = 80 * 2, 40 * 2, 64 * 24
+    a, b, bias = torch.randn(1, M, K).half(), torch.randn(N, K).half(), torch.zeros(N)
+    kernel = compiled(program(M, N, K, 80, 40, 128), 9, **{"tl.disable_wgmma": True})
+    assert not shared(kernel) and any("no tiles that blocks share" in r.text for r in kernel.remarks)
+    c = call(kernel, a, b, bias, (1, M, N), torch.float16)
+    torch.testing.assert_close(c[0].float(), a[0].float() @ b.float().T, rtol=2e-3, atol=1e-1)
+
+
 def test_it_can_be_switched_off():
     M, N, K = 128 * 3, 256 * 2, 64 * 9
     a, b, bias = torch.randn(1, M, K).half(), torch.randn(N, K).half(), torch.zeros(N)

@@ -37,6 +37,20 @@ def test_which_conditions_pick_warps(condition, marked):
     assert ir.is_call(new.condition, "tl.warp_uniform") == marked
 
 
+def test_branches_in_which_lanes_are_missing_are_left_alone():
+    """A block of 16 x 8 threads: an axis parts warps, and so does a loop of as many turns as the thread's number."""
+    ctx, axis, turn, block = context(128), ir.var("ty"), ir.var("i"), ir.var("bx")
+    inner = when(ctx.tid >= 64, ir.evaluate(ir.call("tl.wgmma_commit")))
+    loop = ir.For(turn, ir.const(0), axis, ir.ForKind.SERIAL, when(turn > 1, inner))
+    for outer in (when(axis > 2, inner), loop):
+        assert not marked(_Branches(ctx.tid, (axis,)).visit(outer))
+    assert marked(_Branches(ctx.tid, (axis,)).visit(when(block > 2, inner)))
+
+
+def marked(stmt):
+    return any(ir.is_call(c, "tl.warp_uniform") for c in ir.collect(stmt, ir.Call))
+
+
 def by_hand(steps):
     @T.prim_func
     def main(A: T.Tensor((128, 128), "float16"), B: T.Tensor((128, 128), "float16"), C: T.Tensor((128, 128), "float16")):

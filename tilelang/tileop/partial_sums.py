@@ -7,16 +7,14 @@ Matrix-Matrix Multiplication on the GPU" (PPoPP 2023), section 4.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 from .. import ir
-from ..errors import ResourceError
 from .base import Effects, LoweringContext, TileOp, tile_op
 
 
 @dataclass(frozen=True, eq=False)
-class _PartialSums(TileOp):
+class PartialSums(TileOp):
     """A fragment `sums`, and row `slot` of two tensors: `slots` holds a block's part, `flags` a word for each of its warps.
 
     Parts lie in the order in which threads hold them. Flags order all accesses to both tensors, so that no barrier has to.
@@ -29,7 +27,7 @@ class _PartialSums(TileOp):
     span: Any = None
 
     @classmethod
-    def from_call(cls, call: ir.Call, span: Any) -> _PartialSums:
+    def from_call(cls, call: ir.Call, span: Any) -> PartialSums:
         return cls(call.args[0], call.args[1], call.args[2], call.args[3], span)
 
     def to_call(self) -> ir.Call:
@@ -39,17 +37,15 @@ class _PartialSums(TileOp):
     def own_buffers(self) -> tuple[ir.Var, ...]:
         return self.slots.source, self.flags.source
 
+    def fits(self, ctx: LoweringContext) -> bool:
+        """True if a slot holds what the threads do, 16 bytes at a time; asked once layouts are known: they may pad the sums."""
+        registers = ctx.fragments[self.sums.source].local_size
+        return registers % 4 == 0 and registers * ctx.num_threads <= ir.static_shape(self.slots.source)[-1]
+
     def _operands(self, ctx: LoweringContext) -> tuple[Any, Any, Any, list[str]]:
         """(address of the registers, of the slot, of the flags, template arguments)."""
+        assert self.fits(ctx), "else the launch started over"
         layout, registers = ctx.fragments[self.sums.source], ctx.registers_of(self.sums.source)
-        room = ir.static_shape(self.slots.source)[-1]
-        if layout.local_size % 4 or layout.local_size * ctx.num_threads > room:
-            shape = prod(ir.static_shape(self.sums.source))
-            raise ResourceError(
-                f"{shape} sums take {layout.local_size} registers of {ctx.num_threads} threads, and the slot of a block {room}",
-                fix="set tl.enable_stream_k to False",
-                span=self.source,
-            )
         first = ir.const(0)
         return (
             ir.address_of(ir.load(registers, [first])),
@@ -61,7 +57,7 @@ class _PartialSums(TileOp):
 
 @tile_op("tl.give_partial_sums")
 @dataclass(frozen=True, eq=False)
-class GiveSums(_PartialSums):
+class GiveSums(PartialSums):
     """slots[slot] = sums, for the block that finishes the tile."""
 
     def effects(self) -> Effects:
@@ -75,7 +71,7 @@ class GiveSums(_PartialSums):
 
 @tile_op("tl.take_partial_sums")
 @dataclass(frozen=True, eq=False)
-class TakeSums(_PartialSums):
+class TakeSums(PartialSums):
     """sums += slots[slot], as soon as another block has given it."""
 
     def effects(self) -> Effects:

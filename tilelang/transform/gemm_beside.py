@@ -55,7 +55,9 @@ def _is_known(part: Part) -> bool:
     stmt = part.stmt
     if part.is_gemm or part.is_ring or isinstance(stmt, ir.Bind) or part.op is not None:
         return True
-    return is_parallel(stmt) or not is_unit(stmt) or isinstance(stmt, ir.BufferStore)
+    if is_unit(stmt):
+        return is_parallel(stmt) or isinstance(stmt, ir.BufferStore)
+    return all(as_tile_op(s) is not None for s in ir.collect(stmt, ir.Evaluate))
 
 
 @dataclass

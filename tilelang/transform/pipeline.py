@@ -53,6 +53,8 @@ from .specialize_warps import DISABLE as DISABLE_WARP_SPECIALIZED
 from .specialize_warps import ScheduledCopyRefused, both_roles, check_tensor_loads, ring_tiles, specialize_warps
 from .stage_stores import stage_stores
 from .store_by_warpgroups import store_by_warpgroups
+from .stream_k import ENABLE as STREAM_K
+from .stream_k import NotShared, check_slots
 from .uniform_branches import uniform_branches
 from .vectorize_loops import vectorize_loops
 from .widen_blocks import widen_blocks
@@ -108,6 +110,7 @@ CUDA: tuple[Pass, ...] = (
     allocate_tensor_memory,
     infer_layouts,
     check_tensor_loads,
+    check_slots,
     clear_accumulators,
     finish_products,
     overlap_gemms,
@@ -152,6 +155,8 @@ def run_passes(program: KernelProgram, passes: Sequence[Pass] = CUDA) -> KernelP
         what, change = "producer warp", {DISABLE_WARP_SPECIALIZED: True}
         if isinstance(refusal, ScheduledCopyRefused):
             what, change = "TMA for the copies of the schedule", {SCHEDULE_WITHOUT_TMA: True}
+        elif isinstance(refusal, NotShared):
+            what, change = "tiles that blocks share", {STREAM_K: False}
         elif program.resized:
             what, change = "tiles of another size", {TILE_RESIZING: False}
         elif program.persistent:

@@ -32,17 +32,19 @@ from .. import ir
 from ..tileop.base import as_tile_op, dtype_bits
 from ..tileop.fill import Fill
 from ..tileop.gemm import FRAGMENT, Gemm
-from ..tileop.partial_sums import GiveSums, TakeSums
+from ..tileop.partial_sums import GiveSums, PartialSums, TakeSums
 from .effects import accesses_within, is_unit
 from .kernel_program import KernelProgram
 from .occupancy import tile_bytes
 from .pipelining.exposure import exposure
+from .pipelining.specialize import NotSpecialized
 from .rasterize_blocks import Scalars
 from .region import covers, ranges_of
 from .step_clocks import step_clocks
 from .temporaries import lives_within
 from .tile_order import bytes_along
 from .tile_walk import EvenWalk
+from .units import units_of
 
 # False switches it off; True asks for it wherever it changes no result, also where the estimate says that it does not pay.
 ENABLE = "tl.enable_stream_k"
@@ -314,6 +316,24 @@ def shared_work(
     known = ir.evaluate(ir.call("tl.known", [ir.as_expr(turn.count > 0)], span=span), span)  # else ptxas clears sums in between
     new = replace(program, workspaces=(*program.workspaces, slots, flags), zeroed=program.zeroed | {str(flags.name)})
     return [*work[:place], known, part, after], replace(new, params=(*program.params, slots, flags))
+
+
+def check_slots(program: KernelProgram) -> KernelProgram:
+    """Now that layouts are known: the slots of shared tiles hold the sums as threads have them.
+
+    Raises
+    ------
+    NotSpecialized
+        They do not; the launch has to start over with a block for each tile.
+    """
+    for unit in units_of(program.body):
+        if isinstance(unit.op, PartialSums) and not unit.op.fits(program.ctx):
+            raise NotShared("the sums of a tile are padded", unit.stmt.span)
+    return program
+
+
+class NotShared(NotSpecialized):
+    """Tiles that were to be shared cannot be."""
 
 
 def _fresh(name: str, taken: set[str]) -> str:

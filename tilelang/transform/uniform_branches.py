@@ -10,6 +10,7 @@ After:  if (tl::warp_uniform(tx >= 128)) { ... wgmma ... }
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,14 +25,15 @@ def uniform_branches(program: KernelProgram) -> KernelProgram:
     """The program with such conditions marked."""
     if not any((ir.call_name(call) or "").startswith("tl.wgmma") for call in ir.collect(program.body, ir.Call)):
         return program
-    return replace(program, body=_Branches(program.ctx.tid).body(program.body))
+    return replace(program, body=_Branches(program.ctx.tid, program.thread_vars).body(program.body))
 
 
 class _Branches(ir.Mutator):
-    def __init__(self, tid: ir.Var) -> None:
+    def __init__(self, tid: ir.Var, axes: Sequence[ir.Var] = ()) -> None:
         super().__init__()
         self.tid = tid
-        self.own, self.of_thread = {tid}, {tid}  # scalars that lanes may have, and certainly have, different values of
+        # Scalars that lanes may have, and certainly have, different values of.
+        self.own, self.of_thread = {tid, *axes}, {tid, *axes}
 
     def visit_Bind(self, node: ir.Bind) -> Any:
         if not self.is_block_wide(node.value):
@@ -43,6 +45,8 @@ class _Branches(ir.Mutator):
     def visit_For(self, node: ir.For) -> Any:
         if ir.uses_var(node.min, self.of_thread) or ir.uses_var(node.extent, self.of_thread):
             return node  # some lanes leave earlier
+        if not (self.is_block_wide(node.min) and self.is_block_wide(node.extent)):
+            self.own.add(node.loop_var)
         return self.descend(node)
 
     def is_block_wide(self, value: Any) -> bool:
