@@ -57,7 +57,9 @@ def _is_known(part: Part) -> bool:
         return True
     if is_unit(stmt):
         return is_parallel(stmt) or isinstance(stmt, ir.BufferStore)
-    return all(as_tile_op(s) is not None for s in ir.collect(stmt, ir.Evaluate))
+    inner = [as_tile_op(s) for s in ir.collect(stmt, ir.Evaluate)]
+    # A product's wait for its tile may not come before those of an inner loop: the producer loads in the order of the program.
+    return not any(op is None or isinstance(op, (RingWait, RingRelease)) for op in inner)
 
 
 @dataclass
@@ -126,8 +128,8 @@ def _hoisted(parts: list[Part]) -> list[Part]:
             other = out[place - 1]
             if isinstance(other.op, RingWait):
                 unit.insert(0, other)
-            elif part.conflicts(other):
-                break
+            elif part.conflicts(other) or isinstance(other.op, RingRelease) and len(unit) > 1:
+                break  # what the product waits for may be loaded behind what takes that slot
             else:
                 crossed.insert(0, other)
             place -= 1
